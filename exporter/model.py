@@ -1,0 +1,209 @@
+"""What a venue said about an account, in one vocabulary for every venue.
+
+Every value is in the unit its field names; ``None`` means "the venue did not say" and is never replaced
+by 0. The structs are frozen: a snapshot is made once by a venue's adapter and only read afterwards.
+
+Vocabulary used everywhere (code, metrics, documentation):
+
+* *settle currency*: the coin in which a position's PnL and margins are paid.
+* *notional*: value of a position at the mark price, unsigned, in the settle currency unless a name says
+  ``_usd``.
+* *rate*: maintenance margin / equity; 0 is safe, 1 is liquidation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from msgspec import Struct
+
+Side = Literal["long", "short"]
+MarginMode = Literal["cross", "isolated"]
+ContractKind = Literal["linear", "inverse"]
+LiquidationSource = Literal["venue", "computed", "none"]
+
+NO_ITEMS: Mapping[str, str] = MappingProxyType({})
+NO_PRICES: Mapping[str, float] = MappingProxyType({})
+
+
+class Contract(Struct, frozen=True):
+    """What one contract of a symbol is worth.
+
+    ``size`` is base units a contract for ``linear`` contracts, and quote value a contract (for example
+    100 USD) for ``inverse`` ones. ``base``, ``quote`` and ``settle`` are coin codes such as ``BTC``.
+    """
+
+    kind: ContractKind
+    size: float
+    base: str
+    quote: str
+    settle: str
+
+
+class MaintenanceTier(Struct, frozen=True):
+    """One step of a venue's maintenance margin schedule.
+
+    Applies while ``floor <= notional < cap`` (``cap`` is infinite in the last tier); the maintenance
+    margin of a position is then ``notional * rate - deduction``. All amounts are in the settle currency:
+    the quote coin of a linear contract, the base coin of an inverse one.
+    """
+
+    floor: float
+    cap: float
+    rate: float
+    deduction: float
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """One open position. Zero-size rows never become a ``Position``."""
+
+    symbol: str
+    """As the venue spells it."""
+    side: Side
+    margin_mode: MarginMode
+    quantity: float
+    """Venue units (base units or contracts), unsigned, > 0."""
+    contract: Contract
+    entry_price: float | None
+    """In the contract's quote currency, like every price here; > 0."""
+    mark_price: float | None = None
+    liquidation_price: float | None = None
+    """The venue's own figure; None where it gives none. Always > 0."""
+    unrealized_pnl: float | None = None
+    """Settle currency; negative is a loss."""
+    realized_pnl: float | None = None
+    leverage: float | None = None
+    """The leverage set for the position, for example 20."""
+    initial_margin: float | None = None
+    maintenance_margin: float | None = None
+    """Settle currency, at the mark price."""
+    margin: float | None = None
+    """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included."""
+    adl_ratio: float | None = None
+    """Place in the venue's auto-deleveraging queue, from 0 (last) to 1 (first)."""
+    position_id: str = ""
+    """Only where symbol, side and margin mode do not identify the position."""
+    updated_at: float | None = None
+    """Unix seconds."""
+    maintenance_tiers: tuple[MaintenanceTier, ...] = ()
+    """The symbol's schedule in ascending order; empty where the venue does not publish one."""
+    pool_currency: str | None = None
+    """Currency of the `MarginPool` that backs a cross position; None means the settle currency."""
+    pool_name: str = ""
+    """Name of that pool, where the venue has two in one currency."""
+
+
+class MarginPool(Struct, frozen=True, kw_only=True):
+    """What is liquidated together: the cross positions of one margin currency and what backs them.
+
+    One for each margin coin in single-asset modes and coin-margined accounts, one in ``USD`` for a
+    multi-asset account. Isolated positions are pools of their own and are *not* listed here: their
+    margins are in `Position`. Amounts are in ``currency``.
+    """
+
+    currency: str
+    name: str = ""
+    equity: float | None = None
+    """All collateral in the pool + unrealized PnL, isolated margin and its PnL included."""
+    margin_equity: float | None = None
+    """The part of ``equity`` that backs the cross positions."""
+    maintenance_margin: float | None = None
+    """What the cross positions require, isolated ones not included."""
+    wallet_balance: float | None = None
+    available_balance: float | None = None
+    unrealized_pnl: float | None = None
+    initial_margin: float | None = None
+    venue_margin_rate: float | None = None
+    """The venue's own figure, turned so that 0 is safe and 1 is liquidation."""
+
+
+class Asset(Struct, frozen=True, kw_only=True):
+    """Collateral in one coin, where a pool holds several (multi-asset accounts)."""
+
+    asset: str
+    wallet_balance: float | None = None
+    equity: float | None = None
+    """Wallet balance + unrealized PnL, in units of the asset."""
+    collateral_price_usd: float | None = None
+    """USD the venue credits as collateral per unit (after its haircut); None means the market price."""
+    pool_currency: str = "USD"
+    pool_name: str = ""
+
+
+class AccountSnapshot(Struct, frozen=True, kw_only=True):
+    """Everything one collection of one account returned."""
+
+    pools: tuple[MarginPool, ...]
+    positions: tuple[Position, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    modes: Mapping[str, str] = NO_ITEMS
+    """Account modes as label values, for example ``{"position_mode": "hedge", "asset_mode": "single"}``."""
+    prices: Mapping[str, float] = NO_PRICES
+    """Coin to USD as the venue quotes it (index or mark price)."""
+    taken_at: float = 0.0
+    """Unix seconds, the exporter's clock, when the collection began."""
+
+
+class RiskSettings(Struct, frozen=True, kw_only=True):
+    """What a desk configures about the assessment."""
+
+    usd_pegs: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})
+    """Coin to its fixed USD value. A pegged coin does not move with a market shock."""
+    shocks: tuple[float, ...] = (-0.2, -0.1, -0.05, 0.05, 0.1, 0.2)
+    """Relative moves of all marks for the stress grid; empty switches it off."""
+    cross_check: bool = False
+    """Also compute liquidation prices where the venue gives one, and publish the relative difference."""
+
+
+class PositionRisk(Struct, frozen=True, kw_only=True):
+    """One position with everything computed about it; None means unknown."""
+
+    position: Position
+    mark_price: float | None = None
+    """The venue's, else derived from its other figures."""
+    notional_usd: float | None = None
+    """Unsigned."""
+    unrealized_pnl: float | None = None
+    maintenance_margin: float | None = None
+    """The venue's, else from the maintenance tiers; settle currency."""
+    maintenance_margin_rate: float | None = None
+    """Isolated positions only: of the position's own collateral."""
+    liquidation_price: float | None = None
+    liquidation_source: LiquidationSource = "none"
+    liquidation_distance_ratio: float | None = None
+    """Relative move of the mark, against the (net) position, that reaches the liquidation price."""
+    liquidation_cross_check_ratio: float | None = None
+    """(computed - venue) / venue liquidation price, where both are known and the check is on."""
+
+
+class PoolRisk(Struct, frozen=True, kw_only=True):
+    """One margin pool with everything computed about it; None means unknown."""
+
+    pool: MarginPool
+    equity_usd: float | None = None
+    maintenance_margin: float | None = None
+    """The venue's, else the sum over the pool's positions; in the pool's currency."""
+    maintenance_margin_rate: float | None = None
+    gross_notional_usd: float | None = None
+    net_notional_usd: float | None = None
+    """Long minus short."""
+    leverage_ratio: float | None = None
+    """Gross notional / equity, isolated positions included."""
+    liquidation_shock_up: float | None = None
+    """Smallest relative rise of all marks that brings the rate to 1, >= 0; None if none up to +1000 %."""
+    liquidation_shock_down: float | None = None
+    """Smallest relative fall of all marks that brings the rate to 1, as a positive number; None if none."""
+    stress: tuple[tuple[float, float], ...] = ()
+    """(shock, maintenance margin rate after it) for every configured shock whose rate is known."""
+
+
+class AccountRisk(Struct, frozen=True, kw_only=True):
+    """What one collection of one account publishes."""
+
+    snapshot: AccountSnapshot
+    pools: tuple[PoolRisk, ...]
+    positions: tuple[PositionRisk, ...]
+    prices_usd: Mapping[str, float] = NO_PRICES
+    """Coin to USD after pegs, for every coin the account touches and whose price is known."""
