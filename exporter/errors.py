@@ -1,0 +1,55 @@
+"""What can go wrong between the exporter and a venue, in the classes a desk acts on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+Reason = Literal[
+    "auth",  # the key or its signature is refused: a person must act
+    "permission",  # the key is known but may not read this, or not from this address or country
+    "rate_limited",  # too many requests; the venue says when to come back
+    "banned",  # the address is shut out for longer
+    "clock",  # the request's timestamp is outside the venue's window, even after a resync
+    "timeout",  # no complete answer in time
+    "network",  # no connection, or it broke
+    "schema",  # the answer is not what the venue documents
+    "exchange",  # the venue reports a failure of its own
+    "internal",  # a defect of this program
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+_IP_ADDRESS = re.compile(
+    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"
+)
+_LONG_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{16,}|\d{6,}")
+_MAX_VENUE_TEXT = 200
+
+
+class VenueError(Exception):
+    """One failed request or collection. Its text is safe for logs and pages: see `redact`.
+
+    `blocked_until` (Unix seconds) is set where the venue says when it will answer again.
+    """
+
+    def __init__(self, reason: Reason, message: str, *, blocked_until: float | None = None) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+        self.message = message
+        self.blocked_until = blocked_until
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """A venue's own words without what must not leave the process.
+
+    Takes out the given secrets, IP addresses, and anything that looks like a key, a signature, an
+    account id or a timestamp (16 or more word characters with a digit among them, 6 or more digits).
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[redacted]")
+    text = _IP_ADDRESS.sub("[address]", text)
+    text = _LONG_TOKEN.sub("[redacted]", text)
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_VENUE_TEXT else text[:_MAX_VENUE_TEXT] + "…"
