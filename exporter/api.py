@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -23,6 +23,10 @@ from exporter.venues.base import Endpoint, Params, Response, Venue
 from exporter.wire import decode
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
 Clock = Callable[[], float]
 
@@ -332,6 +336,29 @@ class Api:
         raise VenueError(
             failure.reason, f"{where}: {failure.message}", blocked_until=failure.blocked_until
         ) from None
+
+
+@overload
+async def together(a: Awaitable[A], b: Awaitable[B], /) -> tuple[A, B]: ...
+@overload
+async def together(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tuple[A, B, C]: ...
+@overload
+async def together(
+    a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], d: Awaitable[D], /
+) -> tuple[A, B, C, D]: ...
+async def together(*awaitables: Awaitable[Any]) -> tuple[Any, ...]:
+    """Awaits all at once; at the first failure the others are cancelled and that failure is raised."""
+
+    async def one(awaitable: Awaitable[Any]) -> Any:
+        return await awaitable
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(awaitable)) for awaitable in awaitables]
+    except BaseExceptionGroup as failures:
+        # One level deep: the group above holds only its own tasks' exceptions.
+        raise failures.exceptions[0] from None
+    return tuple(task.result() for task in tasks)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
