@@ -1,0 +1,21 @@
+"""The liquidation engine: what an account's figures mean for the person who must act on them.
+
+Pure functions over `exporter.model`; nothing here reads a clock, a file or a network. Amounts are in the
+settle currency of a position or in the currency of a pool unless a name says ``_usd``.
+
+Model. A pool is liquidated when its margin equity no longer exceeds the maintenance margin of its cross
+positions; an isolated position is a pool of its own. With every mark a function of one number, margin
+equity and maintenance margin are too, and the engine looks for the first place where they meet:
+
+* `exporter.risk.notional`: mark price, notional and unrealized PnL of one position
+* `exporter.risk.maintenance`: maintenance margin schedules
+* `exporter.risk.pools`: which positions stand or fall together, and what each requires
+* `exporter.risk.crossing`: the exact search for the first crossing
+* `exporter.risk.liquidation`: the price of one symbol that liquidates, and the distance to it
+* `exporter.risk.shock`: the move of all marks that liquidates, and the rate under given shocks
+* `exporter.risk.assess`: all of it for one account
+"""
+
+from exporter.risk.assess import assess, computed_liquidation_prices
+
+__all__ = ["assess", "computed_liquidation_prices"]

@@ -1,0 +1,277 @@
+"""Where margin equity meets maintenance margin when marks move.
+
+One number drives everything: the *factor* ``x`` by which the moving marks are multiplied, 1 today. Every
+piece of margin equity and maintenance margin is then a constant times a power of ``x``:
+
+* a linear contract's notional is ``N * x``, an inverse one's ``N / x`` (in its coin);
+* PnL since today is ``drift * (notional - N)``, where drift is +1 for a linear long and an inverse short;
+* maintenance margin is ``notional * rate - deduction`` with the piece valid *at that notional*;
+* a coin that is not pegged, held or paid in a pool of another currency, brings one more factor ``x``.
+
+The *excess*, margin equity minus maintenance margin, is therefore a sum of powers of ``x`` whose
+coefficients change where a leg enters another piece of its schedule (a *bend*). The search walks the bends
+outward from today and solves each segment, so it finds the first crossing and not merely some crossing:
+in closed form where the excess is a straight line in ``x`` or in ``1 / x`` (every single-currency pool),
+else by isolating the roots of the segment's polynomial between its turning points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from exporter.risk.maintenance import Schedule
+
+# A mark below a billionth of today's, or above a billion times it, is no price: the search ends there.
+LOWEST_FACTOR = 1e-9
+HIGHEST_FACTOR = 1e9
+
+# Powers of x run from -2 (an inverse contract's notional in a coin that moves against the pool's) to 2.
+_OFFSET = 2
+
+
+@dataclass(slots=True, frozen=True)
+class Leg:
+    """All positions of one symbol and side in one pool: they share a schedule as if they were one.
+
+    ``notional`` is at today's mark in the settle currency. ``equity_weight`` and ``margin_weight`` turn
+    the settle currency into the pool's for PnL and for maintenance margin (the latter also carries the
+    calibration to the venue's own figure). ``coin_power`` is the power of ``x`` of that conversion.
+    """
+
+    notional: float
+    linear: bool
+    long: bool
+    schedule: Schedule
+    equity_weight: float = 1.0
+    margin_weight: float = 1.0
+    coin_power: int = 0
+
+    @property
+    def drift(self) -> float:
+        """+1 where equity grows with the notional, -1 where it falls."""
+        return 1.0 if self.linear == self.long else -1.0
+
+    def notional_at(self, factor: float) -> float:
+        """Notional in the settle currency with the mark at ``factor`` times today's."""
+        return self.notional * factor if self.linear else self.notional / factor
+
+    def profit_at(self, factor: float) -> float:
+        """PnL since today in the pool's currency with the marks at ``factor`` times today's."""
+        profit = self.drift * (self.notional_at(factor) - self.notional)
+        return profit * self.equity_weight * factor**self.coin_power
+
+    def margin_at(self, factor: float) -> float:
+        """Maintenance margin in the pool's currency with the marks at ``factor`` times today's."""
+        margin = self.schedule.at(self.notional_at(factor))
+        return margin * self.margin_weight * factor**self.coin_power
+
+
+@dataclass(slots=True, frozen=True)
+class Collateral:
+    """Collateral whose value in the pool's currency moves with the marks: ``value * x ** coin_power``."""
+
+    value: float
+    coin_power: int
+
+
+# (factor where the bend is, power of the notional term, its change, power of the fixed term, its change)
+_Bend = tuple[float, int, float, int, float]
+
+
+def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[_Bend]:
+    """The leg's changes of schedule piece in the order a moving mark meets them, up to the factor limit."""
+    schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
+    floors, rates, deductions = schedule.floors, schedule.rates, schedule.deductions
+    here = schedule.piece(notional)
+    growing = rising == leg.linear
+    steps = range(here + 1, len(floors)) if growing else range(here, 0, -1)
+    power = leg.coin_power + (1 if leg.linear else -1)
+    for upper in steps:
+        factor = floors[upper] / notional if leg.linear else notional / floors[upper]
+        if factor > limit if rising else factor < limit:
+            return
+        rate = rates[upper] - rates[upper - 1]
+        deduction = deductions[upper] - deductions[upper - 1]
+        if not growing:
+            rate, deduction = -rate, -deduction
+        yield factor, power, -weight * rate * notional, leg.coin_power, weight * deduction
+
+
+def first_crossing(
+    excess: float, legs: Sequence[Leg], collateral: Sequence[Collateral] = (), *, rising: bool, limit: float
+) -> float | None:
+    """Relative move of the marks (-0.25 for a fall by a quarter) that first takes the excess through 0.
+
+    Args:
+        excess: Margin equity minus maintenance margin today, in the pool's currency. A negative one is
+            looked at the other way round: the move that would bring it back to 0.
+        legs: What moves.
+        collateral: What else moves.
+        rising: Direction in which to look.
+        limit: Factor at which the search ends, above 1 if rising, between 0 and 1 if not.
+
+    Returns:
+        The move, or None where the excess keeps its sign up to the limit. Where a schedule jumps across
+        0 it is the place of the jump.
+    """
+    if excess == 0.0:
+        return 0.0
+    # Coefficients of x ** -2 ... x ** 2; the fixed parts of pool equity and margin are in x ** 0, found
+    # last so that all of them add up to today's excess.
+    powers = [0.0] * 5
+    for leg in legs:
+        schedule = leg.schedule
+        piece = schedule.piece(leg.notional)
+        carried = leg.drift * leg.notional * leg.equity_weight
+        required = schedule.rates[piece] * leg.notional * leg.margin_weight
+        powers[_OFFSET + leg.coin_power + (1 if leg.linear else -1)] += carried - required
+        powers[_OFFSET + leg.coin_power] += schedule.deductions[piece] * leg.margin_weight - carried
+    for item in collateral:
+        powers[_OFFSET + item.coin_power] += item.value
+    powers[_OFFSET] = 0.0
+    powers[_OFFSET] = excess - sum(powers)
+    used = {index - _OFFSET for index, value in enumerate(powers) if value != 0.0}
+    for leg in legs:
+        if len(leg.schedule.floors) > 1:
+            used.add(leg.coin_power)
+            used.add(leg.coin_power + (1 if leg.linear else -1))
+    if used <= {0, 1}:
+        return _straight(excess, powers, legs, rising=rising, limit=limit, inverse=False)
+    if used <= {0, -1}:
+        return _straight(excess, powers, legs, rising=rising, limit=limit, inverse=True)
+    return _curved(excess, powers, legs, rising=rising, limit=limit)
+
+
+def _ordered_bends(legs: Sequence[Leg], *, rising: bool, limit: float) -> list[_Bend]:
+    bends = [
+        bend
+        for leg in legs
+        if len(leg.schedule.floors) > 1
+        for bend in _bends(leg, rising=rising, limit=limit)
+    ]
+    bends.sort(reverse=not rising)
+    return bends
+
+
+def _straight(
+    excess: float, powers: list[float], legs: Sequence[Leg], *, rising: bool, limit: float, inverse: bool
+) -> float | None:
+    """The crossing where the excess is piecewise straight in ``z``: the factor, or 1 / factor if inverse.
+
+    Works with ``d = z - 1`` and the height at ``d = 0``, so that a small margin beside a large notional
+    keeps its digits.
+    """
+    side = 1.0 if excess > 0.0 else -1.0
+    line = -1 if inverse else 1
+    slope = powers[_OFFSET + line]
+    height = excess
+    reach = 0.0
+    last = 1.0 / limit - 1.0 if inverse else limit - 1.0
+    outward = 1.0 if last > 0.0 else -1.0
+    found = None
+    for factor, power, change, fixed_power, fixed_change in _ordered_bends(legs, rising=rising, limit=limit):
+        border = 1.0 / factor - 1.0 if inverse else factor - 1.0
+        if side * (height + slope * border) <= 0.0:
+            found = _meet(height, slope, reach, border)
+            break
+        height += change + fixed_change
+        slope += (change if power == line else 0.0) + (fixed_change if fixed_power == line else 0.0)
+        reach = border
+        if side * (height + slope * border) <= 0.0:
+            found = border
+            break
+    if found is None:
+        if slope * side * outward >= 0.0:
+            return None
+        found = -height / slope
+        if found * outward > last * outward:
+            return None
+        found = max(found, reach) if outward > 0.0 else min(found, reach)
+    move = -found / (1.0 + found) if inverse else found
+    return move if math.isfinite(move) else None
+
+
+def _meet(height: float, slope: float, start: float, end: float) -> float:
+    """Where ``height + slope * d`` is 0, inside a segment whose end lies beyond it."""
+    if slope == 0.0:
+        return end
+    low, high = (start, end) if start <= end else (end, start)
+    return min(max(-height / slope, low), high)
+
+
+def _curved(
+    excess: float, powers: list[float], legs: Sequence[Leg], *, rising: bool, limit: float
+) -> float | None:
+    """The crossing where powers of x mix (several settle coins in one pool), by polynomial roots."""
+    side = 1.0 if excess > 0.0 else -1.0
+    start = 1.0
+    bends = _ordered_bends(legs, rising=rising, limit=limit)
+    for bend in [*bends, None]:
+        end = limit if bend is None else bend[0]
+        root = _first_sign_change(powers, start, end, side)
+        if root is not None:
+            return root - 1.0
+        if bend is not None:
+            _, power, change, fixed_power, fixed_change = bend
+            powers[_OFFSET + power] += change
+            powers[_OFFSET + fixed_power] += fixed_change
+            if side * _value(powers, end) <= 0.0:
+                return end - 1.0
+            start = end
+    return None
+
+
+def _value(polynomial: Sequence[float], x: float) -> float:
+    """Value of a polynomial, lowest power first. The excess times x squared is one, with the same sign."""
+    total = 0.0
+    for coefficient in reversed(polynomial):
+        total = total * x + coefficient
+    return total
+
+
+def _first_sign_change(polynomial: Sequence[float], start: float, end: float, side: float) -> float | None:
+    """First place from start to end where ``side * polynomial`` is not positive, None where there is none."""
+    turning = _roots([k * c for k, c in enumerate(polynomial)][1:], min(start, end), max(start, end))
+    if end < start:
+        turning.reverse()
+    before = start
+    for after in [*turning, end]:
+        if side * _value(polynomial, after) <= 0.0:
+            return before if before == after else _bisect(polynomial, before, after, side)
+        before = after
+    return None
+
+
+def _roots(polynomial: list[float], low: float, high: float) -> list[float]:
+    """Real roots in ``[low, high]`` in ascending order, found between the roots of the derivative."""
+    while polynomial and polynomial[-1] == 0.0:
+        polynomial = polynomial[:-1]
+    if len(polynomial) <= 1:
+        return []
+    if len(polynomial) == 2:
+        root = -polynomial[0] / polynomial[1]
+        return [root] if low < root < high else []
+    turning = _roots([k * c for k, c in enumerate(polynomial)][1:], low, high)
+    points = [low, *turning, high]
+    roots = []
+    for left, right in pairwise(points):
+        at_left, at_right = _value(polynomial, left), _value(polynomial, right)
+        if (at_left > 0.0) != (at_right > 0.0):
+            roots.append(_bisect(polynomial, left, right, 1.0 if at_left > 0.0 else -1.0))
+    return roots
+
+
+def _bisect(polynomial: Sequence[float], positive_end: float, other_end: float, side: float) -> float:
+    """Place between the two where ``side * polynomial`` stops being positive, to the last bit."""
+    for _ in range(200):
+        middle = 0.5 * (positive_end + other_end)
+        if middle in (positive_end, other_end):
+            break
+        if side * _value(polynomial, middle) > 0.0:
+            positive_end = middle
+        else:
+            other_end = middle
+    return other_end

@@ -1,0 +1,123 @@
+"""The price of one symbol that liquidates, and how far away it is.
+
+Definition: the price of a symbol, all others standing still, at which the pool's margin equity equals its
+whole maintenance margin. It is the closed formula of Binance's "USD-M and COIN-M liquidation price"
+(https://www.binance.com/en/support/faq/detail/b3c689c1f50a44cabb3a84e663b81d93 and
+https://www.binance.com/en/support/faq/detail/ceccfcfb4e3a45e3b48b0b1bb1a8ae46), solved for each piece of
+the maintenance schedule and taken from the piece that is valid *at* the liquidation price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from exporter.model import RiskSettings
+from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Leg, first_crossing
+from exporter.risk.notional import exposure, finite, positive
+from exporter.risk.pools import Facts, Pool, leg_from, legs_of
+
+# A net below this share of the gross is a perfect hedge up to rounding.
+_FLAT = 1e-12
+
+
+def liquidation_move(excess: float, legs: Sequence[Leg]) -> float | None:
+    """Relative move of one symbol's mark that takes the excess to 0, the nearest of both directions.
+
+    A single position can only be liquidated against it. A hedged pair can be liquidated on either side,
+    because the maintenance margin of both legs grows with the price; the nearer one is the danger. With
+    the excess already below 0 it is the nearest move that would restore it.
+    """
+    down = first_crossing(excess, legs, rising=False, limit=LOWEST_FACTOR)
+    up = first_crossing(excess, legs, rising=True, limit=HIGHEST_FACTOR)
+    if down is None or up is None:
+        return up if down is None else down
+    return down if -down <= up else up
+
+
+def symbol_liquidation(
+    entry: Pool, rows: list[Facts], settings: RiskSettings, prices: Mapping[str, float]
+) -> tuple[float, float] | None:
+    """Liquidation move and distance of one symbol's cross positions in their pool.
+
+    Returns:
+        ``(move, distance)``: the relative move of the mark to the liquidation price, and the unsigned
+        distance, negative where the pool is already past liquidation. None where no price liquidates or
+        something the answer needs is unknown. Past liquidation with no price that would restore the
+        pool, every price liquidates and the answer is today's mark.
+    """
+    excess = entry.excess
+    legs = legs_of(rows, entry, settings, prices, coins_move=False)
+    if excess is None or legs is None or entry.maintenance_margin is None:
+        return None
+    if entry.position_share is None:
+        # Other positions are known only as a part of the pool's total, which must then have room for them.
+        own = sum(leg.margin_at(1.0) for leg in legs)
+        if own > entry.maintenance_margin:
+            return None
+    return _move_and_distance(excess, legs)
+
+
+def isolated_liquidation(row: Facts) -> tuple[float, float] | None:
+    """Liquidation move and distance of an isolated position, which is a pool of its own."""
+    leg = leg_from([row])
+    equity, margin = row.isolated_equity, row.maintenance_margin
+    if leg is None or equity is None or margin is None:
+        return None
+    excess = finite(equity - margin)
+    return None if excess is None else _move_and_distance(excess, [leg])
+
+
+def _move_and_distance(excess: float, legs: Sequence[Leg]) -> tuple[float, float] | None:
+    move = liquidation_move(excess, legs)
+    if excess > 0.0:
+        return None if move is None else (move, abs(move))
+    return (0.0, 0.0) if move is None else (move, -abs(move))
+
+
+def price_at(row: Facts, move: float) -> float | None:
+    """The mark price after a relative move."""
+    return None if row.mark is None else positive(row.mark * (1.0 + move))
+
+
+def is_pair(rows: Sequence[Facts]) -> bool:
+    """True where cross positions of one symbol and pool are both long and short."""
+    return len(rows) > 1 and len({row.position.side for row in rows}) == 2
+
+
+def one_way_distance(row: Facts, price: float) -> float | None:
+    """Distance of a position that is not a leg of a pair: long ``(M - L) / M``, short ``(L - M) / M``."""
+    if row.mark is None:
+        return None
+    gap = row.mark - price if row.position.side == "long" else price - row.mark
+    return finite(gap / row.mark)
+
+
+def pair_distance(rows: Sequence[Facts], *, alive: bool | None) -> float | None:
+    """Distance of a hedged pair from the prices its venue rows print; None where they print none.
+
+    A venue prints one price, on the losing side of the *net* position, on both rows or on one, so both
+    legs get the distance of the net. Where the rows differ, the nearest price on the losing side of the
+    net counts. A price on the other side means "past it" only if the pool is not known to be alive:
+    the maintenance margin of both legs can liquidate a hedged pair in the direction that the net gains.
+    """
+    mark = next((row.mark for row in rows if row.mark is not None), None)
+    prices = [p for row in rows if (p := positive(row.position.liquidation_price)) is not None]
+    if mark is None or not prices:
+        return None
+    net = gross = 0.0
+    for row in rows:
+        size = exposure(row.position)
+        if size is None:
+            return None
+        gross += size
+        net += size if row.position.side == "long" else -size
+    gaps = [(mark - price) / mark for price in prices]
+    if abs(net) <= _FLAT * gross:
+        nearest = min(map(abs, gaps))
+        return finite(-nearest if alive is False else nearest)
+    losing = gaps if net > 0.0 else [-gap for gap in gaps]
+    ahead = [gap for gap in losing if gap >= 0.0]
+    if ahead:
+        return finite(min(ahead))
+    nearest = max(losing)
+    return finite(-nearest if alive else nearest)

@@ -1,0 +1,93 @@
+"""Maintenance margin as a function of a position's notional.
+
+A schedule is a list of pieces, each ``notional * rate - deduction`` from its floor upward. Sources:
+Binance ``leverageBracket`` (``maintMarginRatio``, ``cum``,
+https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Notional-and-Leverage-Brackets),
+BingX ``maintMarginRatio`` (``maintAmount``, https://bingx-api.github.io/docs-v3/#/en/Swap/), BitTap
+``riskLimitConfigs`` (no deduction, https://developers.bittap.com/en/futures/api-reference).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from exporter.model import MaintenanceTier
+
+# Two neighbouring pieces that differ by less at their border are one continuous line: venues round.
+_JUMP = 1e-9
+
+
+class Schedule:
+    """Maintenance margin pieces in ascending order of their floors, the first from notional 0.
+
+    ``continuous`` is True where no border makes the margin jump; ``top_rate`` is the largest rate.
+    """
+
+    __slots__ = ("continuous", "deductions", "floors", "rates", "top_rate")
+
+    def __init__(self, floors: Sequence[float], rates: Sequence[float], deductions: Sequence[float]) -> None:
+        self.floors = floors
+        self.rates = rates
+        self.deductions = deductions
+        self.top_rate = max(rates)
+        self.continuous = all(
+            math.isclose(
+                floors[i] * rates[i - 1] - deductions[i - 1],
+                floors[i] * rates[i] - deductions[i],
+                rel_tol=_JUMP,
+                abs_tol=_JUMP * floors[i] * rates[i],
+            )
+            for i in range(1, len(floors))
+        )
+
+    def piece(self, notional: float) -> int:
+        """Index of the piece that applies: ``floor <= notional < next floor``."""
+        return bisect_right(self.floors, notional) - 1 if len(self.floors) > 1 else 0
+
+    def at(self, notional: float) -> float:
+        """Maintenance margin at a notional >= 0, in the same currency."""
+        index = self.piece(notional)
+        return notional * self.rates[index] - self.deductions[index]
+
+
+def constant_rate(rate: float) -> Schedule:
+    """A schedule of one piece without a deduction."""
+    return Schedule((0.0,), (rate,), (0.0,))
+
+
+def schedule_from(tiers: Sequence[MaintenanceTier]) -> Schedule | None:
+    """The venue's tiers as a schedule, None where there are none or they make no sense.
+
+    Only floors decide: a notional beyond the last cap stays in the last tier and one below the first
+    floor is in the first. A piece that would be negative (its deduction exceeds the margin) is 0 up to
+    the notional where it is not: a requirement never adds to the equity.
+    """
+    if not tiers:
+        return None
+    floors: list[float] = []
+    rates: list[float] = []
+    deductions: list[float] = []
+    for index, tier in enumerate(tiers):
+        floor = 0.0 if index == 0 else tier.floor
+        numbers = (floor, tier.rate, tier.deduction)
+        if (
+            not all(map(math.isfinite, numbers))
+            or tier.rate < 0.0
+            or (floors and floor <= tiers[index - 1].floor)
+        ):
+            return None
+        if tier.deduction > floor * tier.rate * (1.0 + _JUMP):
+            floors.append(floor)
+            rates.append(0.0)
+            deductions.append(0.0)
+            if tier.rate == 0.0:
+                continue
+            floor = tier.deduction / tier.rate
+            if index + 1 < len(tiers) and floor >= tiers[index + 1].floor:
+                continue
+        floors.append(floor)
+        rates.append(tier.rate)
+        deductions.append(tier.deduction)
+    return Schedule(tuple(floors), tuple(rates), tuple(deductions))
