@@ -199,7 +199,7 @@ class AssetIndex(Wire):
 
 
 class BinanceUsdm(BinanceVenue):
-    """Source of every field: https://developers.binance.com/docs/derivatives/usds-margined-futures (general information)."""
+    """Source: the pages below https://developers.binance.com/docs/derivatives/usds-margined-futures ."""
 
     name = "binance_usdm"
     title = "Binance USDⓈ-M futures"

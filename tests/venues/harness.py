@@ -1,0 +1,192 @@
+"""Runs an adapter against documented answers: over real HTTP, with the signature checked by other code.
+
+A test names the venue, the answers by path, and a function that checks each request as the venue's
+documentation says (independent of the adapter). It gets back the snapshot, or the exposition text.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from exporter.api import Client
+from exporter.errors import VenueError
+from exporter.exposition import render
+from exporter.model import AccountRisk, AccountSnapshot, RiskSettings
+from exporter.risk import assess
+from exporter.venues import discover
+from exporter.venues.base import Venue
+
+HERE = Path(__file__).parent
+
+Answer = bytes | web.Response | Callable[[web.Request], web.Response | Awaitable[web.Response]]
+Check = Callable[[web.Request, bytes], None]
+
+
+class QuietObserver:
+    """Counts nothing; keeps what optional requests failed with."""
+
+    def __init__(self) -> None:
+        self.optional_failures: list[VenueError] = []
+
+    def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
+        pass
+
+    def rate_limit_used(self, exchange: str, ratio: float) -> None:
+        pass
+
+    def clock_offset(self, exchange: str, seconds: float) -> None:
+        pass
+
+    def blocked_until(self, exchange: str, timestamp: float) -> None:
+        pass
+
+    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
+        self.optional_failures.append(error)
+
+
+def payload(venue: str, name: str) -> bytes:
+    """The documented answer `name` of a venue, byte for byte as it is kept here."""
+    return (HERE / "payloads" / venue / name).read_bytes()
+
+
+def make_venue(name: str, base_url: str, config: Mapping[str, Any]) -> Venue[Any]:
+    cls = discover()[name]
+    entry = {"name": "desk", "exchange": name, "base_url": base_url, **config}
+    return cls(cls.config_class.model_validate(entry))
+
+
+class VenueServer:
+    """A server on loopback that gives one answer a path and remembers what was asked."""
+
+    def __init__(self, answers: Mapping[str, Answer], check: Check | None = None) -> None:
+        self.answers = dict(answers)
+        self.check = check
+        self.requests: list[web.Request] = []
+        self.complaints: list[BaseException] = []
+        self._runner: web.AppRunner | None = None
+        self.base_url = ""
+
+    async def __aenter__(self) -> VenueServer:  # noqa: PYI034 (never subclassed)
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.base_url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        body = await request.read()
+        if self.check is not None:
+            try:
+                self.check(request, body)
+            except BaseException as complaint:
+                self.complaints.append(complaint)
+                return web.Response(status=500, text="the test's check failed")
+        answer = self.answers.get(request.path)
+        if answer is None:
+            return web.Response(status=404, text="no such path in this test")
+        if isinstance(answer, bytes):
+            return web.Response(body=answer, content_type="application/json")
+        if isinstance(answer, web.Response):
+            # A response object can be sent once only.
+            return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        result = answer(request)
+        return result if isinstance(result, web.Response) else await result
+
+
+async def fetch(
+    venue: str,
+    answers: Mapping[str, Answer],
+    *,
+    config: Mapping[str, Any],
+    check: Check | None = None,
+    observer: QuietObserver | None = None,
+) -> AccountSnapshot:
+    """The snapshot an adapter makes of `answers` (path to answer).
+
+    Raises:
+        VenueError: as the adapter does.
+        AssertionError: what `check` found wrong with a request.
+    """
+    async with VenueServer(answers, check) as server, Client(observer or QuietObserver()) as client:
+        adapter = make_venue(venue, server.base_url, config)
+        try:
+            snapshot = await adapter.fetch(client.account(adapter))
+        finally:
+            if server.complaints:
+                raise AssertionError(f"the request was wrong: {server.complaints[0]}") from server.complaints[
+                    0
+                ]
+    return snapshot
+
+
+def exposition(
+    venue: str, account: str, snapshot: AccountSnapshot, settings: RiskSettings | None = None
+) -> str:
+    """The sample lines of one account, as /metrics shows them, without HELP and TYPE."""
+    risk: AccountRisk = assess(snapshot, settings or RiskSettings(cross_check=True))
+    return b"".join(render(venue, account, risk).values()).decode()
+
+
+def assert_golden(venue: str, sections: Mapping[str, str]) -> None:
+    """Compares the exposition of each scenario with the venue's golden file.
+
+    The file is written by a person who checked the numbers against the venue's documentation. There is no
+    switch that rewrites it: on a difference, read the diff this prints and decide which side is wrong.
+    """
+    path = HERE / "golden" / f"{venue}.prom"
+    actual = "\n".join(f"# scenario: {name}\n{text}" for name, text in sections.items())
+    expected = path.read_text() if path.exists() else ""
+    if actual != expected:
+        diff = difflib.unified_diff(
+            expected.splitlines(keepends=True), actual.splitlines(keepends=True), str(path), "actual"
+        )
+        raise AssertionError("".join(diff))
+
+
+def numeric_fields(document: Any, prefix: str = "") -> set[str]:
+    """The paths of all numbers in a decoded JSON document, as `FieldUse.field` spells them.
+
+    A string that reads as a number is one; identifiers are excluded by the caller.
+    """
+    found: set[str] = set()
+    match document:
+        case dict():
+            for key, value in document.items():
+                found |= numeric_fields(value, f"{prefix}.{key}" if prefix else key)
+        case list():
+            for value in document:
+                found |= numeric_fields(value, f"{prefix}[]" if prefix else "")
+        case bool() | None:
+            pass
+        case int() | float():
+            found.add(prefix)
+        case str() if _reads_as_number(document):
+            found.add(prefix)
+    return found
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def decoded(body: bytes) -> Any:
+    return msgspec.json.decode(body)
