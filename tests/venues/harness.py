@@ -46,7 +46,7 @@ class QuietObserver:
     def blocked_until(self, exchange: str, timestamp: float) -> None:
         pass
 
-    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
+    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:  # noqa: ARG002
         self.optional_failures.append(error)
 
 
@@ -68,7 +68,7 @@ class VenueServer:
         self.answers = dict(answers)
         self.check = check
         self.requests: list[web.Request] = []
-        self.complaints: list[BaseException] = []
+        self.complaints: list[Exception] = []
         self._runner: web.AppRunner | None = None
         self.base_url = ""
 
@@ -93,7 +93,7 @@ class VenueServer:
         if self.check is not None:
             try:
                 self.check(request, body)
-            except BaseException as complaint:
+            except Exception as complaint:  # noqa: BLE001 (raised again in the test)
                 self.complaints.append(complaint)
                 return web.Response(status=500, text="the test's check failed")
         answer = self.answers.get(request.path)
