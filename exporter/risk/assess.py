@@ -23,7 +23,7 @@ from exporter.risk.liquidation import (
 )
 from exporter.risk.notional import finite, positive, usd_prices
 from exporter.risk.pools import Facts, Pool, conversion, fill_isolated, group_pools, position_facts
-from exporter.risk.shock import exposure_of, liquidation_shock, margin_rate, pool_rate, stressed_rate
+from exporter.risk.shock import exposure_of, liquidation_shocks, margin_rate, pool_rate, stressed_rates
 
 _Move = tuple[float, float]
 
@@ -166,11 +166,7 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Mapping[str, float
                 gross += row.notional_usd
                 net += row.notional_usd if row.position.side == "long" else -row.notional_usd
     exposure = exposure_of(entry, settings, prices)
-    stress = []
-    for shock in settings.shocks:
-        rate_after = stressed_rate(entry, exposure, shock)
-        if rate_after is not None:
-            stress.append((shock, rate_after))
+    rise, fall = liquidation_shocks(entry, exposure)
     return PoolRisk(
         pool=pool,
         equity_usd=None if equity is None or price is None else finite(equity * price),
@@ -181,7 +177,7 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Mapping[str, float
         leverage_ratio=None
         if equity is None or equity <= 0.0 or in_currency is None
         else finite(in_currency / equity),
-        liquidation_shock_up=liquidation_shock(entry, exposure, rising=True),
-        liquidation_shock_down=liquidation_shock(entry, exposure, rising=False),
-        stress=tuple(stress),
+        liquidation_shock_up=rise,
+        liquidation_shock_down=fall,
+        stress=stressed_rates(entry, exposure, settings.shocks),
     )

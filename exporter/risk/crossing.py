@@ -100,80 +100,81 @@ def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[_Bend]:
         yield factor, power, -weight * rate * notional, leg.coin_power, weight * deduction
 
 
-def first_crossing(
-    excess: float, legs: Sequence[Leg], collateral: Sequence[Collateral] = (), *, rising: bool, limit: float
-) -> float | None:
-    """Relative move of the marks (-0.25 for a fall by a quarter) that first takes the excess through 0.
+class Excess:
+    """Margin equity minus maintenance margin as a function of the factor, in the pool's currency.
 
     Args:
-        excess: Margin equity minus maintenance margin today, in the pool's currency. A negative one is
-            looked at the other way round: the move that would bring it back to 0.
+        today: Its value at factor 1.
         legs: What moves.
         collateral: What else moves.
-        rising: Direction in which to look.
-        limit: Factor at which the search ends, above 1 if rising, between 0 and 1 if not.
-
-    Returns:
-        The move, or None where the excess keeps its sign up to the limit. Where a schedule jumps across
-        0 it is the place of the jump.
     """
-    if excess == 0.0:
-        return 0.0
-    # Coefficients of x ** -2 ... x ** 2; the fixed parts of pool equity and margin are in x ** 0, found
-    # last so that all of them add up to today's excess.
-    powers = [0.0] * 5
-    for leg in legs:
-        schedule = leg.schedule
-        piece = schedule.piece(leg.notional)
-        carried = leg.drift * leg.notional * leg.equity_weight
-        required = schedule.rates[piece] * leg.notional * leg.margin_weight
-        powers[_OFFSET + leg.coin_power + (1 if leg.linear else -1)] += carried - required
-        powers[_OFFSET + leg.coin_power] += schedule.deductions[piece] * leg.margin_weight - carried
-    for item in collateral:
-        powers[_OFFSET + item.coin_power] += item.value
-    powers[_OFFSET] = 0.0
-    powers[_OFFSET] = excess - sum(powers)
-    used = {index - _OFFSET for index, value in enumerate(powers) if value != 0.0}
-    for leg in legs:
-        if len(leg.schedule.floors) > 1:
-            used.add(leg.coin_power)
-            used.add(leg.coin_power + (1 if leg.linear else -1))
-    if used <= {0, 1}:
-        return _straight(excess, powers, legs, rising=rising, limit=limit, inverse=False)
-    if used <= {0, -1}:
-        return _straight(excess, powers, legs, rising=rising, limit=limit, inverse=True)
-    return _curved(excess, powers, legs, rising=rising, limit=limit)
 
+    __slots__ = ("_bending", "_line", "_powers", "today")
 
-def _ordered_bends(legs: Sequence[Leg], *, rising: bool, limit: float) -> list[_Bend]:
-    bends = [
-        bend
-        for leg in legs
-        if len(leg.schedule.floors) > 1
-        for bend in _bends(leg, rising=rising, limit=limit)
-    ]
-    bends.sort(reverse=not rising)
-    return bends
+    def __init__(self, today: float, legs: Sequence[Leg], collateral: Sequence[Collateral] = ()) -> None:
+        self.today = today
+        self._bending = [leg for leg in legs if len(leg.schedule.floors) > 1]
+        # Coefficients of x ** -2 ... x ** 2; the fixed parts of equity and margin are in x ** 0, found
+        # last so that all of them add up to today's excess.
+        powers = self._powers = [0.0] * 5
+        lowest = highest = 0
+        for leg in legs:
+            schedule, notional, coin_power = leg.schedule, leg.notional, leg.coin_power
+            piece = schedule.piece(notional)
+            power = coin_power + 1 if leg.linear else coin_power - 1
+            carried = leg.drift * notional * leg.equity_weight
+            required = schedule.rates[piece] * notional * leg.margin_weight
+            powers[_OFFSET + power] += carried - required
+            powers[_OFFSET + coin_power] += schedule.deductions[piece] * leg.margin_weight - carried
+            lowest, highest = min(lowest, power, coin_power), max(highest, power, coin_power)
+        for item in collateral:
+            powers[_OFFSET + item.coin_power] += item.value
+            lowest, highest = min(lowest, item.coin_power), max(highest, item.coin_power)
+        powers[_OFFSET] = 0.0
+        powers[_OFFSET] = today - sum(powers)
+        # The power of x in which the excess is a straight line, 0 where there is none.
+        if lowest == 0 and highest <= 1:
+            self._line = 1
+        else:
+            self._line = -1 if highest == 0 and lowest == -1 else 0
+
+    def first_crossing(self, *, rising: bool, limit: float) -> float | None:
+        """Relative move of the marks (-0.25 for a fall by a quarter) that first takes the excess through 0.
+
+        A negative excess is looked at the other way round: the move that would bring it back to 0. Where
+        a schedule jumps across 0 it is the place of the jump.
+
+        Args:
+            rising: Direction in which to look.
+            limit: Factor at which the search ends, above 1 if rising, between 0 and 1 if not.
+
+        Returns:
+            The move, or None where the excess keeps its sign up to the limit.
+        """
+        if self.today == 0.0:
+            return 0.0
+        bends = [bend for leg in self._bending for bend in _bends(leg, rising=rising, limit=limit)]
+        if len(self._bending) > 1:
+            bends.sort(reverse=not rising)
+        if self._line == 0:
+            return _curved(self.today, list(self._powers), bends, limit=limit)
+        slope = self._powers[_OFFSET + self._line]
+        return _straight(self.today, slope, bends, line=self._line, limit=limit)
 
 
 def _straight(
-    excess: float, powers: list[float], legs: Sequence[Leg], *, rising: bool, limit: float, inverse: bool
+    height: float, slope: float, bends: Sequence[_Bend], *, line: int, limit: float
 ) -> float | None:
-    """The crossing where the excess is piecewise straight in ``z``: the factor, or 1 / factor if inverse.
+    """The crossing where the excess is piecewise straight in ``z``: ``x`` (line 1) or ``1 / x`` (line -1).
 
     Works with ``d = z - 1`` and the height at ``d = 0``, so that a small margin beside a large notional
     keeps its digits.
     """
-    side = 1.0 if excess > 0.0 else -1.0
-    line = -1 if inverse else 1
-    slope = powers[_OFFSET + line]
-    height = excess
+    side = 1.0 if height > 0.0 else -1.0
     reach = 0.0
-    last = 1.0 / limit - 1.0 if inverse else limit - 1.0
-    outward = 1.0 if last > 0.0 else -1.0
     found = None
-    for factor, power, change, fixed_power, fixed_change in _ordered_bends(legs, rising=rising, limit=limit):
-        border = 1.0 / factor - 1.0 if inverse else factor - 1.0
+    for factor, power, change, fixed_power, fixed_change in bends:
+        border = factor - 1.0 if line == 1 else 1.0 / factor - 1.0
         if side * (height + slope * border) <= 0.0:
             found = _meet(height, slope, reach, border)
             break
@@ -184,13 +185,15 @@ def _straight(
             found = border
             break
     if found is None:
+        last = limit - 1.0 if line == 1 else 1.0 / limit - 1.0
+        outward = 1.0 if last > 0.0 else -1.0
         if slope * side * outward >= 0.0:
             return None
         found = -height / slope
         if found * outward > last * outward:
             return None
         found = max(found, reach) if outward > 0.0 else min(found, reach)
-    move = -found / (1.0 + found) if inverse else found
+    move = found if line == 1 else -found / (1.0 + found)
     return move if math.isfinite(move) else None
 
 
@@ -202,26 +205,21 @@ def _meet(height: float, slope: float, start: float, end: float) -> float:
     return min(max(-height / slope, low), high)
 
 
-def _curved(
-    excess: float, powers: list[float], legs: Sequence[Leg], *, rising: bool, limit: float
-) -> float | None:
+def _curved(excess: float, powers: list[float], bends: Sequence[_Bend], *, limit: float) -> float | None:
     """The crossing where powers of x mix (several settle coins in one pool), by polynomial roots."""
     side = 1.0 if excess > 0.0 else -1.0
     start = 1.0
-    bends = _ordered_bends(legs, rising=rising, limit=limit)
-    for bend in [*bends, None]:
-        end = limit if bend is None else bend[0]
-        root = _first_sign_change(powers, start, end, side)
+    for factor, power, change, fixed_power, fixed_change in bends:
+        root = _first_sign_change(powers, start, factor, side)
         if root is not None:
             return root - 1.0
-        if bend is not None:
-            _, power, change, fixed_power, fixed_change = bend
-            powers[_OFFSET + power] += change
-            powers[_OFFSET + fixed_power] += fixed_change
-            if side * _value(powers, end) <= 0.0:
-                return end - 1.0
-            start = end
-    return None
+        powers[_OFFSET + power] += change
+        powers[_OFFSET + fixed_power] += fixed_change
+        if side * _value(powers, factor) <= 0.0:
+            return factor - 1.0
+        start = factor
+    root = _first_sign_change(powers, start, limit, side)
+    return None if root is None else root - 1.0
 
 
 def _value(polynomial: Sequence[float], x: float) -> float:

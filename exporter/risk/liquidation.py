@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from exporter.model import RiskSettings
-from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Leg, first_crossing
+from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Excess, Leg
 from exporter.risk.notional import exposure, finite, positive
 from exporter.risk.pools import Facts, Pool, leg_from, legs_of
 
@@ -27,8 +27,9 @@ def liquidation_move(excess: float, legs: Sequence[Leg]) -> float | None:
     because the maintenance margin of both legs grows with the price; the nearer one is the danger. With
     the excess already below 0 it is the nearest move that would restore it.
     """
-    down = first_crossing(excess, legs, rising=False, limit=LOWEST_FACTOR)
-    up = first_crossing(excess, legs, rising=True, limit=HIGHEST_FACTOR)
+    function = Excess(excess, legs)
+    down = function.first_crossing(rising=False, limit=LOWEST_FACTOR)
+    up = function.first_crossing(rising=True, limit=HIGHEST_FACTOR)
     if down is None or up is None:
         return up if down is None else down
     return down if -down <= up else up

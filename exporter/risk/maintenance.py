@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 from exporter.model import MaintenanceTier
 
@@ -57,7 +58,8 @@ def constant_rate(rate: float) -> Schedule:
     return Schedule((0.0,), (rate,), (0.0,))
 
 
-def schedule_from(tiers: Sequence[MaintenanceTier]) -> Schedule | None:
+@lru_cache(maxsize=4096)  # a venue has hundreds of symbols, and their tiers change every few months
+def schedule_from(tiers: tuple[MaintenanceTier, ...]) -> Schedule | None:
     """The venue's tiers as a schedule, None where there are none or they make no sense.
 
     Only floors decide: a notional beyond the last cap stays in the last tier and one below the first

@@ -105,22 +105,15 @@ def position_facts(snapshot: AccountSnapshot, prices: Mapping[str, float]) -> li
     """What every position's own row says, in the snapshot's order."""
     positions = snapshot.positions
     marks = formulas.symbol_marks(positions)
-    schedules: dict[int, Schedule | None] = {}
     facts = []
     for position in positions:
-        tiers = position.maintenance_tiers
-        # Rows of a symbol usually share one tuple; the snapshot keeps it alive, so its id is a safe key.
-        if id(tiers) in schedules:
-            schedule = schedules[id(tiers)]
-        else:
-            schedule = schedules[id(tiers)] = schedule_from(tiers)
         mark = positive(position.mark_price) or marks.get(position.symbol)
         settle_notional = formulas.notional(position, mark)
         facts.append(
             Facts(
                 position=position,
                 pool=pool_key(position),
-                schedule=schedule,
+                schedule=schedule_from(position.maintenance_tiers),
                 mark=mark,
                 notional=settle_notional,
                 notional_usd=formulas.notional_usd(position, settle_notional, prices),

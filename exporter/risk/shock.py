@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model import RiskSettings
-from exporter.risk.crossing import LOWEST_FACTOR, Collateral, Leg, first_crossing
+from exporter.risk.crossing import LOWEST_FACTOR, Collateral, Excess, Leg
 from exporter.risk.notional import finite
 from exporter.risk.pools import Pool, collateral_of, legs_of
 
@@ -61,39 +61,51 @@ def pool_rate(entry: Pool) -> float | None:
     return margin_rate(entry.maintenance_margin, entry.margin_equity, exposed=entry.exposed)
 
 
-def liquidation_shock(entry: Pool, exposure: Exposure | None, *, rising: bool) -> float | None:
-    """Smallest uniform move of all marks that brings the pool's rate to 1, as a positive number.
+def liquidation_shocks(entry: Pool, exposure: Exposure | None) -> tuple[float | None, float | None]:
+    """Smallest uniform rise and fall of all marks that bring the pool's rate to 1, as positive numbers.
 
     0 where the pool is already there. None where no move does, up to +1000 % or down to -100 %, or where
     something is unknown.
     """
     excess = entry.excess
     if excess is None or not entry.exposed:
-        return None
+        return None, None
     if excess <= 0.0:
-        return 0.0
+        return 0.0, 0.0
     if exposure is None:
-        return None
-    limit = HIGHEST_SHOCK_FACTOR if rising else LOWEST_FACTOR
-    move = first_crossing(excess, exposure.legs, exposure.collateral, rising=rising, limit=limit)
-    return None if move is None else abs(move)
+        return None, None
+    function = Excess(excess, exposure.legs, exposure.collateral)
+    rise = function.first_crossing(rising=True, limit=HIGHEST_SHOCK_FACTOR)
+    fall = function.first_crossing(rising=False, limit=LOWEST_FACTOR)
+    return rise, None if fall is None else -fall
 
 
-def stressed_rate(entry: Pool, exposure: Exposure | None, shock: float) -> float | None:
-    """Maintenance margin rate of a pool after every mark moved by ``shock`` (-0.1: a fall by 10 %).
+def stressed_rates(
+    entry: Pool, exposure: Exposure | None, shocks: Sequence[float]
+) -> tuple[tuple[float, float], ...]:
+    """(shock, maintenance margin rate of the pool after every mark moved by it; -0.1 is a fall by 10 %).
 
-    None where something is unknown or no mark would be left.
+    A shock whose rate is unknown, or after which no mark would be left, is left out.
     """
-    factor = 1.0 + shock
-    if exposure is None or entry.margin_equity is None or entry.maintenance_margin is None or factor <= 0.0:
-        return None
-    equity = entry.margin_equity
-    margin = entry.maintenance_margin
-    for leg in exposure.legs:
-        equity += leg.profit_at(factor)
-        margin += leg.margin_at(factor) - leg.margin_at(1.0)
-    for item in exposure.collateral:
-        equity += item.value * (factor**item.coin_power - 1.0)
-    if finite(equity) is None or finite(margin) is None:
-        return None
-    return margin_rate(max(margin, 0.0), equity, exposed=entry.exposed)
+    if exposure is None or entry.margin_equity is None or entry.maintenance_margin is None:
+        return ()
+    # What does not move: open orders and the like.
+    constant = entry.maintenance_margin - sum(leg.margin_at(1.0) for leg in exposure.legs)
+    rates = []
+    for shock in shocks:
+        factor = 1.0 + shock
+        if factor <= 0.0:
+            continue
+        equity = entry.margin_equity
+        margin = constant
+        for leg in exposure.legs:
+            equity += leg.profit_at(factor)
+            margin += leg.margin_at(factor)
+        for item in exposure.collateral:
+            equity += item.value * (factor**item.coin_power - 1.0)
+        if finite(equity) is None or finite(margin) is None:
+            continue
+        rate = margin_rate(max(margin, 0.0), equity, exposed=entry.exposed)
+        if rate is not None:
+            rates.append((shock, rate))
+    return tuple(rates)
