@@ -1,0 +1,454 @@
+"""The configuration file: what it accepts, and that every mistake is found with its line and no secret."""
+
+from __future__ import annotations
+
+import base64
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr, field_validator
+
+from exporter.account import AccountConfig, ApiKeyConfig
+from exporter.api import Api
+from exporter.config import Config, ConfigError, load
+from exporter.model import AccountSnapshot, RiskSettings
+from exporter.venues import AnyVenue
+from exporter.venues.base import Endpoint, FieldUse, Venue
+
+SECRET = "S3cretS3cretS3cret"
+NAME_FORMAT = "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit"
+URL_FORMAT = "expected http://host or https://host, with an optional path and nothing after it"
+SHOCK_FORMAT = "a shock is a relative move above -1 and up to 10, and not 0, such as -0.1 for -10 %"
+TOO_SLOW = "a collection would still run when the next one is due"
+TOO_OLD = "the data would vanish between two collections"
+
+
+class ToyConfig(ApiKeyConfig):
+    passphrase: SecretStr | None = None
+    collateral: str = "USD"
+
+    @field_validator("collateral")
+    @classmethod
+    def _collateral(cls, value: str) -> str:
+        if value.startswith("bad"):
+            raise ValueError(f"no such collateral as {value}")
+        return value
+
+
+class Toy(Venue[ToyConfig]):
+    name = "toy"
+    title = "Toy"
+    documentation = "https://example.com"
+    config_class: ClassVar[type[AccountConfig]] = ToyConfig
+    base_url: ClassVar[str | None] = "https://api.example.com"
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
+    fields: ClassVar[tuple[FieldUse, ...]] = ()
+
+    @classmethod
+    def check(cls, config: ToyConfig) -> str | None:
+        if config.api_secret.get_secret_value() == "unusable":
+            return f"the secret {config.api_secret.get_secret_value()!r} is not a key"
+        return None
+
+    async def fetch(self, api: Api) -> AccountSnapshot:
+        raise NotImplementedError
+
+
+class Hostless(Toy):
+    name = "hostless"
+    title = "Hostless"
+    base_url = None
+
+
+VENUES: dict[str, type[AnyVenue]] = {"toy": Toy, "hostless": Hostless}
+ACCOUNT = "{name: a, exchange: toy, api_key: k, api_secret: s}"
+
+
+Read = Callable[..., Config]
+
+
+def toy(config: Config, index: int = 0) -> ToyConfig:
+    account = config.accounts[index]
+    assert isinstance(account, ToyConfig)
+    return account
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read(text: str, **environment: str) -> Config:
+        path = tmp_path / "exporter.yml"
+        path.write_text(dedent(text))
+        return load(path, environment=environment, venues=VENUES)
+
+    return read
+
+
+def problems(read: Read, text: str, **environment: str) -> list[str]:
+    """Every mistake as ``line: field: message``."""
+    with pytest.raises(ConfigError) as caught:
+        read(text, **environment)
+    assert str(caught.value).count("\n") == len(caught.value.problems) - 1
+    assert SECRET not in str(caught.value)
+    return [str(problem).split("exporter.yml:", 1)[1].strip() for problem in caught.value.problems]
+
+
+def test_the_documented_example_is_read(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from-a-file\n")
+    config = read(
+        """
+        collect: {interval: 15s, timeout: 10s, max_age: 45s}
+        usd_pegs: {USDT: 1, USDC: 1.0}
+        risk: {shocks: [0.1, -0.1], cross_check: true}
+        accounts:
+          - name: desk-a
+            exchange: toy
+            api_key: ${TOY_KEY}
+            api_secret_file: secret
+            interval: 10s
+          - name: desk-b
+            exchange: toy
+            api_key: inline
+            api_secret: 0012
+            timeout: 500ms
+            max_age: 1m30s
+            base_url: http://127.0.0.1:8080/prefix
+            proxy: http://user:word@proxy:3128
+            recv_window: 2s
+        """,
+        TOY_KEY="from-the-environment",
+    )
+    assert config.risk == RiskSettings(
+        usd_pegs={"USD": 1.0, "USDT": 1.0, "USDC": 1.0}, shocks=(-0.1, 0.1), cross_check=True
+    )
+    first, second = toy(config, 0), toy(config, 1)
+    assert first.api_key.get_secret_value() == "from-the-environment"
+    assert first.api_secret.get_secret_value() == "from-a-file"
+    assert (first.interval, first.timeout, first.age_limit) == (10.0, 10.0, 45.0)
+    assert second.api_secret.get_secret_value() == "0012"
+    assert (second.interval, second.timeout, second.age_limit) == (15.0, 0.5, 90.0)
+    assert second.recv_window == 2.0
+
+
+def test_everything_but_the_accounts_has_a_default(read: Read) -> None:
+    config = read(f"accounts: [{ACCOUNT}]")
+    assert config.risk == RiskSettings()
+    account = config.accounts[0]
+    assert (account.interval, account.timeout, account.age_limit) == (15.0, 10.0, 45.0)
+
+
+def test_a_default_timeout_gives_way_to_a_shorter_interval(read: Read) -> None:
+    config = read(
+        """
+        collect: {interval: 20s, timeout: 12s}
+        accounts:
+          - {name: a, exchange: toy, api_key: k, api_secret: s, interval: 5s}
+          - {name: b, exchange: toy, api_key: k, api_secret: s}
+        """
+    )
+    assert [account.timeout for account in config.accounts] == [5.0, 12.0]
+
+
+def test_a_coin_can_be_taken_off_its_peg(read: Read) -> None:
+    config = read(f"usd_pegs: {{USDC: 1}}\naccounts: [{ACCOUNT}]")
+    assert config.risk.usd_pegs == {"USD": 1.0, "USDC": 1.0}
+
+
+def test_an_empty_list_of_shocks_switches_the_grid_off(read: Read) -> None:
+    assert read(f"risk: {{shocks: []}}\naccounts: [{ACCOUNT}]").risk.shocks == ()
+
+
+def test_fields_can_be_inherited_from_another_account_by_a_merge_key(read: Read) -> None:
+    config = read(
+        """
+        accounts:
+          - &first {name: a, exchange: toy, api_key: k, api_secret: s, interval: 7s}
+          - {<<: *first, name: b}
+        """
+    )
+    assert [(account.name, account.interval) for account in config.accounts] == [("a", 7.0), ("b", 7.0)]
+
+
+def test_a_private_key_keeps_its_lines(read: Read, tmp_path: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nAAAABBBBCCCC\nDDDDEEEE\n-----END PRIVATE KEY-----"
+    (tmp_path / "key.pem").write_text(key + "\n")
+    config = read("accounts: [{name: a, exchange: toy, api_key: k, api_secret_file: key.pem}]")
+    assert toy(config).api_secret.get_secret_value() == key
+    assert {key, "AAAABBBBCCCC", "DDDDEEEE"} <= config.secrets()
+
+
+def test_a_doubled_dollar_is_a_dollar(read: Read) -> None:
+    config = read("accounts: [{name: a, exchange: toy, api_key: '$${K}$x', api_secret: 'a$$b'}]", K="no")
+    assert toy(config).api_key.get_secret_value() == "${K}$x"
+    assert toy(config).api_secret.get_secret_value() == "a$b"
+
+
+def test_the_environment_can_fill_a_part_of_any_value(read: Read) -> None:
+    config = read(
+        "accounts: [{name: 'desk-${N}', exchange: toy, api_key: k, api_secret: s, interval: '${I}'}]",
+        N="7",
+        I="9s",
+    )
+    assert (config.accounts[0].name, config.accounts[0].interval) == ("desk-7", 9.0)
+
+
+def test_the_forms_of_a_proxy_password_are_secrets(read: Read) -> None:
+    config = read(
+        "accounts: [{name: a, exchange: toy, api_key: key/key, api_secret: s, proxy: 'http://me:p%40ss@proxy:1'}]"
+    )
+    basic = base64.b64encode(b"me:p@ss").decode()
+    assert {"p@ss", "p%40ss", basic, "key/key", "key%2Fkey"} <= config.secrets()
+
+
+def test_all_mistakes_are_listed_at_once_with_their_lines(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "closed").mkdir()
+    found = problems(
+        read,
+        f"""\
+        colect: {{}}
+        collect:
+          interval: 15 parsecs
+          timeut: 10s
+        usd_pegs: {{USDT: zero, USD-T: 1, USDC: -1}}
+        risk: {{shocks: [-1.5, x], cross_check: perhaps}}
+        accounts:
+          - name: desk a
+            exchange: tyo
+            api_key: {SECRET}
+          - name: b
+            exchange: toy
+            api_kay: {SECRET}
+            api_secret: ${{UNSET}}
+          - name: c
+            exchange: toy
+            api_key_file: empty
+            api_secret_file: closed
+          - name: c
+            exchange: toy
+            api_key: k
+            api_key_file: absent
+            api_secret_file: absent
+            interval: 10s
+            timeout: 11s
+            max_age: 9s
+          - name: d
+            api_key: {SECRET}
+          - just text
+          - name: e
+            exchange: hostless
+            api_key: {SECRET}
+            api_secret: [{SECRET}]
+          - name: f
+            exchange: hostless
+            api_key: {SECRET}
+            api_secret: {SECRET}
+            proxy: socks://proxy
+            base_url: ftp://host
+            collateral: bad{SECRET}
+        """,
+    )
+    assert found == [
+        "1: colect: unknown field; did you mean `collect`?",
+        "3: collect.interval: expected a duration such as 15s, 500ms or 1m30s",
+        "4: collect.timeut: unknown field; did you mean `timeout`?",
+        "5: usd_pegs.USD-T: expected the code of a coin, such as USDT",
+        "5: usd_pegs.USDC: must be more than 0",
+        "5: usd_pegs.USDT: expected a number",
+        "6: risk.cross_check: expected true or false",
+        f"6: risk.shocks[0]: {SHOCK_FORMAT}",
+        "6: risk.shocks[1]: expected a number",
+        f"8: accounts[0].name: {NAME_FORMAT}",
+        "9: accounts[0].exchange: unknown exchange; did you mean `toy`? (known: toy, hostless)",
+        "11: accounts[1].api_key: is required",
+        "13: accounts[1].api_kay: unknown field; did you mean `api_key`?",
+        "14: accounts[1].api_secret: environment variable UNSET is not set",
+        "17: accounts[2].api_key_file: is empty",
+        "18: accounts[2].api_secret_file: the file cannot be read: Is a directory",
+        "19: accounts[3].name: the name is taken by the account in line 15",
+        "22: accounts[3].api_key_file: `api_key` is given too; one of the two is enough",
+        "23: accounts[3].api_secret_file: the file cannot be read: No such file or directory",
+        f"25: accounts[3].timeout: timeout (11s) is longer than the interval (10s): {TOO_SLOW}",
+        f"26: accounts[3].max_age: max_age (9s) is not longer than the interval (10s): {TOO_OLD}",
+        "27: accounts[4].exchange: is required",
+        "29: accounts[5]: expected the fields of an account, such as name and exchange",
+        "33: accounts[6].api_secret: expected text",
+        "38: accounts[7].proxy: expected http://[user:password@]host:port",
+        f"39: accounts[7].base_url: {URL_FORMAT}",
+        "40: accounts[7].collateral: no such collateral as bad[redacted]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("collect", "account", "expected"),
+    [
+        (
+            "{interval: 10s, timeout: 11s}",
+            "",
+            "collect.timeout: timeout (11s) is longer than the interval (10s)",
+        ),
+        (
+            "{interval: 10s, max_age: 10s}",
+            "",
+            "collect.max_age: max_age (10s) is not longer than the interval",
+        ),
+        (
+            "{max_age: 40s}",
+            "interval: 40s",
+            "accounts[0].interval: max_age (40s) is not longer than the inter",
+        ),
+        ("{}", "interval: 500ms", "accounts[0].interval: must be at least 1s"),
+        ("{}", "interval: 0s", "accounts[0].interval: must be more than 0"),
+        ("{}", "interval: -3", "accounts[0].interval: must be more than 0"),
+        ("{}", "interval: 2d", "accounts[0].interval: must be at most 86400"),
+        ("{}", "interval: .nan", "accounts[0].interval: "),
+        ("{}", "interval: true", "accounts[0].interval: expected a duration such as 15s"),
+        ("{}", "timeout: 16s", "accounts[0].timeout: timeout (16s) is longer than the interval (15s)"),
+    ],
+)
+def test_durations_that_cannot_work_are_refused(
+    read: Read, collect: str, account: str, expected: str
+) -> None:
+    found = problems(
+        read,
+        f"collect: {collect}\naccounts: [{{name: a, exchange: toy, api_key: k, api_secret: s, {account}}}]",
+    )
+    assert any(expected in problem for problem in found), found
+
+
+def test_a_mistake_in_the_defaults_is_said_once(read: Read) -> None:
+    found = problems(read, f"collect: {{interval: 0.5s, max_age: 0.2s}}\naccounts: [{ACCOUNT}]")
+    assert [problem.split(":")[1].strip() for problem in found] == ["collect.interval", "collect.max_age"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "1: the file is empty; it needs at least `accounts`"),
+        ("# nothing", "1: the file is empty; it needs at least `accounts`"),
+        ("null", "1: the file is empty; it needs at least `accounts`"),
+        ("just text", "1: expected `accounts:` and other sections, not a single value or a list"),
+        ("collect: 15s\naccounts: []", "1: collect: expected fields, such as interval, timeout, max_age"),
+        ("accounts: []", "1: accounts: at least one account is needed"),
+        ("collect: {}", "1: accounts: at least one account is needed"),
+        ("accounts: {name: a}", "1: accounts: expected a list: each account starts with `- name:`"),
+        ("accounts: [\n", "2: not valid YAML: "),
+        ("accounts: []\na: 1\naccounts: []", "3: accounts: stands twice; the first is in line 1"),
+        ("usd_pegs: {USD: 2}\naccounts: []", "1: usd_pegs.USD: one USD is 1 USD"),
+        (
+            "usd_pegs: [USD]\naccounts: []",
+            "1: usd_pegs: expected coins and their USD value, such as {USDT: 1}",
+        ),
+        ("usd_pegs: {USDT: .inf}\naccounts: []", "1: usd_pegs.USDT: expected a number"),
+        ("risk: {shocks: [0.1, 0.1]}\naccounts: []", "1: risk.shocks: the same shock stands twice"),
+        ("risk: {shocks: 0.1}\naccounts: []", "1: risk.shocks: expected a list, such as [-0.1, 0.1]"),
+        ("[a]: 1", "1: the name of a field is a word"),
+        ("a: &a [*a]", "1: a[0]: an alias to itself"),
+        ("accounts: !!python/object:os.system x", "1: accounts: a YAML tag that this file does not use"),
+        ("collect: {interval: !!int x}", "1: collect.interval: the value does not fit its YAML tag"),
+        ("a: \x01", "1: not valid YAML: a control character"),
+        ("--- {}\n--- {}", "2: not valid YAML: "),
+        ("accounts:\n- <<: 3", "2: accounts[0]: `<<` takes fields from a mapping"),
+        ("accounts:\n- name: ${", "2: accounts[0].name: `${` starts the name of an environment variable"),
+        ("accounts:\n- name: ${E}", "2: accounts[0].name: environment variable E is empty"),
+    ],
+)
+def test_a_file_that_is_no_configuration_says_so(read: Read, text: str, expected: str) -> None:
+    found = problems(read, text, E=" ")
+    assert any(problem.startswith(expected) for problem in found), found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"api_secret: *{SECRET}",
+        f"api_secret: !{SECRET} x",
+        f"api_secret: &{SECRET}",
+        f"api_secret: '{SECRET}",
+        f'api_secret: "{SECRET}\\q"',
+        f"api_secret: {{{SECRET}: 1}}",
+        f"api_secret: @{SECRET}",
+        f"api_secret: `{SECRET}",
+        f"api_secret: %{SECRET}",
+        f"api_secret: {SECRET}: x",
+        f"{SECRET}: x",
+        f"api_secret_file: {SECRET}",
+        f"api_secret: '{SECRET} '",
+        f"exchange: {SECRET}",
+        f"name: {SECRET}!",
+        f"proxy: http://me:{SECRET}@host:port",
+        f"base_url: http://me:{SECRET}@host",
+        f"interval: {SECRET}",
+        f"collateral: [{SECRET}]",
+        f"<<: {SECRET}",
+        f"? [{SECRET}]\n  : x",
+    ],
+)
+def test_no_mistake_makes_a_secret_visible(read: Read, line: str) -> None:
+    keys = {"name": "a", "exchange": "toy", "api_key": SECRET, "api_secret": SECRET}
+    rest = "".join(f"  {key}: {value}\n" for key, value in keys.items() if not line.startswith(f"{key}:"))
+    assert problems(read, f"accounts:\n-\n{rest}  {line}\n")
+
+
+def test_a_venue_can_refuse_an_account_and_its_words_are_redacted(read: Read) -> None:
+    found = problems(read, "accounts:\n\n- {name: a, exchange: toy, api_key: k, api_secret: unusable}")
+    assert found == ["3: accounts[0]: the secret '[redacted]' is not a key"]
+
+
+def test_a_venue_without_a_public_host_needs_a_base_url(read: Read) -> None:
+    found = problems(read, "accounts: [{name: a, exchange: hostless, api_key: k, api_secret: s}]")
+    assert found == ["1: accounts[0].base_url: is required: Hostless has no public host"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\xff\xfe", "the file is not UTF-8 text"),
+        (b"x" * 70_000, "the file is larger than 64 KiB"),
+        (b"two\nlines", "contains a line break or another control character"),
+        (b" \n", "is empty"),
+        (b" key\n", "starts or ends with white space"),
+    ],
+)
+def test_a_secret_file_must_hold_a_secret(read: Read, tmp_path: Path, content: bytes, expected: str) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    found = problems(read, "accounts: [{name: a, exchange: toy, api_key: k, api_secret_file: secret}]")
+    assert found == [f"1: accounts[0].api_secret_file: {expected}"]
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yml: cannot be read: No such file or directory"):
+        load(tmp_path / "absent.yml", venues=VENUES)
+    (tmp_path / "latin.yml").write_bytes(b"name: \xe9")
+    with pytest.raises(ConfigError, match=r"latin\.yml: is not UTF-8 text"):
+        load(tmp_path / "latin.yml", venues=VENUES)
+
+
+def test_an_absolute_secret_path_is_taken_as_it_is(read: Read, tmp_path: Path) -> None:
+    secret = tmp_path / "elsewhere" / "secret"
+    secret.parent.mkdir()
+    secret.write_text("word")
+    secret.chmod(stat.S_IRUSR)
+    config = read(f"accounts: [{{name: a, exchange: toy, api_key: k, api_secret_file: {secret}}}]")
+    assert toy(config).api_secret.get_secret_value() == "word"
+
+
+def test_the_representation_of_a_configuration_hides_its_secrets(read: Read) -> None:
+    config = read(f"accounts: [{{name: a, exchange: toy, api_key: {SECRET}, api_secret: {SECRET}}}]")
+    assert SECRET not in repr(config)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_read_or_refused_but_never_crashes(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "exporter.yml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    with pytest.raises(ConfigError):
+        load(path, environment={}, venues=VENUES)
