@@ -30,6 +30,7 @@ from pydantic import (
 )
 
 from exporter.account import AccountConfig, Duration
+from exporter.logs import Redaction
 from exporter.model import RiskSettings
 from exporter.venues import AnyVenue, discover
 
@@ -38,8 +39,6 @@ DEFAULT_TIMEOUT = 10.0
 # Venues count requests by the minute; a shorter schedule only earns a ban.
 MIN_INTERVAL = 1.0
 MAX_SECRET_BYTES = 64 * 1024
-MIN_REDACTED_LENGTH = 4
-"""Replacing shorter secrets would only make texts unreadable, and show where they stood."""
 
 _DEFAULT_RISK = RiskSettings()
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -82,12 +81,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> frozenset[str]:
         """Every form in which a secret of this configuration could turn up in a text, for redaction."""
-        return frozenset(
-            form
-            for account in self.accounts
-            for form in secret_forms(account)
-            if len(form) >= MIN_REDACTED_LENGTH
-        )
+        return frozenset(form for account in self.accounts for form in secret_forms(account))
 
 
 def secret_forms(account: AccountConfig) -> Iterator[str]:
@@ -202,15 +196,14 @@ class _Reader:
         self._lines: dict[Place, int] = {}
         self._texts: dict[Place, str] = {}
         self._bad: set[Place] = set()
-        self._secrets: set[str] = set()
+        self._redaction = Redaction()
 
     # Problems
 
     def problem(self, place: Place, message: str, *, line: int | None = None) -> None:
         """Notes one mistake, at the nearest line known for `place`."""
         # Venues, their validators and third parties word messages too.
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            message = message.replace(secret, "[redacted]")
+        message = self._redaction.clean(message)
         problem = Problem(str(self.path), line or self._line(place), _field(place), message)
         if problem not in self.problems:
             self.problems.append(problem)
@@ -498,8 +491,7 @@ class _Reader:
                 self._bad.add((*place, name))
             if secret is not None:
                 values[name] = SecretStr(secret)
-                if len(secret) >= MIN_REDACTED_LENGTH:
-                    self._secrets.add(secret)
+                self._redaction.hide((secret,))
             else:
                 values.pop(name, None)
         durations = {
