@@ -123,11 +123,12 @@ class AccountAsset(Wire):
 
 
 class AccountPosition(Wire):
-    """A position as the account call shows it: without entry price, mark price or liquidation price."""
+    """A position as the account call shows it: without mark price or liquidation price."""
 
     symbol: str
     positionSide: str
     positionAmt: Required  # signed, base units
+    entryPrice: Number = None  # of older versions of the call only
     unrealizedProfit: Number = None
     notional: Number = None  # signed
     isolatedMargin: Number = None
@@ -445,7 +446,7 @@ def _bare_position(
         margin_mode="isolated" if isolated else "cross",
         quantity=abs(item.positionAmt),
         contract=contract,
-        entry_price=None,
+        entry_price=item.entryPrice or None,
         mark_price=abs(item.notional / item.positionAmt) if item.notional else None,
         unrealized_pnl=item.unrealizedProfit if valued else None,
         leverage=configuration.leverage if configuration is not None else None,
