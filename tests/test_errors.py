@@ -1,0 +1,38 @@
+"""Nothing a venue says carries a secret out of the process."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Invalid symbol.", "Invalid symbol."),
+        ("request ip: 203.0.113.7", "request ip: [address]"),
+        ("IP(203.0.113.7) banned", "IP([address]) banned"),
+        ("from 2001:db8::8a2e:370:7334!", "from [address]!"),
+        ("banned until 1774784983833.", "banned until [redacted]."),
+        ("uid 76957286 unknown", "uid [redacted] unknown"),
+        ("key dbefbc809e3e83c283a984c3a1459732ea7d", "key [redacted]"),
+        ("limit is 2400 requests per minute", "limit is 2400 requests per minute"),
+        ("two\nlines\tof text", "two lines of text"),
+    ],
+)
+def test_addresses_ids_and_keys_are_taken_out(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@given(st.text(min_size=4, max_size=40).filter(lambda text: text.strip() == text), st.text(max_size=30))
+def test_a_given_secret_never_remains(secret: str, around: str) -> None:
+    cleaned = redact(f"{around}{secret}{around}", [secret])
+    # Only where the words around it spell the replacement may the secret's letters still be there.
+    assert secret not in cleaned or secret in redact(f"{around}[redacted]{around}")
+
+
+def test_long_texts_are_cut() -> None:
+    assert len(redact("word " * 1000)) <= 201
