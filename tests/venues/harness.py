@@ -75,7 +75,8 @@ class VenueServer:
     async def __aenter__(self) -> VenueServer:  # noqa: PYI034 (never subclassed)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app)
+        # A handler that never answers is part of some tests; nobody waits for it.
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
