@@ -35,7 +35,7 @@ def tier_margin(row: Position, notional: float) -> float:
 
 
 def leg_margin(rows: list[Position], factor: float) -> float:
-    """Maintenance margin of positions of one symbol and side: the venue sums them before it looks up the tier."""
+    """Maintenance margin of positions of one symbol and side: their sum decides the tier."""
     marks = [row.mark_price for row in rows]
     before = after = venue = 0.0
     for row, mark in zip(rows, marks, strict=True):

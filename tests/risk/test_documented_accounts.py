@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from exporter.model import AccountSnapshot, MarginPool
@@ -88,8 +90,8 @@ def test_the_other_positions_requirements_bring_liquidation_close() -> None:
 
 
 def test_the_documented_ada_row_of_binance_has_its_maintenance_rate() -> None:
-    """30 ADAUSDT at 0.4104759: maintenance margin 0.0800428 is 0.65 % of the notional, no liquidation price."""
-    known = {"mark_price": 0.4104759, "unrealized_pnl": 0.764277}
+    """30 ADAUSDT at 0.4104759: maintenance margin 0.0800428 is 0.65 % of the notional."""
+    known: dict[str, Any] = {"mark_price": 0.4104759, "unrealized_pnl": 0.764277}
     row = position(linear("ADA"), quantity=30, entry_price=0.385, maintenance_margin=0.0800428, **known)
     tiered = position(
         linear("ADA"), quantity=30, entry_price=0.385, maintenance_tiers=flat_rate(0.0065), **known
@@ -107,7 +109,7 @@ def test_the_documented_ada_row_of_binance_has_its_maintenance_rate() -> None:
 
 
 def test_the_recorded_etc_short_of_binance_has_its_mark_and_maintenance_rate() -> None:
-    """ETCUSDT (https://github.com/ccxt/ccxt/issues/15833): mark 20.18938 derived from the PnL, rate 0.65 %."""
+    """ETCUSDT (https://github.com/ccxt/ccxt/issues/15833): the mark follows from the PnL."""
     row = position(
         linear("ETC"),
         "short",
@@ -120,13 +122,15 @@ def test_the_recorded_etc_short_of_binance_has_its_mark_and_maintenance_rate() -
     (etc,) = risk.positions
     assert etc.mark_price == pytest.approx(20.18938035958904, rel=1e-9)
     assert etc.notional_usd == pytest.approx(58.95299065, abs=5e-8)
-    assert 0.38319443 / 58.95299065 == pytest.approx(0.0065, rel=1e-6)
+    assert etc.maintenance_margin is not None
+    assert etc.notional_usd is not None
+    assert etc.maintenance_margin / etc.notional_usd == pytest.approx(0.0065, rel=1e-6)
     expected = (100.0 + 2.92 * 20.18938035958904) / (2.92 * 1.0065)
     assert etc.liquidation_price == pytest.approx(expected, rel=1e-7)
 
 
 def test_bittaps_documented_account() -> None:
-    """A cross long of 871.1 XRP whose row has no mark, PnL or margin: all follow from the account's totals."""
+    """A cross long of 871.1 XRP whose row has no mark, PnL or margin: the totals give them."""
     row = position(linear("XRP"), symbol="XRP-USDT-M", quantity=871.1, entry_price=3.0721, leverage=20.0)
     equity = 11765.70795680674743639045
     pool = MarginPool(
