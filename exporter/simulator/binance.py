@@ -327,11 +327,7 @@ class BinanceSimulator(VenueSimulator):
             )
         signed, _, signature = payload.rpartition("signature=")
         # The signature covers everything before it, so it has to be the last parameter.
-        if (
-            "&" in signature
-            or not signed.endswith("&")
-            or not credential.verify(signed[:-1].encode(), unquote_plus(signature))
-        ):
+        if not signed.endswith("&") or not credential.verify(signed[:-1].encode(), unquote_plus(signature)):
             raise BinanceError(400, -1022, "Signature for this request is not valid.")
         return credential.account
 

@@ -352,16 +352,20 @@ def test_a_cross_liquidation_leaves_isolated_positions_and_other_coins_alone() -
     assert book.cross_wallet("USDC") == 3_000
 
 
-def test_liquidation_at_exactly_the_maintenance_margin() -> None:
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_liquidation_comes_at_exactly_the_maintenance_margin(mode: MarginMode) -> None:
     market = still_market()
     contract = Contract("BTCUSDT", "linear", "BTC", "USDT", "USDT", one_tier("0.01"))
     book = Book("account", market)
-    book.deposit("USDT", "500.00000001")
-    book.open(contract, "long", 1, price=50_000)
+    book.deposit("USDT", 500)
+    book.open(contract, "long", 1, price=50_000, margin_mode=mode, isolated_margin=500)
+    market.set_price("BTC", "50000.00000002")
     assert book.settle(1.0) == []
-    book.deposit("USDT", "-0.00000001")
-    assert book.pool("USDT").rate == 1
-    assert len(book.settle(2.0)) == 1
+    market.set_price("BTC", 50_000)
+    if mode == "cross":
+        assert book.pool("USDT").rate == 1
+    (event,) = book.settle(2.0)
+    assert event.margin_equity == event.maintenance_margin == 500
 
 
 def test_a_multi_asset_pool_counts_collateral_after_its_haircut_and_debt_above_its_price() -> None:
