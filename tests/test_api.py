@@ -122,7 +122,7 @@ async def ask(
 ) -> Any:
     routes = {"/signed": handler, "/open": handler}
     client = Client(recorder or Recorder(), clock=clock or FakeClock())
-    async with VenueServer(routes) as server, client:  # type: ignore[arg-type]  # dict of one value type
+    async with VenueServer(routes) as server, client:
         return await question(client.account(toy(server.base_url, **config)))
 
 
@@ -325,7 +325,8 @@ class TestSharedAnswers:
         assert await shared.get("key", 10, fetch) == 2
 
     async def test_a_failure_is_not_kept(self) -> None:
-        shared, outcomes = SharedAnswers(FakeClock()), [VenueError("network", "gone"), 5]
+        shared = SharedAnswers(FakeClock())
+        outcomes: list[VenueError | int] = [VenueError("network", "gone"), 5]
 
         async def fetch() -> int:
             outcome = outcomes.pop(0)

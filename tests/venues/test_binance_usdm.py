@@ -172,7 +172,7 @@ class TestSigning:
         config = BinanceUsdm.config_class.model_validate(
             {"name": "desk", "exchange": NAME, "api_key": KEY, "api_secret": secret}
         )
-        problem = BinanceUsdm.check(config)  # type: ignore[arg-type]  # the class's own config class
+        problem = BinanceUsdm.check(config)
         assert problem is not None
         assert "PEM private key" in problem
         assert "TUlTU0lORw" not in problem
