@@ -478,7 +478,7 @@ class _Reader:
         # Without its venue the shared fields are checked all the same.
         type_ = AccountConfig if venue is None else venue.config_class
         secret_fields = tuple(
-            name for name, field in type_.model_fields.items() if _is_secret(field.annotation)
+            name for name, field in type_.model_fields.items() if is_secret(field.annotation)
         )
         if venue is not None:
             files = tuple(f"{name}_file" for name in secret_fields)
@@ -596,9 +596,10 @@ def _field(place: Place) -> str:
     return text
 
 
-def _is_secret(annotation: Any) -> bool:
+def is_secret(annotation: Any) -> bool:
+    """Whether a field of this type is a secret: `SecretStr`, also as one of several."""
     if get_origin(annotation) in (Union, UnionType, Annotated):
-        return any(_is_secret(argument) for argument in get_args(annotation))
+        return any(is_secret(argument) for argument in get_args(annotation))
     return annotation is SecretStr
 
 

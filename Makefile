@@ -1,0 +1,73 @@
+# The two commands of the README are `make demo` and `make test`. Both set up what they need: a virtual
+# environment with pinned packages, and Debian packages where the standard library or a test needs them.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+python := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export CUSTOM_COMPILE_COMMAND = make lock
+
+PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint format docs bench image lock clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127.0.0.1:10217; no key, no network
+	$(python) -m exporter demo
+
+test: lint ## Everything that must hold before a change lands; a skipped test is a failure
+	.ci/install prometheus=prometheus promtool=prometheus alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS)
+
+lint: $(VENV)/dev ## Style, formatting and types
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+
+format: $(VENV)/dev ## Formats the code
+	$(python) -m ruff check --fix
+	$(python) -m ruff format
+
+docs: $(VENV)/dev ## Writes the generated pages of docs/ again
+	$(python) -m exporter metrics --format=markdown --page=metrics > docs/metrics.md.new
+	$(python) -m exporter metrics --format=markdown --page=venues > docs/venues.md.new
+	mv docs/metrics.md.new docs/metrics.md
+	mv docs/venues.md.new docs/venues.md
+
+image: ## The container image, with the engine that is installed
+	@engine="$(ENGINE)"; \
+	for candidate in docker podman buildah; do \
+		[ -n "$$engine" ] || ! command -v $$candidate >/dev/null || engine=$$candidate; \
+	done; \
+	[ -n "$$engine" ] || { echo "docker, podman or buildah is needed"; exit 1; }; \
+	set -x; $$engine build $(IMAGE_OPTIONS) --tag "$${IMAGE:-risk-exporter}" --file Dockerfile .
+
+# The pins are those of one interpreter: the oldest that is supported, so that they fit every newer one.
+lock: ## Takes the newest packages that pyproject.toml allows into requirements/
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet 'pip-tools==7.6.2'
+	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=fast --extra=zkx -o requirements/runtime.txt
+	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=fast --extra=zkx --extra=dev -o requirements/dev.txt
+
+clean: ## Removes what the other targets made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/created:
+	PYTHON="$(PYTHON)" .ci/install --venv
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/runtime: $(VENV)/created requirements/runtime.txt
+	$(python) -m pip install --quiet --requirement requirements/runtime.txt
+	touch $@
+
+$(VENV)/dev: $(VENV)/created requirements/dev.txt pyproject.toml
+	$(python) -m pip install --quiet --requirement requirements/dev.txt
+	$(python) -m pip install --quiet --no-deps --editable .
+	touch $@ $(VENV)/runtime

@@ -1,0 +1,138 @@
+"""One collection of every account, for a person who wants to know whether a configuration works."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from msgspec import Struct
+
+from exporter.account import AccountConfig
+from exporter.api import Client
+from exporter.config import Config
+from exporter.errors import VenueError
+from exporter.model import AccountRisk, RiskSettings
+from exporter.risk import assess
+from exporter.venues import discover
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What the collection of one account gave: `risk`, or the reason why there is none."""
+
+    account: AccountConfig
+    seconds: float
+    risk: AccountRisk | None = None
+    reason: str = ""
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    """What the collection did without."""
+
+
+class _Notes:
+    """The client's observer: keeps what went wrong beside the answers that a collection needs."""
+
+    def __init__(self) -> None:
+        self.by_account: dict[str, list[str]] = {}
+
+    def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
+        log.debug("request finished", exchange=exchange, endpoint=endpoint, status=status, seconds=seconds)
+
+    def rate_limit_used(self, exchange: str, ratio: float) -> None:
+        pass
+
+    def clock_offset(self, exchange: str, seconds: float) -> None:
+        log.debug("clock measured", exchange=exchange, offset=round(seconds, 3))
+
+    def blocked_until(self, exchange: str, timestamp: float) -> None:
+        pass
+
+    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:  # noqa: ARG002
+        self.by_account.setdefault(account, []).append(error.message)
+
+
+async def check(config: Config, *, clock: Callable[[], float] = time.time) -> list[Outcome]:
+    """Collects every account once, all at the same time; failures are outcomes, never raised."""
+    notes = _Notes()
+    async with Client(notes, clock=clock) as client:
+        outcomes = await asyncio.gather(
+            *(_collect(client, notes, account, config.risk, clock) for account in config.accounts)
+        )
+    return list(outcomes)
+
+
+async def _collect(
+    client: Client, notes: _Notes, account: AccountConfig, settings: RiskSettings, clock: Callable[[], float]
+) -> Outcome:
+    started = clock()
+    risk, reason, message = None, "", ""
+    try:
+        venue = discover()[account.exchange](account)
+        async with asyncio.timeout(account.timeout):
+            risk = assess(await venue.fetch(client.account(venue)), settings)
+    except VenueError as error:
+        reason, message = error.reason, error.message
+    except TimeoutError:
+        reason, message = "timeout", f"not complete within {account.timeout:g} s"
+    except Exception as error:
+        log.exception("internal error", account=account.name, exchange=account.exchange)
+        reason, message = "internal", f"{type(error).__name__}; the log has the traceback"
+    return Outcome(
+        account=account,
+        seconds=clock() - started,
+        risk=risk,
+        reason=reason,
+        message=message,
+        notes=tuple(notes.by_account.get(account.name, ())),
+    )
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    """The outcomes for a terminal; an unknown figure is a dash."""
+    header = ("account", "exchange", "result", "seconds", "equity USD", "positions", "rate", "distance")
+    rows, remarks = [header], []
+    for outcome in outcomes:
+        name = outcome.account.name
+        rows.append(
+            (
+                name,
+                outcome.account.exchange,
+                outcome.reason or "ok",
+                f"{outcome.seconds:.1f}",
+                *_figures(outcome.risk),
+            )
+        )
+        remarks += [f"{name}: {text}" for text in (outcome.message, *outcome.notes) if text]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join([*lines, *(["", *remarks] if remarks else [])])
+
+
+def _figures(risk: AccountRisk | None) -> tuple[str, str, str, str]:
+    """Equity in USD of all pools, positions, the highest rate and the shortest liquidation distance."""
+    if risk is None:
+        return "-", "-", "-", "-"
+    equities = [pool.equity_usd for pool in risk.pools]
+    known = [equity for equity in equities if equity is not None]
+    # A sum that leaves out a pool would be a wrong number.
+    equity = f"{sum(known):,.2f}" if known and len(known) == len(equities) else "-"
+    rates = [
+        *(pool.maintenance_margin_rate for pool in risk.pools),
+        *(position.maintenance_margin_rate for position in risk.positions),
+    ]
+    distances = [position.liquidation_distance_ratio for position in risk.positions]
+    return (
+        equity,
+        str(len(risk.positions)),
+        _percent(max((rate for rate in rates if rate is not None), default=None)),
+        _percent(min((distance for distance in distances if distance is not None), default=None)),
+    )
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2%}"

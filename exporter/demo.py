@@ -1,0 +1,67 @@
+"""The demo: a local stand-in for every venue that has one, and the accounts to watch there.
+
+The exporter meets them as it meets the real ones: over HTTP, with signed requests. Nothing leaves the
+machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+import structlog
+
+from exporter.config import Config
+from exporter.simulator.base import VenueSimulator
+from exporter.simulator.market import Market
+from exporter.simulator.server import Server
+from exporter.venues import AnyVenue, discover
+
+log = structlog.get_logger(__name__)
+
+SimulatorFactory = Callable[[Market], VenueSimulator]
+
+
+def simulator_of(venue: type[AnyVenue]) -> SimulatorFactory | None:
+    """What makes the stand-in of `venue`; None if it has none.
+
+    Raises:
+        ImportError, AttributeError: if `venue.simulator` names something that is not there.
+    """
+    if venue.simulator is None:
+        return None
+    module, _, name = venue.simulator.partition(":")
+    factory: SimulatorFactory = getattr(import_module(module), name)
+    return factory
+
+
+@asynccontextmanager
+async def running(*, seed: int, interval: float) -> AsyncIterator[Config]:
+    """Starts the stand-ins on free loopback ports; gives the configuration that watches their accounts.
+
+    Args:
+        seed: Of the prices; the same seed gives the same walk.
+        interval: Seconds between two collections of an account.
+    """
+    market = Market(seed=seed)
+    async with AsyncExitStack() as stack:
+        accounts = []
+        for venue in discover().values():
+            factory = simulator_of(venue)
+            if factory is None:
+                continue
+            server = await stack.enter_async_context(Server(factory(market)))
+            entries = server.simulator.demo_accounts(server.base_url)
+            configs = [venue.config_class.model_validate(_timed(entry, interval)) for entry in entries]
+            reasons = {reason for config in configs if (reason := venue.check(config)) is not None}
+            if reasons:  # such as an extra that is not installed
+                log.warning("left out of the demo", exchange=venue.name, reason="; ".join(sorted(reasons)))
+                continue
+            accounts += configs
+        yield Config(accounts=tuple(accounts))
+
+
+def _timed(entry: dict[str, object], interval: float) -> dict[str, Any]:
+    return {"timeout": interval, **entry, "interval": interval}

@@ -1,0 +1,147 @@
+"""The reference pages, made from the code: metric families, venues, and which field feeds which metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from exporter.account import AccountConfig
+from exporter.catalogue import FAMILIES, OWN_FAMILIES, Family
+from exporter.config import is_secret
+from exporter.venues import AnyVenue
+
+NOTICE = "<!-- Written by `make docs` from the code; a change here is lost. -->"
+
+_METRICS_INTRODUCTION = """\
+A label in brackets is left out where it is empty. Ratios and rates are fractions: 0.1 is 10 %. A value
+that is not known is absent: never 0, never NaN. Prices are in the contract's quote currency, PnL and
+margins in the settlement coin, which the label `currency` names."""
+
+_VENUES_INTRODUCTION = """\
+`exchange` in the configuration and in every label is the first column. Every venue takes the fields that
+all accounts have, and those of its own. Only read permission is ever needed."""
+
+
+def metrics_text() -> str:
+    """All families as a plain table for a terminal."""
+    rows = [(family.name, family.type, family.help) for family in (*FAMILIES, *OWN_FAMILIES)]
+    width = max(len(name) for name, _, _ in rows)
+    return "\n".join(f"{name.ljust(width)}  {type_.ljust(9)}  {help_}" for name, type_, help_ in rows)
+
+
+def metrics_page() -> str:
+    """All families as Markdown."""
+    return _page(
+        "# Metrics",
+        _METRICS_INTRODUCTION,
+        "## Of the accounts",
+        _family_table(FAMILIES),
+        "## Of the exporter",
+        _family_table(OWN_FAMILIES),
+    )
+
+
+def venues_text(venues: Mapping[str, type[AnyVenue]]) -> str:
+    """The venues as a plain table for a terminal."""
+    width = max(map(len, venues), default=0)
+    return "\n".join(f"{name.ljust(width)}  {venue.title}" for name, venue in venues.items())
+
+
+def venues_page(venues: Mapping[str, type[AnyVenue]]) -> str:
+    """The venues, their configuration and the use of every documented field, as Markdown."""
+    return _page(
+        "# Venues",
+        _VENUES_INTRODUCTION,
+        venue_table(venues),
+        "## Fields of every account",
+        _config_table(AccountConfig.model_fields),
+        *(part for venue in venues.values() for part in _venue_sections(venue)),
+    )
+
+
+def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
+    """One row a venue, as Markdown."""
+    return _table(
+        ("exchange", "Venue", "Demo", "Note"),
+        (
+            (
+                f"`{name}`",
+                f"[{venue.title}]({venue.documentation})",
+                "yes" if venue.simulator is not None else "no",
+                venue.note,
+            )
+            for name, venue in venues.items()
+        ),
+    )
+
+
+def _venue_sections(venue: type[AnyVenue]) -> Iterable[str]:
+    yield f"## {venue.title}"
+    host = f"Host: `{venue.base_url}`." if venue.base_url is not None else "`base_url` is required."
+    yield f"`exchange: {venue.name}`. {host}"
+    own = {
+        name: field
+        for name, field in venue.config_class.model_fields.items()
+        if (shared := AccountConfig.model_fields.get(name)) is None or repr(shared) != repr(field)
+    }
+    if own:
+        yield _config_table(own)
+    endpoints = {use.endpoint for use in venue.fields}
+    for endpoint in sorted(endpoints):
+        yield f"### `{endpoint}`"
+        yield _table(
+            ("Field", "Feeds", "Or why not"),
+            (
+                (f"`{use.field}`", ", ".join(f"`{name}`" for name in use.metrics), use.reason)
+                for use in venue.fields
+                if use.endpoint == endpoint
+            ),
+        )
+
+
+def _family_table(families: Iterable[Family]) -> str:
+    return _table(
+        ("Metric", "Type", "Labels", "Meaning"),
+        (
+            (
+                f"`{family.name}`",
+                family.type,
+                ", ".join([*family.labels, *(f"[{label}]" for label in family.optional_labels)]),
+                family.help + (f" Only with `{family.option}`." if family.option else ""),
+            )
+            for family in families
+        ),
+    )
+
+
+def _config_table(fields: Mapping[str, FieldInfo]) -> str:
+    return _table(
+        ("Field", "Default", "Meaning"),
+        ((f"`{name}`", _default(field), _meaning(name, field)) for name, field in fields.items()),
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default: Any = field.default
+    if default is None or default is PydanticUndefined:
+        return ""
+    return f"`{default:g}s`" if isinstance(default, float) else f"`{default}`"
+
+
+def _meaning(name: str, field: FieldInfo) -> str:
+    secret = f" Secret: inline, as `${{ENV}}` or as `{name}_file`." if is_secret(field.annotation) else ""
+    return (field.description or "") + secret
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join((title, NOTICE, *parts)) + "\n"

@@ -1,0 +1,194 @@
+"""Log lines: their form, and that the last line of defence holds for texts this program did not write."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from exporter import logs
+from exporter.errors import VenueError
+
+SECRET = "S3cretS3cretS3cret"
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What `configure` changes in the process is as before after each test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    monkeypatch.setattr(logs, "_redaction", logs.Redaction())
+    yield
+    logging.captureWarnings(capture=False)
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def configured(level: logs.Level = "info", format_: logs.Format = "logfmt") -> io.StringIO:
+    stream = io.StringIO()
+    logs.configure(level, format_, stream)
+    return stream
+
+
+def test_a_logfmt_line_has_time_level_logger_and_message_first() -> None:
+    stream = configured()
+    structlog.get_logger("exporter.test").info("account collected", account="desk-a", seconds=0.25)
+    line = stream.getvalue()
+    assert line.startswith("ts=2")
+    assert line.split(" ", 1)[1] == (
+        'level=info logger=exporter.test msg="account collected" account=desk-a seconds=0.25\n'
+    )
+
+
+def test_a_json_line_is_one_object() -> None:
+    stream = configured(format_="json")
+    structlog.get_logger("exporter.test").warning("two\nlines", flags={"a": [1, True, None]})
+    (line,) = stream.getvalue().splitlines()
+    event = json.loads(line)
+    assert event.pop("ts").endswith("Z")
+    assert event == {
+        "level": "warning",
+        "logger": "exporter.test",
+        "msg": "two\nlines",
+        "flags": {"a": [1, True, None]},
+    }
+
+
+@pytest.mark.parametrize("format_", logs.FORMATS)
+def test_lines_of_libraries_take_the_same_way(format_: logs.Format) -> None:
+    stream = configured(format_=format_)
+    logging.getLogger("some.library").warning("it took %d s", 3)
+    assert "it took 3 s" in stream.getvalue()
+    assert "some.library" in stream.getvalue()
+
+
+def test_a_level_holds_for_everybody() -> None:
+    stream = configured("warning")
+    structlog.get_logger("exporter.test").info("quiet")
+    logging.getLogger("some.library").info("quiet")
+    logging.getLogger("aiohttp.access").info("quiet")
+    assert stream.getvalue() == ""
+
+
+def test_libraries_are_not_asked_for_their_debug_lines() -> None:
+    stream = configured("debug")
+    structlog.get_logger("exporter.test").debug("ours")
+    logging.getLogger("asyncio").debug("theirs")
+    assert "ours" in stream.getvalue()
+    assert "theirs" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("format_", logs.FORMATS)
+def test_a_hidden_text_is_in_no_part_of_a_line(format_: logs.Format) -> None:
+    stream = configured(format_=format_)
+    logs.hide([SECRET, f"longer-{SECRET}", "abc"])
+    log = structlog.get_logger("exporter.test")
+    log.info("a " + SECRET, value=SECRET, deep={SECRET: [SECRET, (SECRET,)]}, path=Path(f"/run/{SECRET}"))
+    log.info("abc", error=ValueError(f"longer-{SECRET}-rest"))
+    logging.getLogger("some.library").warning("x %s", SECRET)
+    assert SECRET not in stream.getvalue()
+    assert "longer-" not in stream.getvalue()
+    # Texts that are too short to be secrets stay.
+    assert "abc" in stream.getvalue()
+
+
+def test_a_library_line_loses_queries_credentials_addresses_and_tokens() -> None:
+    stream = configured()
+    logging.getLogger("some.library").error(
+        "GET https://me:word@api.example.com/v1?timestamp=1&signature=ab from 203.0.113.9 as 4242424242"
+    )
+    for part in ("me:word", "signature", "203.0.113.9", "4242424242"):
+        assert part not in stream.getvalue()
+    assert "api.example.com/v1" in stream.getvalue()
+
+
+def test_a_traceback_keeps_its_frames_and_loses_what_exceptions_say() -> None:
+    stream = configured()
+    logs.hide([SECRET])
+
+    # Not literals of the raising lines: a traceback shows those, and they are code, not data.
+    first = KeyError(f"account 987654321 key {SECRET}")
+    second = VenueError("network", "GET https://x/y?signature=1 from 203.0.113.9")
+
+    def fail() -> None:
+        raise second from first
+
+    try:
+        fail()
+    except VenueError:
+        structlog.get_logger("exporter.test").exception("internal error")
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    for part in (SECRET, "987654321", "signature=1", "203.0.113.9"):
+        assert part not in line
+    assert "in fail" in line
+    assert "builtins.KeyError" in line
+    assert "which led to:" in line
+    assert "exporter.errors.VenueError" in line
+
+
+def test_groups_of_exceptions_are_written_whole() -> None:
+    group = ExceptionGroup("two", [ValueError("a"), ExceptionGroup("inner", [TypeError("b")])])
+    text = logs.format_exception(group)
+    assert "ValueError: a" in text
+    assert "TypeError: b" in text
+
+
+def test_an_exception_without_a_text_does_not_cost_the_line() -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert logs.format_exception(MuteError()).endswith("MuteError: (no text)")
+
+
+def test_a_circle_of_exceptions_ends() -> None:
+    first, second = ValueError("first"), ValueError("second")
+    first.__context__, second.__context__ = second, first
+    assert logs.format_exception(first).count("ValueError") == 2
+
+
+def test_what_nobody_caught_is_logged() -> None:
+    stream = configured()
+    logs.hide([SECRET])
+    error = RuntimeError(f"lost {SECRET}")
+    sys.excepthook(RuntimeError, error, None)
+    thread = threading.Thread(target=lambda: 1 // 0)
+    thread.start()
+    thread.join()
+    assert stream.getvalue().count('msg="uncaught error"') == 2
+    assert "ZeroDivisionError" in stream.getvalue()
+    assert SECRET not in stream.getvalue()
+
+
+def test_an_interrupt_is_not_an_error() -> None:
+    stream = configured()
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert stream.getvalue() == ""
+
+
+def test_warnings_are_log_lines() -> None:
+    stream = configured()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=True)
+        warnings.warn("soon to go", DeprecationWarning, stacklevel=1)
+    assert "soon to go" in stream.getvalue()
+
+
+def test_a_line_that_cannot_be_written_prints_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    logging.getLogger("some.library").warning("%d", SECRET)
+    assert SECRET not in capsys.readouterr().err
