@@ -1,0 +1,489 @@
+"""Every metric family the exporter publishes, as a table: name, help, type, labels, and where the value is.
+
+`FAMILIES` come from an assessed account and are rendered by `exporter.exposition`; `OWN_FAMILIES` are
+about the exporter itself and are kept by `exporter.telemetry`. Documentation, dashboards' and rules' tests
+read names and labels from here.
+
+In every family a value that is unknown is absent. Ratios and rates are fractions (0.1 is 10 %).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from exporter.model import AccountRisk, PoolRisk, PositionRisk
+
+FamilyType = Literal["gauge", "counter", "histogram"]
+Level = Literal["account", "pool", "asset", "price", "position", "exporter"]
+"""What one row is about: the account, one of its margin pools, collateral in one coin, the price of one
+coin, one position, or the exporter itself."""
+
+ExtraLabels = tuple[tuple[str, str], ...]
+
+LEVEL_LABELS: dict[Level, tuple[str, ...]] = {
+    "account": ("exchange", "account"),
+    "pool": ("exchange", "account", "currency"),
+    "asset": ("exchange", "account", "asset"),
+    "price": ("exchange", "account", "asset"),
+    "position": ("exchange", "account", "symbol", "side", "margin_mode", "currency"),
+    "exporter": (),
+}
+OPTIONAL_LEVEL_LABELS: dict[Level, tuple[str, ...]] = {
+    "account": (),
+    "pool": ("pool",),
+    "asset": ("pool",),
+    "price": (),
+    "position": ("position_id",),
+    "exporter": (),
+}
+"""Left out of a sample where they are empty."""
+
+MODE_LABELS = ("position_mode", "asset_mode", "margin_mode")
+"""Labels of `risk_account_info` besides exchange and account; each where the venue has such a mode."""
+
+
+class Family(Struct, frozen=True, kw_only=True):
+    """One metric family.
+
+    Exactly one of `value` and `samples` is set for a family of an account, neither for one of the
+    exporter's own. `value` reads the one value of a row; `samples` gives several values of a row, each
+    with further labels.
+    """
+
+    name: str
+    help: str
+    level: Level
+    type: FamilyType = "gauge"
+    labels: tuple[str, ...]
+    """Every sample has these."""
+    optional_labels: tuple[str, ...] = ()
+    """Samples have these where they are not empty."""
+    value: Callable[[Any], float | None] | None = None
+    samples: Callable[[Any], Iterable[tuple[ExtraLabels, float | None]]] | None = None
+    option: str = ""
+    """The configuration without which the family is never published."""
+
+
+def _family(
+    level: Level,
+    name: str,
+    help_: str,
+    value: Callable[[Any], float | None] | None = None,
+    *,
+    samples: Callable[[Any], Iterable[tuple[ExtraLabels, float | None]]] | None = None,
+    labels: tuple[str, ...] = (),
+    optional_labels: tuple[str, ...] = (),
+    option: str = "",
+) -> Family:
+    return Family(
+        name=f"risk_{name}",
+        help=f"{help_} Polled from the venue.",
+        level=level,
+        labels=(*LEVEL_LABELS[level], *labels),
+        optional_labels=(*OPTIONAL_LEVEL_LABELS[level], *optional_labels),
+        value=value,
+        samples=samples,
+        option=option,
+    )
+
+
+def _shocks_to_liquidation(row: PoolRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
+    yield (("direction", "down"),), row.liquidation_shock_down
+    yield (("direction", "up"),), row.liquidation_shock_up
+
+
+def _stress(row: PoolRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
+    for shock, rate in row.stress:
+        yield (("shock", f"{shock:.12g}"),), rate
+
+
+def _account_info(row: AccountRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
+    yield tuple(sorted(row.snapshot.modes.items())), 1.0
+
+
+def _position_info(row: PositionRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
+    contract = row.position.contract
+    labels = (
+        ("base", contract.base),
+        ("quote", contract.quote),
+        ("contract_kind", contract.kind),
+        ("liquidation_source", row.liquidation_source),
+    )
+    yield labels, 1.0
+
+
+def _positions(row: AccountRisk) -> float:
+    return float(len(row.positions))
+
+
+def _positions_without_liquidation_price(row: AccountRisk) -> float:
+    return float(sum(position.liquidation_price is None for position in row.positions))
+
+
+FAMILIES: tuple[Family, ...] = (
+    _family(
+        "pool",
+        "account_equity",
+        "Collateral plus unrealized PnL in units of the currency label, isolated margin included; negative "
+        "where losses exceed the collateral.",
+        attrgetter("pool.equity"),
+    ),
+    _family(
+        "pool",
+        "account_margin_equity",
+        "The part of the equity that backs the cross positions, in units of the currency label; negative "
+        "where losses exceed it.",
+        attrgetter("pool.margin_equity"),
+    ),
+    _family(
+        "pool",
+        "account_equity_usd",
+        "Collateral plus unrealized PnL in US dollars, isolated margin included; negative where losses "
+        "exceed the collateral; absent where the coin has no known price.",
+        attrgetter("equity_usd"),
+    ),
+    _family(
+        "pool",
+        "account_wallet_balance",
+        "Collateral without unrealized PnL in units of the currency label; negative is a debt.",
+        attrgetter("pool.wallet_balance"),
+    ),
+    _family(
+        "pool",
+        "account_available_balance",
+        "What can be used for new positions or withdrawn, in units of the currency label, as the venue "
+        "reports it; not negative unless the venue says so.",
+        attrgetter("pool.available_balance"),
+    ),
+    _family(
+        "pool",
+        "account_unrealized_pnl",
+        "Unrealized profit (positive) or loss (negative) in units of the currency label.",
+        attrgetter("pool.unrealized_pnl"),
+    ),
+    _family(
+        "pool",
+        "account_initial_margin",
+        "Margin required to open and hold the positions and orders, in units of the currency label; not "
+        "negative.",
+        attrgetter("pool.initial_margin"),
+    ),
+    _family(
+        "pool",
+        "account_maintenance_margin",
+        "Margin the cross positions require to escape liquidation, in units of the currency label; not "
+        "negative.",
+        attrgetter("maintenance_margin"),
+    ),
+    _family(
+        "pool",
+        "account_maintenance_margin_rate",
+        "Maintenance margin divided by margin equity, of the cross positions, as a ratio: 0 is safe, 1 is "
+        "liquidation, +Inf is no equity left with margin required; not negative.",
+        attrgetter("maintenance_margin_rate"),
+    ),
+    _family(
+        "pool",
+        "account_venue_margin_rate",
+        "The venue's own margin rate as a ratio, turned so that 0 is safe and 1 is liquidation; not "
+        "negative.",
+        attrgetter("pool.venue_margin_rate"),
+    ),
+    _family(
+        "pool",
+        "account_gross_notional_usd",
+        "Sum of the unsigned notionals of all positions at the mark price in US dollars; not negative.",
+        attrgetter("gross_notional_usd"),
+    ),
+    _family(
+        "pool",
+        "account_net_notional_usd",
+        "Notional of the long positions minus that of the short ones at the mark price in US dollars; "
+        "negative is net short.",
+        attrgetter("net_notional_usd"),
+    ),
+    _family(
+        "pool",
+        "account_leverage_ratio",
+        "Gross notional divided by equity as a ratio; not negative; absent without positive equity.",
+        attrgetter("leverage_ratio"),
+    ),
+    _family(
+        "pool",
+        "account_liquidation_shock_ratio",
+        "Smallest uniform relative move of all mark prices in the given direction that takes the "
+        "maintenance margin rate to 1, as a ratio; not negative; 0 is liquidation; absent if no fall up to "
+        "100 % or rise up to 1000 % does.",
+        samples=_shocks_to_liquidation,
+        labels=("direction",),
+    ),
+    _family(
+        "pool",
+        "account_stress_maintenance_margin_rate",
+        "Maintenance margin rate as a ratio if every mark price moved by the relative amount in the shock "
+        "label; 1 and more is liquidation; +Inf is no equity left; not negative.",
+        samples=_stress,
+        labels=("shock",),
+        option="risk.shocks",
+    ),
+    _family(
+        "account",
+        "account_info",
+        "Modes of the account as labels; the value is always 1.",
+        samples=_account_info,
+        optional_labels=MODE_LABELS,
+    ),
+    _family(
+        "asset",
+        "asset_wallet_balance",
+        "Collateral held in one coin, without unrealized PnL, in units of the asset label; negative is a "
+        "debt.",
+        attrgetter("wallet_balance"),
+    ),
+    _family(
+        "asset",
+        "asset_equity",
+        "Collateral held in one coin plus unrealized PnL, in units of the asset label; negative is a debt.",
+        attrgetter("equity"),
+    ),
+    _family(
+        "price",
+        "asset_price_usd",
+        "Price of one coin in US dollars as the venue quotes it, above 0; absent where it quotes none, also "
+        "for a coin with a configured peg.",
+        lambda row: row[1],
+    ),
+    _family(
+        "position",
+        "position_quantity",
+        "Size in the venue's units (base units or contracts), unsigned and above 0; the side is a label.",
+        attrgetter("position.quantity"),
+    ),
+    _family(
+        "position",
+        "position_notional_usd",
+        "Value at the mark price in US dollars, unsigned.",
+        attrgetter("notional_usd"),
+    ),
+    _family(
+        "position",
+        "position_entry_price",
+        "Average entry price in the contract's quote currency; above 0.",
+        attrgetter("position.entry_price"),
+    ),
+    _family(
+        "position",
+        "position_mark_price",
+        "Mark price in the contract's quote currency; above 0.",
+        attrgetter("mark_price"),
+    ),
+    _family(
+        "position",
+        "position_liquidation_price",
+        "Mark price at which the position is liquidated, in the contract's quote currency; above 0; absent "
+        "where no price liquidates or it is not known.",
+        attrgetter("liquidation_price"),
+    ),
+    _family(
+        "position",
+        "position_liquidation_distance_ratio",
+        "Relative move of the mark price, against the position, that reaches the liquidation price: 0 is "
+        "there, negative is past it. Both legs of a hedged pair have the distance of the net.",
+        attrgetter("liquidation_distance_ratio"),
+    ),
+    _family(
+        "position",
+        "position_liquidation_cross_check_ratio",
+        "Computed liquidation price minus the venue's, divided by the venue's, as a ratio; negative where "
+        "the computed one is lower.",
+        attrgetter("liquidation_cross_check_ratio"),
+        option="risk.cross_check",
+    ),
+    _family(
+        "position",
+        "position_unrealized_pnl",
+        "Unrealized profit (positive) or loss (negative) in units of the currency label.",
+        attrgetter("unrealized_pnl"),
+    ),
+    _family(
+        "position",
+        "position_realized_pnl",
+        "Realized profit (positive) or loss (negative) of the position in units of the currency label, as "
+        "the venue reports it.",
+        attrgetter("position.realized_pnl"),
+    ),
+    _family(
+        "position",
+        "position_leverage_ratio",
+        "Leverage set for the position as a ratio (20 is 20x); above 0.",
+        attrgetter("position.leverage"),
+    ),
+    _family(
+        "position",
+        "position_initial_margin",
+        "Margin required to open the position, in units of the currency label; not negative.",
+        attrgetter("position.initial_margin"),
+    ),
+    _family(
+        "position",
+        "position_maintenance_margin",
+        "Margin required to escape liquidation, in units of the currency label; not negative.",
+        attrgetter("maintenance_margin"),
+    ),
+    _family(
+        "position",
+        "position_maintenance_margin_rate",
+        "Maintenance margin of an isolated position divided by its own collateral plus unrealized PnL, as a "
+        "ratio: 0 is safe, 1 is liquidation, +Inf is no collateral left; not negative; absent for cross "
+        "positions.",
+        attrgetter("maintenance_margin_rate"),
+    ),
+    _family(
+        "position",
+        "position_margin",
+        "Collateral of an isolated position in units of the currency label, unrealized PnL not included; not "
+        "negative.",
+        attrgetter("position.margin"),
+    ),
+    _family(
+        "position",
+        "position_adl_ratio",
+        "Place in the venue's auto-deleveraging queue as a ratio from 0 (last) to 1 (first).",
+        attrgetter("position.adl_ratio"),
+    ),
+    _family(
+        "position",
+        "position_info",
+        "Contract of the position and where its liquidation price comes from (venue, computed or none), as "
+        "labels; the value is always 1.",
+        samples=_position_info,
+        labels=("base", "quote", "contract_kind", "liquidation_source"),
+    ),
+    _family(
+        "account",
+        "positions",
+        "Number of open positions; not negative.",
+        _positions,
+    ),
+    _family(
+        "account",
+        "positions_without_liquidation_price",
+        "Number of open positions for which neither the venue nor the exporter has a liquidation price; not "
+        "negative.",
+        _positions_without_liquidation_price,
+    ),
+)
+
+
+def _own(type_: FamilyType, name: str, help_: str, labels: tuple[str, ...] = ()) -> Family:
+    return Family(name=f"risk_{name}", help=help_, level="exporter", type=type_, labels=labels)
+
+
+_ACCOUNT = ("exchange", "account")
+
+UP = _own(
+    "gauge",
+    "up",
+    "1 if the last collection of the account succeeded, 0 if it failed or none has finished yet.",
+    _ACCOUNT,
+)
+LAST_SUCCESS = _own(
+    "gauge",
+    "collector_last_success_timestamp_seconds",
+    "When the last successful collection of the account began, in Unix seconds; absent before the first.",
+    _ACCOUNT,
+)
+INTERVAL = _own(
+    "gauge",
+    "collector_interval_seconds",
+    "Configured time from the start of one collection of the account to the next, in seconds.",
+    _ACCOUNT,
+)
+MAX_AGE = _own(
+    "gauge",
+    "collector_max_age_seconds",
+    "Configured age in seconds from which the account's data are no longer published.",
+    _ACCOUNT,
+)
+RUNS = _own("counter", "collector_runs_total", "Finished collections of the account.", _ACCOUNT)
+ERRORS = _own(
+    "counter", "collector_errors_total", "Failed collections of the account by reason.", (*_ACCOUNT, "reason")
+)
+OPTIONAL_ERRORS = _own(
+    "counter",
+    "collector_optional_errors_total",
+    "Failed requests without which a collection of the account went on; some of its series are absent.",
+    _ACCOUNT,
+)
+SKIPPED_RUNS = _own(
+    "counter",
+    "collector_skipped_runs_total",
+    "Collections of the account that were due and not started because the one before still ran.",
+    _ACCOUNT,
+)
+DURATION = _own(
+    "histogram",
+    "collector_duration_seconds",
+    "Duration of finished collections, failed ones included, in seconds.",
+    ("exchange",),
+)
+API_REQUESTS = _own(
+    "counter",
+    "api_requests_total",
+    "Requests to the venue by HTTP status, or by what happened where there is none.",
+    ("exchange", "endpoint", "status"),
+)
+API_REQUEST_DURATION = _own(
+    "histogram",
+    "api_request_duration_seconds",
+    "Duration of requests to the venue, failed ones included, in seconds.",
+    ("exchange",),
+)
+API_RATE_LIMIT_USED = _own(
+    "gauge",
+    "api_rate_limit_used_ratio",
+    "Used share of the venue's request budget as a ratio from 0 to 1, as its last answer told.",
+    ("exchange",),
+)
+API_CLOCK_OFFSET = _own(
+    "gauge",
+    "api_clock_offset_seconds",
+    "The venue's clock minus the exporter's when last measured, in seconds; negative is behind.",
+    ("exchange",),
+)
+API_BLOCKED_UNTIL = _own(
+    "gauge",
+    "api_blocked_until_timestamp_seconds",
+    "Time until which the venue refuses requests, in Unix seconds; in the past once it is over.",
+    ("exchange",),
+)
+BUILD_INFO = _own(
+    "gauge",
+    "exporter_build_info",
+    "Version of the exporter and of Python as labels; the value is always 1.",
+    ("version", "python_version"),
+)
+
+OWN_FAMILIES: tuple[Family, ...] = (
+    UP,
+    LAST_SUCCESS,
+    INTERVAL,
+    MAX_AGE,
+    RUNS,
+    ERRORS,
+    OPTIONAL_ERRORS,
+    SKIPPED_RUNS,
+    DURATION,
+    API_REQUESTS,
+    API_REQUEST_DURATION,
+    API_RATE_LIMIT_USED,
+    API_CLOCK_OFFSET,
+    API_BLOCKED_UNTIL,
+    BUILD_INFO,
+)
+
+ALL_FAMILIES: tuple[Family, ...] = FAMILIES + OWN_FAMILIES

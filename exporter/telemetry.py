@@ -1,0 +1,180 @@
+"""The exporter's own metrics: whether each account's numbers can be trusted, and how the venues answer.
+
+Kept by prometheus-client in a registry of their own. The families are described in `exporter.catalogue`.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from exporter import __version__, catalogue
+from exporter.catalogue import Family
+from exporter.errors import REASONS, Reason, VenueError
+from exporter.exposition import Format
+
+REPEAT_AFTER = 600.0
+"""Seconds after which a log line about the same failure is written again."""
+
+COLLECTION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+log = structlog.get_logger(__name__)
+
+
+class Telemetry:
+    """Counts what the exporter does. Implements `exporter.api.Observer`.
+
+    Args:
+        clock: Unix seconds.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        # The client library would add a `_created` series to every counter and histogram.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's gap
+        self._clock = clock
+        self._accounts: set[tuple[str, str]] = set()
+        self._optional_logged: dict[tuple[str, str, Reason], float] = {}
+        self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._up = self._gauge(catalogue.UP)
+        self._last_success = self._gauge(catalogue.LAST_SUCCESS)
+        self._interval = self._gauge(catalogue.INTERVAL)
+        self._max_age = self._gauge(catalogue.MAX_AGE)
+        self._runs = self._counter(catalogue.RUNS)
+        self._errors = self._counter(catalogue.ERRORS)
+        self._optional_errors = self._counter(catalogue.OPTIONAL_ERRORS)
+        self._skipped_runs = self._counter(catalogue.SKIPPED_RUNS)
+        self._duration = self._histogram(catalogue.DURATION, COLLECTION_BUCKETS)
+        self._requests = self._counter(catalogue.API_REQUESTS)
+        self._request_duration = self._histogram(catalogue.API_REQUEST_DURATION, REQUEST_BUCKETS)
+        self._rate_limit_used = self._gauge(catalogue.API_RATE_LIMIT_USED)
+        self._clock_offset = self._gauge(catalogue.API_CLOCK_OFFSET)
+        self._blocked_until = self._gauge(catalogue.API_BLOCKED_UNTIL)
+        build_info = self._gauge(catalogue.BUILD_INFO)
+        build_info.labels(__version__, platform.python_version()).set(1)
+
+    def _gauge(self, family: Family) -> Gauge:
+        return Gauge(family.name, family.help, family.labels, registry=self.registry)
+
+    def _counter(self, family: Family) -> Counter:
+        return Counter(family.name, family.help, family.labels, registry=self.registry)
+
+    def _histogram(self, family: Family, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(family.name, family.help, family.labels, buckets=buckets, registry=self.registry)
+
+    def exposition(self, format_: Format) -> bytes:
+        """The families with headers, without the end marker of OpenMetrics."""
+        if format_ is Format.OPENMETRICS_1_0_0:
+            page: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]  # the same
+            return page.removesuffix(b"# EOF\n")
+        return generate_latest(self.registry)
+
+    def add_account(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
+        """Starts the series of an account: not up, every counter at 0. Counters go on if it has some."""
+        key = (exchange, account)
+        if key not in self._accounts:
+            self._accounts.add(key)
+            self._up.labels(*key).set(0)
+        self._interval.labels(*key).set(interval)
+        self._max_age.labels(*key).set(max_age)
+        for counter in (self._runs, self._optional_errors, self._skipped_runs):
+            counter.labels(*key)
+        for reason in REASONS:
+            self._errors.labels(*key, reason)
+        self._duration.labels(exchange)
+        self._request_duration.labels(exchange)
+
+    def remove_account(self, exchange: str, account: str) -> None:
+        """Ends the series of an account, and with a venue's last account what was last known of the venue."""
+        key = (exchange, account)
+        self._accounts.discard(key)
+        for metric in (
+            self._up,
+            self._last_success,
+            self._interval,
+            self._max_age,
+            self._runs,
+            self._optional_errors,
+            self._skipped_runs,
+        ):
+            metric.remove(*key)
+        for reason in REASONS:
+            self._errors.remove(*key, reason)
+            self._optional_logged.pop((*key, reason), None)
+        if all(venue != exchange for venue, _ in self._accounts):
+            for gauge in (self._rate_limit_used, self._clock_offset, self._blocked_until):
+                gauge.remove(exchange)
+
+    def collection_succeeded(self, exchange: str, account: str, *, began_at: float, seconds: float) -> None:
+        """A collection that began at `began_at` (Unix seconds) brought data."""
+        if not self._finished(exchange, account, seconds):
+            return
+        self._last_success.labels(exchange, account).set(began_at)
+        self._up.labels(exchange, account).set(1)
+
+    def collection_failed(self, exchange: str, account: str, reason: Reason, *, seconds: float) -> None:
+        """A collection brought nothing."""
+        if not self._finished(exchange, account, seconds):
+            return
+        self._errors.labels(exchange, account, reason).inc()
+        self._up.labels(exchange, account).set(0)
+
+    def _finished(self, exchange: str, account: str, seconds: float) -> bool:
+        # What was still on its way when its account was removed must not bring the series back.
+        if (exchange, account) not in self._accounts:
+            return False
+        self._runs.labels(exchange, account).inc()
+        self._duration.labels(exchange).observe(seconds)
+        return True
+
+    def collection_skipped(self, exchange: str, account: str) -> None:
+        """A collection was due while the one before still ran."""
+        if (exchange, account) in self._accounts:
+            self._skipped_runs.labels(exchange, account).inc()
+
+    def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
+        self._requests.labels(exchange, endpoint, status).inc()
+        self._request_duration.labels(exchange).observe(seconds)
+
+    def rate_limit_used(self, exchange: str, ratio: float) -> None:
+        self._rate_limit_used.labels(exchange).set(ratio)
+
+    def clock_offset(self, exchange: str, seconds: float) -> None:
+        self._clock_offset.labels(exchange).set(seconds)
+
+    def blocked_until(self, exchange: str, timestamp: float) -> None:
+        self._blocked_until.labels(exchange).set(timestamp)
+
+    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
+        """Counted every time; logged once per reason, and again after `REPEAT_AFTER` seconds."""
+        if (exchange, account) in self._accounts:
+            self._optional_errors.labels(exchange, account).inc()
+        key, now = (exchange, account, error.reason), self._clock()
+        logged_at = self._optional_logged.get(key)
+        if logged_at is None or not 0.0 <= now - logged_at < REPEAT_AFTER:
+            self._optional_logged[key] = now
+            log.warning(
+                "optional request failed, some series are absent",
+                exchange=exchange,
+                account=account,
+                reason=error.reason,
+                error=error.message,
+            )
