@@ -1,0 +1,3 @@
+"""x"""
+def render() -> dict[str, str]:
+    return {}
