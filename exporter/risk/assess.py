@@ -14,18 +14,17 @@ from exporter.model import (
     RiskSettings,
 )
 from exporter.risk.liquidation import (
+    Liquidation,
     is_pair,
     isolated_liquidation,
     one_way_distance,
     pair_distance,
-    price_at,
+    price_of,
     symbol_liquidation,
 )
 from exporter.risk.notional import finite, positive, usd_prices
-from exporter.risk.pools import Facts, Pool, conversion, fill_isolated, group_pools, position_facts
+from exporter.risk.pools import Facts, Pool, PoolKey, conversion, fill_isolated, group_pools, position_facts
 from exporter.risk.shock import exposure_of, liquidation_shocks, margin_rate, pool_rate, stressed_rates
-
-_Move = tuple[float, float]
 
 
 def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
@@ -43,9 +42,14 @@ def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
     for entry in pools:
         for rows in entry.symbols.values():
             _assess_symbol(entry, rows, settings, prices, assessed)
+    homeless: dict[tuple[PoolKey, str], list[Facts]] = {}
     for row in facts:
-        if id(row) not in assessed:
-            assessed[id(row)] = _assess_single(row, settings)
+        if row.position.margin_mode == "isolated":
+            assessed[id(row)] = _assess_isolated(row, settings)
+        elif id(row) not in assessed:
+            homeless.setdefault((row.pool, row.position.symbol), []).append(row)
+    for rows in homeless.values():
+        _assess_symbol(None, rows, settings, prices, assessed)
     return AccountRisk(
         snapshot=snapshot,
         pools=tuple(_assess_pool(entry, settings, prices) for entry in pools),
@@ -59,8 +63,8 @@ def computed_liquidation_prices(
 ) -> tuple[tuple[Position, float | None], ...]:
     """Every position with the engine's own liquidation price, whether or not the venue gives one.
 
-    For whoever wants to compare the engine with a venue: move a symbol's mark to the price and the pool's
-    margin equity equals its maintenance margin. None where no price liquidates or it cannot be known.
+    For whoever compares the engine with a venue: move a symbol's mark to the price, and the pool's margin
+    equity equals its maintenance margin. None where no price liquidates or it cannot be known.
     """
     prices = usd_prices(snapshot, settings)
     facts = position_facts(snapshot, prices)
@@ -69,66 +73,69 @@ def computed_liquidation_prices(
     found: dict[int, float | None] = {}
     for entry in pools:
         for rows in entry.symbols.values():
-            move = symbol_liquidation(entry, rows, settings, prices)
+            liquidation = symbol_liquidation(entry, rows, settings, prices)
             for row in rows:
-                found[id(row)] = None if move is None else price_at(row, move[0])
+                found[id(row)] = None if liquidation is None else price_of(row, liquidation)
     for row in facts:
         if row.position.margin_mode == "isolated":
-            move = isolated_liquidation(row)
-            found[id(row)] = None if move is None else price_at(row, move[0])
+            liquidation = isolated_liquidation(row)
+            found[id(row)] = None if liquidation is None else price_of(row, liquidation)
     return tuple((row.position, found.get(id(row))) for row in facts)
 
 
 def _assess_symbol(
-    entry: Pool,
+    entry: Pool | None,
     rows: list[Facts],
     settings: RiskSettings,
     prices: Mapping[str, float],
     assessed: dict[int, PositionRisk],
 ) -> None:
-    """Assess the cross positions of one symbol in one pool, which share one liquidation."""
+    """Assess the cross positions of one symbol in one pool, which share one liquidation.
+
+    A pool that the snapshot does not have leaves the venue's prices, and a hedged pair is still a pair.
+    """
     venue_prices = [positive(row.position.liquidation_price) for row in rows]
     pair = is_pair(rows)
     shared = next((price for price in venue_prices if price is not None), None) if pair else None
     missing = shared is None and None in venue_prices
-    move = symbol_liquidation(entry, rows, settings, prices) if missing or settings.cross_check else None
-    excess = entry.excess
+    liquidation = None
+    if entry is not None and (missing or settings.cross_check):
+        liquidation = symbol_liquidation(entry, rows, settings, prices)
+    excess = None if entry is None else entry.excess
     alive = None if excess is None else excess > 0.0
-    for row, own in zip(rows, venue_prices, strict=True):
-        venue = own if own is not None else shared
+    for row, printed in zip(rows, venue_prices, strict=True):
+        venue = printed if printed is not None else shared
         distance = None
         if venue is not None:
             distance = pair_distance(rows, alive=alive) if pair else one_way_distance(row, venue)
-        assessed[id(row)] = _position_risk(row, venue, distance, move, settings)
+        assessed[id(row)] = _position_risk(row, venue, distance, liquidation, settings)
 
 
-def _assess_single(row: Facts, settings: RiskSettings) -> PositionRisk:
-    """Assess an isolated position, or a cross one whose pool the snapshot does not have."""
+def _assess_isolated(row: Facts, settings: RiskSettings) -> PositionRisk:
+    """Assess an isolated position, which is a pool of its own."""
     venue = positive(row.position.liquidation_price)
-    move = None
-    if row.position.margin_mode == "isolated" and (venue is None or settings.cross_check):
-        move = isolated_liquidation(row)
+    liquidation = isolated_liquidation(row) if venue is None or settings.cross_check else None
     distance = None if venue is None else one_way_distance(row, venue)
-    return _position_risk(row, venue, distance, move, settings)
+    return _position_risk(row, venue, distance, liquidation, settings)
 
 
 def _position_risk(
     row: Facts,
     venue: float | None,
     venue_distance: float | None,
-    move: _Move | None,
+    computed_at: Liquidation | None,
     settings: RiskSettings,
 ) -> PositionRisk:
     """Join what the venue says about liquidation with what was computed; the venue's word comes first."""
-    computed = None if move is None else price_at(row, move[0])
+    computed = None if computed_at is None else price_of(row, computed_at)
     source: LiquidationSource = "none"
     price = distance = check = None
     if venue is not None:
         source, price, distance = "venue", venue, venue_distance
         if settings.cross_check and computed is not None:
             check = finite((computed - venue) / venue)
-    elif move is not None and computed is not None:
-        source, price, distance = "computed", computed, finite(move[1])
+    elif computed_at is not None and computed is not None:
+        source, price, distance = "computed", computed, finite(computed_at.distance)
     rate = None
     if row.position.margin_mode == "isolated":
         equity = row.isolated_equity

@@ -32,41 +32,61 @@ HIGHEST_FACTOR = 1e9
 _OFFSET = 2
 
 
-@dataclass(slots=True, frozen=True)
 class Leg:
     """All positions of one symbol and side in one pool: they share a schedule as if they were one.
 
-    ``notional`` is at today's mark in the settle currency. ``equity_weight`` and ``margin_weight`` turn
-    the settle currency into the pool's for PnL and for maintenance margin (the latter also carries the
-    calibration to the venue's own figure). ``coin_power`` is the power of ``x`` of that conversion.
+    Args:
+        notional: At today's mark, in the settle currency.
+        linear: Whether the notional moves with the price; an inverse contract's moves against it.
+        long: Side of the positions.
+        schedule: Maintenance margin in the settle currency.
+        equity_weight: Units of the pool's currency for one of the settle currency's, for PnL.
+        margin_weight: The same for maintenance margin, times the calibration to the venue's own figure.
+        coin_power: Power of ``x`` in that conversion.
     """
 
-    notional: float
-    linear: bool
-    long: bool
-    schedule: Schedule
-    equity_weight: float = 1.0
-    margin_weight: float = 1.0
-    coin_power: int = 0
+    __slots__ = (
+        "coin_power",
+        "drift",
+        "equity_weight",
+        "linear",
+        "margin_weight",
+        "notional",
+        "power",
+        "schedule",
+    )
 
-    @property
-    def drift(self) -> float:
-        """+1 where equity grows with the notional, -1 where it falls."""
-        return 1.0 if self.linear == self.long else -1.0
+    def __init__(
+        self,
+        *,
+        notional: float,
+        linear: bool,
+        long: bool,
+        schedule: Schedule,
+        equity_weight: float = 1.0,
+        margin_weight: float = 1.0,
+        coin_power: int = 0,
+    ) -> None:
+        self.notional = notional
+        self.linear = linear
+        self.schedule = schedule
+        self.equity_weight = equity_weight
+        self.margin_weight = margin_weight
+        self.coin_power = coin_power
+        # +1 where equity grows with the notional, -1 where it falls.
+        self.drift = 1.0 if linear == long else -1.0
+        # Power of x of the notional in the pool's currency.
+        self.power = coin_power + 1 if linear else coin_power - 1
 
-    def notional_at(self, factor: float) -> float:
-        """Notional in the settle currency with the mark at ``factor`` times today's."""
-        return self.notional * factor if self.linear else self.notional / factor
+    def at(self, factor: float) -> tuple[float, float]:
+        """PnL since today and maintenance margin with the marks at ``factor`` times today's.
 
-    def profit_at(self, factor: float) -> float:
-        """PnL since today in the pool's currency with the marks at ``factor`` times today's."""
-        profit = self.drift * (self.notional_at(factor) - self.notional)
-        return profit * self.equity_weight * factor**self.coin_power
-
-    def margin_at(self, factor: float) -> float:
-        """Maintenance margin in the pool's currency with the marks at ``factor`` times today's."""
-        margin = self.schedule.at(self.notional_at(factor))
-        return margin * self.margin_weight * factor**self.coin_power
+        Both are in the pool's currency.
+        """
+        notional = self.notional * factor if self.linear else self.notional / factor
+        coin = factor**self.coin_power if self.coin_power else 1.0
+        profit = self.drift * (notional - self.notional) * self.equity_weight
+        return profit * coin, self.schedule.at(notional) * self.margin_weight * coin
 
 
 @dataclass(slots=True, frozen=True)
@@ -88,7 +108,7 @@ def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[_Bend]:
     here = schedule.piece(notional)
     growing = rising == leg.linear
     steps = range(here + 1, len(floors)) if growing else range(here, 0, -1)
-    power = leg.coin_power + (1 if leg.linear else -1)
+    power = leg.power
     for upper in steps:
         factor = floors[upper] / notional if leg.linear else notional / floors[upper]
         if factor > limit if rising else factor < limit:
@@ -121,7 +141,7 @@ class Excess:
         for leg in legs:
             schedule, notional, coin_power = leg.schedule, leg.notional, leg.coin_power
             piece = schedule.piece(notional)
-            power = coin_power + 1 if leg.linear else coin_power - 1
+            power = leg.power
             carried = leg.drift * notional * leg.equity_weight
             required = schedule.rates[piece] * notional * leg.margin_weight
             powers[_OFFSET + power] += carried - required
@@ -139,20 +159,20 @@ class Excess:
             self._line = -1 if highest == 0 and lowest == -1 else 0
 
     def first_crossing(self, *, rising: bool, limit: float) -> float | None:
-        """Relative move of the marks (-0.25 for a fall by a quarter) that first takes the excess through 0.
+        """Factor (0.75 for a fall by a quarter) at which the excess first goes through 0.
 
-        A negative excess is looked at the other way round: the move that would bring it back to 0. Where
-        a schedule jumps across 0 it is the place of the jump.
+        A negative excess is looked at the other way round: the factor that would bring it back to 0.
+        Where a schedule jumps across 0 it is the place of the jump.
 
         Args:
             rising: Direction in which to look.
             limit: Factor at which the search ends, above 1 if rising, between 0 and 1 if not.
 
         Returns:
-            The move, or None where the excess keeps its sign up to the limit.
+            The factor, or None where the excess keeps its sign up to the limit.
         """
         if self.today == 0.0:
-            return 0.0
+            return 1.0
         bends = [bend for leg in self._bending for bend in _bends(leg, rising=rising, limit=limit)]
         if len(self._bending) > 1:
             bends.sort(reverse=not rising)
@@ -193,8 +213,8 @@ def _straight(
         if found * outward > last * outward:
             return None
         found = max(found, reach) if outward > 0.0 else min(found, reach)
-    move = found if line == 1 else -found / (1.0 + found)
-    return move if math.isfinite(move) else None
+    factor = 1.0 + found if line == 1 else 1.0 / (1.0 + found)
+    return factor if 0.0 < factor < math.inf else None
 
 
 def _meet(height: float, slope: float, start: float, end: float) -> float:
@@ -212,14 +232,13 @@ def _curved(excess: float, powers: list[float], bends: Sequence[_Bend], *, limit
     for factor, power, change, fixed_power, fixed_change in bends:
         root = _first_sign_change(powers, start, factor, side)
         if root is not None:
-            return root - 1.0
+            return root
         powers[_OFFSET + power] += change
         powers[_OFFSET + fixed_power] += fixed_change
         if side * _value(powers, factor) <= 0.0:
-            return factor - 1.0
+            return factor
         start = factor
-    root = _first_sign_change(powers, start, limit, side)
-    return None if root is None else root - 1.0
+    return _first_sign_change(powers, start, limit, side)
 
 
 def _value(polynomial: Sequence[float], x: float) -> float:

@@ -10,6 +10,7 @@ the maintenance schedule and taken from the piece that is valid *at* the liquida
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from exporter.model import RiskSettings
 from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Excess, Leg
@@ -20,31 +21,40 @@ from exporter.risk.pools import Facts, Pool, leg_from, legs_of
 _FLAT = 1e-12
 
 
-def liquidation_move(excess: float, legs: Sequence[Leg]) -> float | None:
-    """Relative move of one symbol's mark that takes the excess to 0, the nearest of both directions.
+@dataclass(slots=True, frozen=True)
+class Liquidation:
+    """Where a symbol's mark liquidates: ``factor`` times today's.
+
+    ``distance`` is the relative move to there, negative where the pool is already past it (then the price
+    is the nearest that would restore it). Past it with no price that would, every price liquidates and
+    the answer is today's mark.
+    """
+
+    factor: float
+    distance: float
+
+
+def liquidation_factor(excess: float, legs: Sequence[Leg]) -> float | None:
+    """Factor on one symbol's mark that takes the excess to 0, the nearest of both directions.
 
     A single position can only be liquidated against it. A hedged pair can be liquidated on either side,
     because the maintenance margin of both legs grows with the price; the nearer one is the danger. With
-    the excess already below 0 it is the nearest move that would restore it.
+    the excess already below 0 it is the nearest factor that would restore it.
     """
     function = Excess(excess, legs)
     down = function.first_crossing(rising=False, limit=LOWEST_FACTOR)
     up = function.first_crossing(rising=True, limit=HIGHEST_FACTOR)
     if down is None or up is None:
         return up if down is None else down
-    return down if -down <= up else up
+    return down if 1.0 - down <= up - 1.0 else up
 
 
 def symbol_liquidation(
     entry: Pool, rows: list[Facts], settings: RiskSettings, prices: Mapping[str, float]
-) -> tuple[float, float] | None:
-    """Liquidation move and distance of one symbol's cross positions in their pool.
+) -> Liquidation | None:
+    """Where one symbol's cross positions liquidate their pool.
 
-    Returns:
-        ``(move, distance)``: the relative move of the mark to the liquidation price, and the unsigned
-        distance, negative where the pool is already past liquidation. None where no price liquidates or
-        something the answer needs is unknown. Past liquidation with no price that would restore the
-        pool, every price liquidates and the answer is today's mark.
+    None where no price does or something the answer needs is unknown.
     """
     excess = entry.excess
     legs = legs_of(rows, entry, settings, prices, coins_move=False)
@@ -52,32 +62,32 @@ def symbol_liquidation(
         return None
     if entry.position_share is None:
         # Other positions are known only as a part of the pool's total, which must then have room for them.
-        own = sum(leg.margin_at(1.0) for leg in legs)
+        own = sum(leg.at(1.0)[1] for leg in legs)
         if own > entry.maintenance_margin:
             return None
-    return _move_and_distance(excess, legs)
+    return _liquidation(excess, legs)
 
 
-def isolated_liquidation(row: Facts) -> tuple[float, float] | None:
-    """Liquidation move and distance of an isolated position, which is a pool of its own."""
+def isolated_liquidation(row: Facts) -> Liquidation | None:
+    """Where an isolated position, which is a pool of its own, is liquidated; None as above."""
     leg = leg_from([row])
     equity, margin = row.isolated_equity, row.maintenance_margin
     if leg is None or equity is None or margin is None:
         return None
     excess = finite(equity - margin)
-    return None if excess is None else _move_and_distance(excess, [leg])
+    return None if excess is None else _liquidation(excess, [leg])
 
 
-def _move_and_distance(excess: float, legs: Sequence[Leg]) -> tuple[float, float] | None:
-    move = liquidation_move(excess, legs)
+def _liquidation(excess: float, legs: Sequence[Leg]) -> Liquidation | None:
+    factor = liquidation_factor(excess, legs)
     if excess > 0.0:
-        return None if move is None else (move, abs(move))
-    return (0.0, 0.0) if move is None else (move, -abs(move))
+        return None if factor is None else Liquidation(factor, abs(factor - 1.0))
+    return Liquidation(1.0, 0.0) if factor is None else Liquidation(factor, -abs(factor - 1.0))
 
 
-def price_at(row: Facts, move: float) -> float | None:
-    """The mark price after a relative move."""
-    return None if row.mark is None else positive(row.mark * (1.0 + move))
+def price_of(row: Facts, liquidation: Liquidation) -> float | None:
+    """The liquidation price in the contract's quote currency."""
+    return None if row.mark is None else positive(row.mark * liquidation.factor)
 
 
 def is_pair(rows: Sequence[Facts]) -> bool:

@@ -13,35 +13,23 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from exporter.model import MaintenanceTier
 
-# Two neighbouring pieces that differ by less at their border are one continuous line: venues round.
-_JUMP = 1e-9
+# A deduction that exceeds the margin at its floor by less than this share does so by rounding.
+_ROUNDING = 1e-9
 
 
 class Schedule:
-    """Maintenance margin pieces in ascending order of their floors, the first from notional 0.
+    """Maintenance margin pieces in ascending order of their floors, the first from notional 0."""
 
-    ``continuous`` is True where no border makes the margin jump; ``top_rate`` is the largest rate.
-    """
-
-    __slots__ = ("continuous", "deductions", "floors", "rates", "top_rate")
+    __slots__ = ("deductions", "floors", "rates")
 
     def __init__(self, floors: Sequence[float], rates: Sequence[float], deductions: Sequence[float]) -> None:
         self.floors = floors
         self.rates = rates
         self.deductions = deductions
-        self.top_rate = max(rates)
-        self.continuous = all(
-            math.isclose(
-                floors[i] * rates[i - 1] - deductions[i - 1],
-                floors[i] * rates[i] - deductions[i],
-                rel_tol=_JUMP,
-                abs_tol=_JUMP * floors[i] * rates[i],
-            )
-            for i in range(1, len(floors))
-        )
 
     def piece(self, notional: float) -> int:
         """Index of the piece that applies: ``floor <= notional < next floor``."""
@@ -73,14 +61,9 @@ def schedule_from(tiers: tuple[MaintenanceTier, ...]) -> Schedule | None:
     deductions: list[float] = []
     for index, tier in enumerate(tiers):
         floor = 0.0 if index == 0 else tier.floor
-        numbers = (floor, tier.rate, tier.deduction)
-        if (
-            not all(map(math.isfinite, numbers))
-            or tier.rate < 0.0
-            or (floors and floor <= tiers[index - 1].floor)
-        ):
+        if not all(map(math.isfinite, (floor, tier.rate, tier.deduction))) or tier.rate < 0.0:
             return None
-        if tier.deduction > floor * tier.rate * (1.0 + _JUMP):
+        if tier.deduction > floor * tier.rate * (1.0 + _ROUNDING):
             floors.append(floor)
             rates.append(0.0)
             deductions.append(0.0)
@@ -92,4 +75,6 @@ def schedule_from(tiers: tuple[MaintenanceTier, ...]) -> Schedule | None:
         floors.append(floor)
         rates.append(tier.rate)
         deductions.append(tier.deduction)
+    if not math.isfinite(floors[-1]) or any(low >= high for low, high in pairwise(floors)):
+        return None
     return Schedule(tuple(floors), tuple(rates), tuple(deductions))

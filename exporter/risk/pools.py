@@ -82,6 +82,8 @@ class Pool:
     """Share of each position's own requirement that the pool's total has room for; None if not known."""
     symbols: dict[str, list[Facts]] = field(default_factory=dict)
     """The cross positions by symbol: what moves together."""
+    legs: dict[tuple[str, int], list[Leg] | None] = field(default_factory=dict)
+    """The legs of a symbol by the power of a market move in their settle currency, once made."""
 
     @property
     def excess(self) -> float | None:
@@ -308,19 +310,24 @@ def legs_of(
     ``coins_move`` says whether coins that are not pegged move with the marks (a shock of everything) or
     stand still (one symbol alone).
     """
-    contract = rows[0].position.contract
-    settle, currency = contract.settle, entry.pool.currency
-    margin_rate = conversion(settle, currency, prices)
+    settle, currency = rows[0].position.contract.settle, entry.pool.currency
+    power = coin_power(settle, currency, settings) if coins_move else 0
+    key = (rows[0].position.symbol, power)
+    if key not in entry.legs:
+        entry.legs[key] = _make_legs(rows, entry, prices, power)
+    return entry.legs[key]
+
+
+def _make_legs(rows: list[Facts], entry: Pool, prices: Mapping[str, float], power: int) -> list[Leg] | None:
+    settle = rows[0].position.contract.settle
+    margin_rate = conversion(settle, entry.pool.currency, prices)
     equity_rate = credited(settle, entry, prices)
     if margin_rate is None or equity_rate is None:
         return None
     share = entry.position_share if entry.position_share is not None else 1.0
-    power = coin_power(settle, currency, settings) if coins_move else 0
-    sides = (
-        [rows]
-        if len(rows) == 1
-        else [[r for r in rows if r.position.side == side] for side in ("long", "short")]
-    )
+    sides = [rows]
+    if len(rows) > 1:
+        sides = [[row for row in rows if row.position.side == side] for side in ("long", "short")]
     legs = []
     for side_rows in sides:
         if not side_rows:

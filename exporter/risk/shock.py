@@ -77,7 +77,7 @@ def liquidation_shocks(entry: Pool, exposure: Exposure | None) -> tuple[float | 
     function = Excess(excess, exposure.legs, exposure.collateral)
     rise = function.first_crossing(rising=True, limit=HIGHEST_SHOCK_FACTOR)
     fall = function.first_crossing(rising=False, limit=LOWEST_FACTOR)
-    return rise, None if fall is None else -fall
+    return None if rise is None else rise - 1.0, None if fall is None else 1.0 - fall
 
 
 def stressed_rates(
@@ -90,7 +90,7 @@ def stressed_rates(
     if exposure is None or entry.margin_equity is None or entry.maintenance_margin is None:
         return ()
     # What does not move: open orders and the like.
-    constant = entry.maintenance_margin - sum(leg.margin_at(1.0) for leg in exposure.legs)
+    constant = entry.maintenance_margin - sum(leg.at(1.0)[1] for leg in exposure.legs)
     rates = []
     for shock in shocks:
         factor = 1.0 + shock
@@ -99,8 +99,9 @@ def stressed_rates(
         equity = entry.margin_equity
         margin = constant
         for leg in exposure.legs:
-            equity += leg.profit_at(factor)
-            margin += leg.margin_at(factor)
+            profit, required = leg.at(factor)
+            equity += profit
+            margin += required
         for item in exposure.collateral:
             equity += item.value * (factor**item.coin_power - 1.0)
         if finite(equity) is None or finite(margin) is None:

@@ -131,6 +131,17 @@ def test_a_pair_with_a_venue_price_but_no_mark_has_no_distance() -> None:
     assert [row.liquidation_price for row in risk.positions] == [80.0, 80.0]
 
 
+def test_a_pair_whose_pool_the_venue_did_not_report_is_still_a_pair() -> None:
+    risk = account(
+        MarginPool(currency="BTC", margin_equity=1.0),
+        position(X, "long", 3, mark_price=100.0, liquidation_price=80.0),
+        position(X, "short", 1, mark_price=100.0),
+    )
+    for row in risk.positions:
+        assert (row.liquidation_price, row.liquidation_source) == (80.0, "venue")
+        assert row.liquidation_distance_ratio == pytest.approx(0.2)
+
+
 def test_isolated_long_and_short_of_one_symbol_are_no_pair() -> None:
     risk = account(
         POOL,
