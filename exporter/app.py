@@ -15,7 +15,7 @@ from exporter.exposition import Store
 from exporter.scheduler import Scheduler
 from exporter.telemetry import Telemetry
 from exporter.venues import discover
-from exporter.web import DEFAULT_TELEMETRY_PATH, Address, create_app, serve
+from exporter.web import DEFAULT_TELEMETRY_PATH, create_app, listen_addresses, serve
 
 log = structlog.get_logger(__name__)
 
@@ -35,24 +35,23 @@ class _Fleet:
 
 async def run(
     config: Config,
-    addresses: Sequence[Address],
-    *,
+    addresses: Sequence[str],
     telemetry_path: str = DEFAULT_TELEMETRY_PATH,
-    started: Callable[[tuple[Address, ...]], None] | None = None,
+    on_listening: Callable[[Sequence[str]], None] | None = None,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
     Args:
         config: What to collect.
-        addresses: Where to listen; see `exporter.web.listen_addresses`.
+        addresses: Where to listen; see `exporter.web.listen_addresses`. Port 0 takes a free one.
         telemetry_path: Path of the metrics page.
-        started: Called once with the addresses that were bound.
+        on_listening: Called once with the URLs of the metrics page, one for each bound address.
 
     Raises:
-        ListenError: if an address cannot be listened on.
-        ValueError: if `telemetry_path` cannot be used.
+        ListenError: an `OSError`: if it cannot listen, or an address or the path is none.
     """
     logs.hide(config.secrets())
+    listen_on = listen_addresses(addresses)
     telemetry = Telemetry()
     store = Store(telemetry)
     fleet = _Fleet()
@@ -67,13 +66,14 @@ async def run(
             collector = Collector(venue, client.account(venue), config.risk, store, telemetry)
             fleet.collectors[account.name] = collector
             scheduler.add(account.name, collector.collect, collector.interval)
-        async with serve(app, addresses) as bound:
-            for address in bound:
-                log.info("listening", address=str(address), path=telemetry_path)
+        async with serve(app, listen_on) as bound:
+            urls = [f"http://{address}{telemetry_path}" for address in bound]
+            for url in urls:
+                log.info("listening", url=url)
             scheduler.start()
             try:
-                if started is not None:
-                    started(bound)
+                if on_listening is not None:
+                    on_listening(urls)
                 await asyncio.Event().wait()
             finally:
                 await scheduler.stop()

@@ -40,8 +40,8 @@ class Address(Struct, frozen=True):
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
-class ListenError(Exception):
-    """An address cannot be listened on. The text names it and the cause."""
+class ListenError(OSError):
+    """The server cannot be started as it was asked to. The text is for the user and names the cause."""
 
 
 _ADDRESS = re.compile(
@@ -53,22 +53,22 @@ def listen_addresses(texts: Iterable[str]) -> tuple[Address, ...]:
     """Addresses as they are written in a flag: ``127.0.0.1:10217``, ``[::1]:10217``, ``:10217``.
 
     Raises:
-        ValueError: with a text for the user, if one is none or stands twice, or there is none.
+        ListenError: if one is none or stands twice, or there is none.
     """
     found: dict[Address, None] = {}
     for text in texts:
         match = _ADDRESS.fullmatch(text.strip())
         if match is None or int(match["port"]) > 65535:
-            raise ValueError(
+            raise ListenError(
                 f"{text!r} is not an address to listen on: expected host:port, [ipv6]:port or :port, "
                 "with a port from 0 to 65535"
             )
         address = Address(match["ipv6"] or match["host"] or None, int(match["port"]))
         if address in found and address.port:
-            raise ValueError(f"{text!r} is given twice")
+            raise ListenError(f"{text!r} is given twice")
         found[address] = None
     if not found:
-        raise ValueError("no address to listen on")
+        raise ListenError("no address to listen on")
     return tuple(found)
 
 
@@ -205,10 +205,10 @@ def create_app(
         telemetry_path: Path of the metrics page.
 
     Raises:
-        ValueError: if `telemetry_path` cannot be used, with a text for the user.
+        ListenError: if `telemetry_path` cannot be used.
     """
     if not re.fullmatch(r"/[A-Za-z0-9._~/-]+", telemetry_path) or telemetry_path.startswith("/-/"):
-        raise ValueError(
+        raise ListenError(
             f"{telemetry_path!r} is not a path for the metrics page: expected one such as /metrics, "
             "not / and not below /-/"
         )
