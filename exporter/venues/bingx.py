@@ -605,19 +605,30 @@ def _pools(
 
 
 def _pool(coin: str, row: AssetRow | None, rows: Iterable[PositionRow]) -> MarginPool:
-    rate = _venue_margin_rate(r for r in rows if contract_of(r.symbol, r.currency).settle == coin)
+    own = [r for r in rows if contract_of(r.symbol, r.currency).settle == coin]
+    rate = _venue_margin_rate(own)
     if row is None:
         return MarginPool(currency=coin, venue_margin_rate=rate)
     orders = row.freezedMargin if row.freezedMargin is not None else row.frozenMargin
     return MarginPool(
         currency=coin,
         equity=row.equity,
+        margin_equity=_margin_equity(row, own),
         wallet_balance=row.balance,
         available_balance=row.availableMargin,
         unrealized_pnl=row.unrealizedProfit,
         initial_margin=None if row.usedMargin is None else row.usedMargin + (orders or 0.0),
         venue_margin_rate=rate,
     )
+
+
+def _margin_equity(row: AssetRow, rows: Iterable[PositionRow]) -> float | None:
+    """The equity without the isolated positions' margins, in which the venue counts their PnL."""
+    margins = [position.margin for position in rows if position.isolated]
+    known = [margin for margin in margins if margin is not None]
+    if row.equity is None or len(known) < len(margins):
+        return None
+    return row.equity - sum(known)
 
 
 def _venue_margin_rate(rows: Iterable[PositionRow]) -> float | None:

@@ -309,6 +309,8 @@ def parse(
             MarginPool(
                 currency=balance.currency or _CURRENCY,
                 equity=balance.equity,
+                # What an isolated position has taken out of it, the venue does not say.
+                margin_equity=balance.equity if all(row.marginMode == "cross" for row in rows) else None,
                 wallet_balance=balance.balance,
                 available_balance=balance.availableMargin,
                 unrealized_pnl=balance.unrealisedPNL,
