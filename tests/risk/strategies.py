@@ -47,8 +47,8 @@ def amounts(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def schedules(draw: st.DrawFn, notional: float) -> tuple[MaintenanceTier, ...]:
-    """A progressive schedule with borders on both sides of a notional."""
+def schedules(draw: st.DrawFn, notional: float, *, jump: bool) -> tuple[MaintenanceTier, ...]:
+    """A schedule with borders on both sides of a notional, continuous unless it shall jump."""
     rate = draw(amounts(0.003, 0.02))
     floor = 0.0
     steps = [(floor, rate)]
@@ -56,12 +56,12 @@ def schedules(draw: st.DrawFn, notional: float) -> tuple[MaintenanceTier, ...]:
         floor += notional * draw(amounts(0.05, 3.0))
         rate = min(rate * draw(amounts(1.0, 2.5)), 0.6)
         steps.append((floor, rate))
-    return tiers(*steps)
+    return tiers(*steps, jump=jump)
 
 
 @st.composite
 def legs(
-    draw: st.DrawFn, contract: Contract, *, pool_currency: str | None, long_only: bool
+    draw: st.DrawFn, contract: Contract, *, pool_currency: str | None, long_only: bool, jump: bool
 ) -> list[Position]:
     """One symbol's cross positions: one way, or a hedged pair; with tiers, or a rate of the venue's own."""
     mark = draw(amounts(0.5, 50_000.0))
@@ -79,7 +79,7 @@ def legs(
         else:
             quantity, notional = value / contract.size, value / mark
         if schedule is None:
-            schedule = draw(st.one_of(st.just(()), schedules(notional)))
+            schedule = draw(st.one_of(st.just(()), schedules(notional, jump=jump)))
         rows.append(
             Position(
                 symbol=f"{contract.base}{contract.quote}",
@@ -106,31 +106,35 @@ def _required(rows: list[Position], currency: str) -> float:
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, *, kind: str = "any", long_only: bool = False) -> Scenario:
-    """A living pool: linear, inverse (coin-margined) or of several assets in USD."""
-    chosen = draw(st.sampled_from(["linear", "inverse", "multi"])) if kind == "any" else kind
+def scenarios(draw: st.DrawFn, *, kind: str = "any", long_only: bool = False, jump: bool = False) -> Scenario:
+    """A living pool: linear, coin-margined, of several assets in USD, or of several assets in a coin."""
+    chosen = draw(st.sampled_from(["linear", "inverse", "multi", "coin"])) if kind == "any" else kind
+
+    def some(contract: Contract, pool_currency: str | None = None) -> list[Position]:
+        return draw(legs(contract, pool_currency=pool_currency, long_only=long_only, jump=jump))
+
     rows: list[Position] = []
     assets: list[Asset] = []
     if chosen == "linear":
         currency = "USDT"
         for index in range(draw(st.integers(1, 5))):
-            rows += draw(legs(linear(f"C{index}", size=0.5), pool_currency=None, long_only=long_only))
+            rows += some(linear(f"C{index}", size=0.5))
     elif chosen == "inverse":
         currency = "BTC"
         for quote in ("USD", "EUR")[: draw(st.integers(1, 2))]:
-            contract = Contract(kind="inverse", size=100.0, base="BTC", quote=quote, settle="BTC")
-            rows += draw(legs(contract, pool_currency=None, long_only=long_only))
+            rows += some(Contract(kind="inverse", size=100.0, base="BTC", quote=quote, settle="BTC"))
     else:
-        currency = "USD"
-        rows += draw(legs(linear("C0"), pool_currency="USD", long_only=long_only))
+        currency = "USD" if chosen == "multi" else "BTC"
+        rows += some(linear("C0"), currency)
         if draw(st.booleans()):
-            rows += draw(legs(inverse("ETH", 10.0), pool_currency="USD", long_only=long_only))
+            rows += some(inverse("ETH", 10.0), currency)
         if draw(st.booleans()):
             # A linear contract paid in a coin that moves: its PnL in USD bends.
-            rows += draw(legs(linear("C1", settle="BTC"), pool_currency="USD", long_only=long_only))
-        assets.append(Asset(asset="USDT", equity=100.0))
-        coins = draw(st.lists(st.sampled_from(["BTC", "ETH"]), unique=True))
-        assets += [Asset(asset=c, equity=draw(amounts(-500.0, 3_000.0)) / PRICES[c]) for c in coins]
+            rows += some(linear("C1", settle="BTC"), currency)
+        coins = draw(st.lists(st.sampled_from(["BTC", "ETH", "USDT"]), unique=True))
+        for coin in coins:
+            amount = draw(amounts(-500.0, 3_000.0)) / PRICES.get(coin, 1.0)
+            assets.append(Asset(asset=coin, equity=amount, pool_currency=currency))
     required = _required(rows, currency)
     others = draw(st.one_of(st.none(), amounts(0.0, 2.0)))
     total = None if others is None else required * (1.0 + others)

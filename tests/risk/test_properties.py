@@ -18,6 +18,7 @@ from exporter.model import (
     MaintenanceTier,
     MarginPool,
     Position,
+    PositionRisk,
     RiskSettings,
 )
 from exporter.risk import assess, computed_liquidation_prices
@@ -64,9 +65,36 @@ def test_at_a_shock_the_rate_is_one_and_nothing_smaller_liquidates(scenario: Sce
         if shock is None:
             continue
         assert 0.0 < shock <= (10.0 if sign > 0 else 1.0)
-        assert scenario.shocked_rate(1.0 + sign * shock) == pytest.approx(1.0, abs=1e-9)
+        factor = 1.0 + sign * shock
+        if factor > 1e-3:
+            assert scenario.shocked_rate(factor) == pytest.approx(1.0, abs=1e-9)
+        else:
+            # So near to -100 % the shock itself has too few digits left to hit the rate that well.
+            assert scenario.shocked_rate(factor * (1.0 - 1e-6)) >= 1.0
         for part in ON_THE_WAY:
             assert scenario.shocked_rate(1.0 + sign * part * shock) < 1.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(scenarios(jump=True))
+def test_where_margins_jump_the_first_liquidating_move_is_found(scenario: Scenario) -> None:
+    """A hair beyond the price or shock the rate is at least 1, and nowhere before it."""
+    risk = assess(scenario.snapshot, scenario.settings)
+    (pool,) = risk.pools
+    moves: list[tuple[Callable[[float], float], float]] = []
+    for found in risk.positions:
+        if found.liquidation_price is not None:
+            assert found.position.mark_price is not None
+            factor = found.liquidation_price / found.position.mark_price
+            moves.append((moved(scenario, found.position), factor - 1.0))
+    if pool.liquidation_shock_up is not None:
+        moves.append((scenario.shocked_rate, pool.liquidation_shock_up))
+    if pool.liquidation_shock_down is not None:
+        moves.append((scenario.shocked_rate, -pool.liquidation_shock_down))
+    for rate, move in moves:
+        assert rate((1.0 + move) * (1.0 + math.copysign(1e-10, move))) >= 1.0 - 1e-7
+        for part in ON_THE_WAY:
+            assert rate(1.0 + part * move) < 1.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -279,6 +307,57 @@ def test_a_venues_price_hides_the_computed_one_but_does_not_change_it(scenario: 
         assert (row.liquidation_price, row.liquidation_source) == (123.0, "venue")
         expected = None if price is None else pytest.approx((price - 123.0) / 123.0)
         assert row.liquidation_cross_check_ratio == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(scenarios(kind="linear"), amounts(0.0, 5_000.0))
+def test_an_isolated_position_is_a_pool_of_its_own(scenario: Scenario, collateral: float) -> None:
+    """It gives what a cross position alone in a pool of that collateral gives."""
+    cross = replace(scenario.snapshot.positions[0], pool_currency=None)
+    alone = assess(AccountSnapshot(pools=(MarginPool(currency="USDT"),), positions=(cross,)), SETTINGS)
+    pnl = alone.positions[0].unrealized_pnl
+    assert pnl is not None
+    pool = MarginPool(currency="USDT", margin_equity=collateral + pnl)
+    backed = assess(AccountSnapshot(pools=(pool,), positions=(cross,)), SETTINGS)
+    isolated = replace(cross, margin_mode="isolated", margin=collateral)
+    (own,) = assess(AccountSnapshot(pools=(), positions=(isolated,)), SETTINGS).positions
+    assert own.maintenance_margin_rate == backed.pools[0].maintenance_margin_rate
+    assert own.liquidation_price == backed.positions[0].liquidation_price
+    assert own.liquidation_distance_ratio == backed.positions[0].liquidation_distance_ratio
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["long", "short"]),
+    st.sampled_from(["linear", "inverse"]),
+    amounts(0.01, 1e5),
+    amounts(0.3, 3.0),
+    amounts(1e-3, 1e6),
+)
+def test_a_mark_derived_from_a_pnl_is_the_mark_that_made_it(
+    side: str, kind: str, entry: float, ratio: float, quantity: float
+) -> None:
+    mark = entry * ratio
+    contract = Contract(
+        kind="linear" if kind == "linear" else "inverse", size=1.0, base="X", quote="Y", settle="Y"
+    )
+    row = Position(
+        symbol="XY",
+        side="long" if side == "long" else "short",
+        margin_mode="cross",
+        quantity=quantity,
+        contract=contract,
+        entry_price=entry,
+    )
+
+    def only(position: Position) -> PositionRisk:
+        return assess(AccountSnapshot(pools=(), positions=(position,)), SETTINGS).positions[0]
+
+    made = only(replace(row, mark_price=mark))
+    gains = (mark > entry) == (side == "long")
+    assert made.unrealized_pnl is not None
+    assert made.unrealized_pnl == 0.0 or (made.unrealized_pnl > 0.0) == gains
+    assert only(replace(row, unrealized_pnl=made.unrealized_pnl)).mark_price == pytest.approx(mark, rel=1e-9)
 
 
 wild = st.one_of(
