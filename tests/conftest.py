@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+
 import pytest
+import structlog
+
+from exporter import logs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,3 +29,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if skipped and session.exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"{skipped} skipped tests: what they need is missing", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def restored_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What `exporter.logs.configure` and `hide` change in the process is as before after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    monkeypatch.setattr(logs, "_redaction", logs.Redaction())
+    yield
+    logging.captureWarnings(capture=False)
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

@@ -8,7 +8,6 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,20 +19,7 @@ from exporter.errors import VenueError
 SECRET = "S3cretS3cretS3cret"
 
 
-@pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `configure` changes in the process is as before after each test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
-    monkeypatch.setattr(logging, "raiseExceptions", True)
-    monkeypatch.setattr(logs, "_redaction", logs.Redaction())
-    yield
-    logging.captureWarnings(capture=False)
-    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def configured(level: logs.Level = "info", format_: logs.Format = "logfmt") -> io.StringIO:
@@ -95,7 +81,7 @@ def test_a_hidden_text_is_in_no_part_of_a_line(format_: logs.Format) -> None:
     stream = configured(format_=format_)
     logs.hide([SECRET, f"longer-{SECRET}", "abc"])
     log = structlog.get_logger("exporter.test")
-    log.info("a " + SECRET, value=SECRET, deep={SECRET: [SECRET, (SECRET,)]}, path=Path(f"/run/{SECRET}"))
+    log.info(f"a {SECRET}", value=SECRET, deep={SECRET: [SECRET, (SECRET,)]}, path=Path(f"/run/{SECRET}"))  # noqa: G004 (on purpose)
     log.info("abc", error=ValueError(f"longer-{SECRET}-rest"))
     logging.getLogger("some.library").warning("x %s", SECRET)
     assert SECRET not in stream.getvalue()

@@ -1,0 +1,267 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import structlog
+
+from exporter import __version__, app, logs, reference
+from exporter import check as one_collection
+from exporter import demo as simulated
+from exporter.account import parse_duration
+from exporter.config import MIN_INTERVAL, Config, ConfigError, load
+from exporter.venues import discover
+from exporter.web import DEFAULT_TELEMETRY_PATH, ListenError
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_LISTEN_ADDRESS = "127.0.0.1:10217"
+DEFAULT_CONFIG_FILE = "risk-exporter.yml"
+STOP_SECONDS = 4.5
+"""What a stop may take; then the process ends as it is. Service managers are promised 5 seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Words(click.ParamType[str]):
+    """A text; in an environment variable several, split by white space or commas."""
+
+    name = "text"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return rv.replace(",", " ").split()
+
+
+class _Interval(click.ParamType[float]):
+    """A duration as in the configuration, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not MIN_INTERVAL <= seconds <= 3600:
+            self.fail(f"must be from {MIN_INTERVAL:g}s to 1h", param, ctx)
+        return seconds
+
+
+def _option(name: str, **settings: Any) -> Callable[[F], F]:
+    """``--web.listen-address`` with ``RISK_EXPORTER_WEB_LISTEN_ADDRESS`` beside it."""
+    parameter = name.removeprefix("--").replace(".", "_").replace("-", "_")
+    return click.option(
+        name,
+        parameter,
+        envvar=f"RISK_EXPORTER_{parameter.upper()}",
+        show_envvar=True,
+        show_default=True,
+        **settings,
+    )
+
+
+def _log_options(command: F) -> F:
+    command = _option(
+        "--log.format",
+        type=click.Choice(logs.FORMATS),
+        default="logfmt",
+        help="How a line is written.",
+    )(command)
+    return _option(
+        "--log.level",
+        type=click.Choice(logs.LEVELS),
+        default="info",
+        help="The least severe lines to write.",
+    )(command)
+
+
+def _web_options(command: F) -> F:
+    command = _option(
+        "--web.telemetry-path",
+        default=DEFAULT_TELEMETRY_PATH,
+        help="Where the metrics are.",
+    )(command)
+    return _option(
+        "--web.listen-address",
+        type=_Words(),
+        multiple=True,
+        default=[DEFAULT_LISTEN_ADDRESS],
+        help="HOST:PORT to listen on; can be given several times. The equity of an account is "
+        "nobody else's business, so the default is this machine alone.",
+    )(command)
+
+
+def _config_option(command: F) -> F:
+    return _option(
+        "--config.file",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG_FILE,
+        help="The configuration.",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="risk-exporter")
+def main() -> None:
+    """Liquidation risk of exchange accounts as Prometheus metrics."""
+
+
+@main.command()
+@_config_option
+@_web_options
+@_log_options
+@click.version_option(__version__, prog_name="risk-exporter")
+def run(
+    *,
+    config_file: Path,
+    web_listen_address: tuple[str, ...],
+    web_telemetry_path: str,
+    log_level: logs.Level,
+    log_format: logs.Format,
+) -> None:
+    """Collect the configured accounts and serve their metrics."""
+    logs.configure(log_level, log_format)
+    config = _load(config_file)
+    _serve(lambda: app.run(config, web_listen_address, web_telemetry_path))
+
+
+@main.command()
+@_option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
+@_option("--interval", type=_Interval(), default="3s", help="From one collection of an account to the next.")
+@_web_options
+@_log_options
+def demo(
+    *,
+    seed: int,
+    interval: float,
+    web_listen_address: tuple[str, ...],
+    web_telemetry_path: str,
+    log_level: logs.Level,
+    log_format: logs.Format,
+) -> None:
+    """The exporter in front of simulated venues: no key, no configuration, no network."""
+    logs.configure(log_level, log_format)
+
+    def announce(urls: Sequence[str]) -> None:
+        for url in urls:
+            click.echo(f"Simulated accounts: {url} (Ctrl-C stops)")
+
+    async def serve() -> None:
+        async with simulated.running(seed=seed, interval=interval) as config:
+            await app.run(config, web_listen_address, web_telemetry_path, announce)
+
+    _serve(serve)
+
+
+@main.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_config(file: Path) -> None:
+    """Read the configuration FILE and list every mistake in it."""
+    config = _load(file)
+    count = len(config.accounts)
+    click.echo(f"{file}: {count} account{'' if count == 1 else 's'}, no mistakes")
+
+
+@main.command()
+@_config_option
+@_log_options
+def check(*, config_file: Path, log_level: logs.Level, log_format: logs.Format) -> None:
+    """Collect each configured account once and show what came of it; status 1 if one fails."""
+    logs.configure(log_level, log_format)
+    config = _load(config_file)
+    outcomes = _run(lambda: one_collection.check(config))
+    click.echo(one_collection.table(outcomes))
+    if any(outcome.risk is None for outcome in outcomes):
+        sys.exit(1)
+
+
+def _load(path: Path) -> Config:
+    """The configuration, or the end of the program with every mistake on standard error."""
+    try:
+        config = load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    logs.hide(config.secrets())
+    return config
+
+
+@main.command()
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown"]),
+    default="text",
+    show_default=True,
+    help="A table for a terminal, or the page of the documentation.",
+)
+@click.option(
+    "--page",
+    type=click.Choice(["metrics", "venues"]),
+    default="metrics",
+    show_default=True,
+    help="The metric families; or the venues, with the use of every field of their answers.",
+)
+def metrics(format_: str, page: str) -> None:
+    """List the metric families, or the venues."""
+    texts: dict[tuple[str, str], Callable[[], str]] = {
+        ("metrics", "text"): reference.metrics_text,
+        ("metrics", "markdown"): reference.metrics_page,
+        ("venues", "text"): lambda: reference.venues_text(discover()),
+        ("venues", "markdown"): lambda: reference.venues_page(discover()),
+    }
+    click.echo(texts[page, format_]().rstrip("\n"))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The one of uvloop where the extra `fast` is installed, else None: asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 (an extra)
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(start())
+
+
+def _serve(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs until SIGTERM or SIGINT; ends the program with status 1 and one line if it cannot listen."""
+    try:
+        _run(lambda: _until_signal(start()))
+    except ListenError as error:
+        log.error("cannot start", error=str(error))  # noqa: TRY400 (a traceback would say nothing more)
+        sys.exit(1)
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+
+    def stop(name: str) -> None:
+        log.info("stopping", signal=name)
+        # A host name that does not resolve keeps its thread for longer than anybody waits for us.
+        deadline = threading.Timer(STOP_SECONDS, os._exit, args=(0,))
+        deadline.daemon = True
+        deadline.start()
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number.name)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("stopped")

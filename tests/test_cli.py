@@ -1,0 +1,365 @@
+"""The command line: flags, environment, exit statuses, and a process that starts and stops as it should."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from exporter import __version__, app, cli, logs, reference
+from exporter import demo as simulated
+from exporter.account import ApiKeyConfig
+from exporter.catalogue import ALL_FAMILIES
+from exporter.config import Config, load
+from exporter.venues import discover
+
+ROOT = Path(__file__).parent.parent
+SECRET = "S3cretS3cretS3cret"
+CONFIG = f"accounts: [{{name: a, exchange: binance_usdm, api_key: k, api_secret: {SECRET}}}]\n"
+
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
+
+def invoke(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments, env=environment)
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    path = tmp_path / "exporter.yml"
+    path.write_text(CONFIG)
+    return path
+
+
+class Started(Exception):  # noqa: N818 (a signal to the test, not an error)
+    """What `app.run` was called with."""
+
+    def __init__(self, config: Config, addresses: Sequence[str], telemetry_path: str) -> None:
+        super().__init__()
+        self.config = config
+        self.addresses = list(addresses)
+        self.telemetry_path = telemetry_path
+
+
+@pytest.fixture
+def _no_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(config: Config, addresses: Sequence[str], telemetry_path: str, *_: object) -> None:
+        raise Started(config, addresses, telemetry_path)
+
+    monkeypatch.setattr(app, "run", run)
+
+
+def started(result: Result) -> Started:
+    assert isinstance(result.exception, Started), result.output
+    return result.exception
+
+
+def test_the_version_is_shown() -> None:
+    for arguments in (("--version",), ("run", "--version")):
+        assert invoke(*arguments).output == f"risk-exporter, version {__version__}\n"
+
+
+def test_every_flag_has_its_environment_variable_in_the_help() -> None:
+    help_ = " ".join(invoke("run", "--help").output.split())
+    flags = re.findall(r"--((?:config|web|log)\.[a-z-]+)", help_)
+    assert flags == [
+        "config.file",
+        "web.listen-address",
+        "web.telemetry-path",
+        "log.level",
+        "log.format",
+    ]
+    for flag in flags:
+        assert f"RISK_EXPORTER_{flag.replace('.', '_').replace('-', '_').upper()}" in help_
+
+
+@pytest.mark.usefixtures("_no_app")
+def test_without_flags_only_this_machine_is_listened_to(config_file: Path) -> None:
+    call = started(invoke("run", f"--config.file={config_file}"))
+    assert (call.addresses, call.telemetry_path) == (["127.0.0.1:10217"], "/metrics")
+    assert [account.name for account in call.config.accounts] == ["a"]
+
+
+@pytest.mark.usefixtures("_no_app")
+def test_flags_reach_the_program(config_file: Path) -> None:
+    call = started(
+        invoke(
+            "run",
+            f"--config.file={config_file}",
+            "--web.listen-address=:1",
+            "--web.listen-address=[::1]:2",
+            "--web.telemetry-path=/m",
+        )
+    )
+    assert (call.addresses, call.telemetry_path) == ([":1", "[::1]:2"], "/m")
+
+
+@pytest.mark.usefixtures("_no_app")
+@pytest.mark.parametrize("addresses", [":1 [::1]:2", ":1,[::1]:2", " :1, [::1]:2 "])
+def test_the_environment_reaches_the_program(config_file: Path, addresses: str) -> None:
+    call = started(
+        invoke(
+            "run",
+            RISK_EXPORTER_CONFIG_FILE=str(config_file),
+            RISK_EXPORTER_WEB_LISTEN_ADDRESS=addresses,
+            RISK_EXPORTER_WEB_TELEMETRY_PATH="/m",
+            RISK_EXPORTER_LOG_LEVEL="error",
+            RISK_EXPORTER_LOG_FORMAT="json",
+        )
+    )
+    assert (call.addresses, call.telemetry_path) == ([":1", "[::1]:2"], "/m")
+
+
+@pytest.mark.usefixtures("_no_app")
+def test_the_secrets_are_hidden_from_the_logs(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden: set[str] = set()
+    monkeypatch.setattr(logs, "hide", hidden.update)
+    started(invoke("run", f"--config.file={config_file}"))
+    assert SECRET in hidden
+
+
+@pytest.mark.parametrize("arguments", [["--log.level=loud"], ["--log.format=xml"], ["--no-such-flag"]])
+def test_a_wrong_flag_is_a_usage_error(arguments: list[str]) -> None:
+    assert invoke("run", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_wrong_configuration_ends_the_program_with_every_mistake(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "exporter.yml"
+    path.write_text(f"accounts:\n- name: a\n  exchange: nowhere\n  api_key: {SECRET}\n- {{}}\n")
+    expected = invoke("check-config", str(path))
+    assert expected.exit_code == 1
+    assert expected.stdout == ""
+    assert [line.split(": ")[0] for line in expected.stderr.splitlines()] == [
+        f"{path}:3",
+        f"{path}:5",
+        f"{path}:5",
+    ]
+    assert SECRET not in expected.output
+    result = invoke(command, f"--config.file={path}")
+    assert (result.exit_code, result.stderr) == (1, expected.stderr)
+
+
+def test_a_right_configuration_is_said_to_be_right(config_file: Path) -> None:
+    result = invoke("check-config", str(config_file))
+    assert (result.exit_code, result.output) == (0, f"{config_file}: 1 account, no mistakes\n")
+
+
+def test_the_example_configuration_is_right(tmp_path: Path) -> None:
+    text = (ROOT / "risk-exporter.example.yml").read_text()
+    path = tmp_path / "risk-exporter.yml"
+    path.write_text(text)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "binance").write_text("secret\n")
+    environment = {"BINANCE_KEY": "key", "PROXY_USER": "user", "PROXY_PASSWORD": "word"}
+    config = load(path, environment=environment)
+    # Every option that exists is in it.
+    account = config.accounts[0]
+    for field in type(account).model_fields:
+        assert re.search(rf"^ +-? *{field}(_file)?: ", text, re.MULTILINE), field
+
+
+@pytest.mark.parametrize("interval", ["0.5s", "2h", "soon", "-1s"])
+def test_the_demo_needs_a_usable_interval(interval: str) -> None:
+    assert invoke("demo", f"--interval={interval}").exit_code == 2
+
+
+def test_metrics_lists_every_family() -> None:
+    lines = invoke("metrics").output.splitlines()
+    assert [line.split()[0] for line in lines] == [family.name for family in ALL_FAMILIES]
+
+
+def test_metrics_lists_every_venue() -> None:
+    lines = invoke("metrics", "--page=venues").output.splitlines()
+    assert [line.split()[0] for line in lines] == list(discover())
+
+
+@pytest.mark.parametrize("page", ["metrics", "venues"])
+def test_the_documentation_is_what_the_code_says(page: str) -> None:
+    """`make docs` writes these pages again."""
+    assert (ROOT / "docs" / f"{page}.md").read_text() == invoke(
+        "metrics", "--format=markdown", f"--page={page}"
+    ).output
+
+
+def test_the_venue_page_has_every_field_and_every_secret() -> None:
+    page = reference.venues_page(discover())
+    for venue in discover().values():
+        for use in venue.fields:
+            assert f"| `{use.field}` |" in page
+        for field in venue.config_class.model_fields:
+            assert f"| `{field}` |" in page
+    assert "`api_secret_file`" in page
+
+
+def test_the_readme_names_what_exists() -> None:
+    readme = (ROOT / "README.md").read_text()
+    families = {family.name for family in ALL_FAMILIES}
+    assert set(re.findall(r"`(risk_\w+)[` ]", readme)) <= families
+    for name, command in cli.main.commands.items():
+        assert f"`{name}" in readme
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.envvar is not None and name == "run":
+                assert f"`{parameter.opts[0]}`" in readme
+                assert f"`{parameter.envvar}`" in readme
+
+
+@pytest.mark.parametrize(("name", "extras"), [("runtime", {"fast", "zkx"}), ("dev", {"fast", "zkx", "dev"})])
+def test_the_locked_packages_satisfy_the_project_and_name_no_index(name: str, extras: set[str]) -> None:
+    lock = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "--" not in lock
+    assert "://" not in lock
+    locked = {
+        canonicalize_name(package): version
+        for package, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)$", lock, re.MULTILINE)
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"]]
+    for extra in extras:
+        wanted += project["optional-dependencies"][extra]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+
+
+# Real processes
+
+
+@contextmanager
+def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`risk-exporter` as its own process; killed at the end if it still runs."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.kill()
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 (http on loopback)
+        body: bytes = answer.read()
+        return body.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_serves_every_simulated_venue_until_a_signal(number: signal.Signals) -> None:
+    with process("demo", "--web.listen-address=127.0.0.1:0", "--log.format=json", "--interval=1s") as child:
+        assert child.stdout is not None
+        match = re.search(r"http://127\.0\.0\.1:\d+", child.stdout.readline())
+        assert match is not None
+        assert "healthy" in get(f"{match[0]}/-/healthy")
+        page = get(f"{match[0]}/metrics")
+        child.send_signal(number)
+        _, lines = child.communicate(timeout=5)
+    assert child.returncode == 0
+    names = set(re.findall(r'risk_up\{account="[^"]+",exchange="([^"]+)"\}', page))
+    assert names == {name for name, venue in discover().items() if venue.simulator is not None}
+    messages = [json.loads(line)["msg"] for line in lines.splitlines()]
+    assert messages[-2:] == ["stopping", "stopped"]
+
+
+def test_a_port_in_use_is_one_clear_line(config_file: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with process(
+            "run", RISK_EXPORTER_CONFIG_FILE=str(config_file), RISK_EXPORTER_WEB_LISTEN_ADDRESS=address
+        ) as child:
+            output, line = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert output == ""
+    assert line.count("\n") == 1
+    assert address in line
+    assert "address already in use" in line.lower()
+
+
+def test_a_hanging_stop_is_cut_short() -> None:
+    """A thread that nobody can cancel, such as a name lookup, must not keep the process."""
+    code = (
+        "import asyncio, os, signal, time\n"
+        "from exporter import cli\n"
+        "cli.STOP_SECONDS = 0.1\n"
+        "async def work():\n"
+        "    asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    await asyncio.sleep(60)\n"
+        "cli._serve(work)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False, capture_output=True
+    )
+    assert done.returncode == 0
+
+
+def test_the_program_runs_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    async def work() -> str:
+        return "done"
+
+    assert cli._loop_factory() is None
+    assert cli._run(work) == "done"
+
+
+async def test_check_collects_every_account_once_and_fails_if_one_does(tmp_path: Path) -> None:
+    async with simulated.running(seed=1, interval=5.0) as config:
+        good = [account for account in config.accounts if isinstance(account, ApiKeyConfig)]
+        entries = [
+            {
+                "name": account.name,
+                "exchange": account.exchange,
+                "base_url": account.base_url,
+                "api_key": account.api_key.get_secret_value(),
+                "api_secret": account.api_secret.get_secret_value(),
+            }
+            for account in good
+        ]
+        path = tmp_path / "exporter.yml"
+        path.write_text(yaml.safe_dump({"accounts": entries}))
+        status, output, _ = await finished("check", f"--config.file={path}")
+        assert status == 0
+        rows = [line.split() for line in output.splitlines()[1:]]
+        assert [row[:3] for row in rows] == [[account.name, account.exchange, "ok"] for account in good]
+        assert all(re.fullmatch(r"[\d,]+\.\d\d", row[4]) for row in rows), output
+
+        entries[0]["api_secret"] = SECRET
+        path.write_text(yaml.safe_dump({"accounts": entries[:2]}))
+        status, output, errors = await finished("check", f"--config.file={path}")
+    assert status == 1
+    assert [line.split()[2] for line in output.splitlines()[1:3]] == ["auth", "ok"]
+    assert f"{good[0].name}: {good[0].exchange} GET" in output
+    assert SECRET not in output + errors
+
+
+async def finished(*arguments: str) -> tuple[int | None, str, str]:
+    """Exit status, output and errors of a `risk-exporter` process."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "exporter", *arguments, cwd=ROOT, stdout=-1, stderr=-1
+    )
+    output, errors = await asyncio.wait_for(child.communicate(), 30)
+    return child.returncode, output.decode(), errors.decode()
