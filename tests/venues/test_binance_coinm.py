@@ -269,6 +269,12 @@ class TestAccount:
         ]
         assert [position.contract.settle for position in snapshot.positions] == ["BTC"]
 
+    async def test_a_coin_that_only_backs_a_position_is_a_pool(self) -> None:
+        names = ("walletBalance", "marginBalance", "crossWalletBalance", "availableBalance")
+        rows = [asset(asset=coin, **dict.fromkeys(names, "0.00000000")) for coin in ("BTC", "ETH")]
+        snapshot = await snapshot_of(account=account(assets=rows), position_risk=[row(symbol="ETHUSD_PERP")])
+        assert [(pool.currency, pool.equity) for pool in snapshot.pools] == [("ETH", 0.0)]
+
     async def test_isolated_margin_is_not_part_of_what_backs_cross_positions(self) -> None:
         backing = asset(
             walletBalance="1.00268058",
@@ -370,11 +376,17 @@ class TestPosition:
         )
         (position,) = snapshot.positions
         assert (position.side, position.quantity, position.margin_mode) == ("short", 2.0, "isolated")
-        assert position.maintenance_margin == 0.000021
+        assert (position.maintenance_margin, position.leverage, position.margin) == (0.000021, 2.0, None)
         assert position.liquidation_price is None
         (risk,) = assessed(snapshot).positions
         # The mark that explains the PnL; good to what eight digits of the PnL allow.
         assert risk.mark_price == pytest.approx(38103.05510455, rel=2e-6)
+
+    @pytest.mark.parametrize("isolated", [True, "true", None])
+    async def test_a_bare_row_of_a_newer_account_has_its_collateral(self, isolated: object) -> None:
+        bare = account_row(isolated=isolated, isolatedWallet="0.00268058")
+        (position,) = (await snapshot_of(account=account(bare), position_risk=[])).positions
+        assert (position.margin_mode, position.margin) == ("isolated", 0.00268058)
 
     async def test_a_bare_row_that_was_not_valued_yet_has_placeholders(self) -> None:
         bare = account_row(maintMargin="0", initialMargin="0", unrealizedProfit="0.00000000")
@@ -389,6 +401,17 @@ class TestPosition:
     @pytest.mark.parametrize("none", [None, "", "0", 0, "0.00", "-1.5", -3, 99999999, "99999999"])
     async def test_no_liquidation_price_in_any_spelling(self, none: object) -> None:
         assert (await position_of(liquidationPrice=none)).liquidation_price is None
+
+    async def test_without_a_mark_the_entry_price_tells_an_absurd_liquidation_price(self) -> None:
+        rows = {"markPrice": "", "entryPrice": "0.16", "liquidationPrice": "5000"}
+        assert (await position_of(**rows)).liquidation_price is None
+
+    @pytest.mark.parametrize("milliseconds", [1627026881327, "1627026881327"])
+    async def test_the_time_of_the_last_change_is_in_seconds(self, milliseconds: object) -> None:
+        assert (await position_of(updateTime=milliseconds)).updated_at == 1627026881.327
+        assert (await position_of(updateTime=0)).updated_at is None
+        bare = account(account_row(updateTime=milliseconds))
+        assert (await snapshot_of(account=bare, position_risk=[])).positions[0].updated_at == 1627026881.327
 
     @pytest.mark.parametrize("value", ["25119.5", 25119.5])
     async def test_numbers_as_text_or_number(self, value: object) -> None:
@@ -623,6 +646,7 @@ class TestRequests:
         # The documented time of the example lies in 2017: the second request follows it.
         assert len(asked) == 2
         assert asked[1].startswith("14998273")
+        assert len(asked[1]) == len("1499827319559")
 
     @pytest.mark.parametrize("name", ["leverage_bracket", "adl_quantile", "exchange_info", "premium_index"])
     async def test_an_answer_that_can_be_missed_costs_nothing_else(self, name: str) -> None:
