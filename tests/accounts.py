@@ -1,0 +1,217 @@
+"""Accounts for tests: one with every value known, and a venue that says what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import SecretStr
+
+from exporter.account import ApiKeyConfig
+from exporter.api import Api, Client
+from exporter.collector import Collector
+from exporter.exposition import Store
+from exporter.model import (
+    AccountRisk,
+    AccountSnapshot,
+    Asset,
+    Contract,
+    MarginPool,
+    PoolRisk,
+    Position,
+    PositionRisk,
+    RiskSettings,
+)
+from exporter.telemetry import Telemetry
+from exporter.venues.base import Venue
+
+API_KEY = "key-0123456789abcdef"
+API_SECRET = "secret/of+this=account"
+PROXY = "http://proxyuser:proxypass@127.0.0.1:9"
+
+BTC_LINEAR = Contract(kind="linear", size=1.0, base="BTC", quote="USDT", settle="USDT")
+
+
+class FakeClock:
+    """Unix seconds that move when told to."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def position(symbol: str = "BTCUSDT", **fields: Any) -> Position:
+    """A long cross position of 1 at 100."""
+    values: dict[str, Any] = {
+        "side": "long",
+        "margin_mode": "cross",
+        "quantity": 1.0,
+        "contract": BTC_LINEAR,
+        "entry_price": 100.0,
+        **fields,
+    }
+    return Position(symbol=symbol, **values)
+
+
+def snapshot(*positions: Position, equity: float = 1000.0, **fields: Any) -> AccountSnapshot:
+    """A USDT account with these positions."""
+    pool = MarginPool(currency="USDT", equity=equity, margin_equity=equity, maintenance_margin=10.0)
+    return AccountSnapshot(**{"pools": (pool,), "positions": positions, **fields})
+
+
+def risk_of(
+    *positions: PositionRisk,
+    pools: tuple[PoolRisk, ...] = (),
+    assets: tuple[Asset, ...] = (),
+    **fields: Any,
+) -> AccountRisk:
+    """What is published of rows that are assessed already."""
+    return AccountRisk(
+        snapshot=AccountSnapshot(
+            pools=tuple(one.pool for one in pools),
+            positions=tuple(one.position for one in positions),
+            assets=assets,
+            modes=fields.pop("modes", {}),
+            prices=fields.pop("prices", {}),
+        ),
+        pools=pools,
+        positions=positions,
+        **fields,
+    )
+
+
+def complete_risk() -> AccountRisk:
+    """An account in which every value of every family is known and no two are equal."""
+    return risk_of(
+        PositionRisk(
+            position=position(
+                margin_mode="isolated",
+                quantity=301.0,
+                entry_price=302.0,
+                mark_price=9.0,  # what is published is the one of the assessment
+                liquidation_price=9.0,
+                unrealized_pnl=9.0,
+                maintenance_margin=9.0,
+                realized_pnl=-303.0,
+                leverage=304.0,
+                initial_margin=305.0,
+                margin=306.0,
+                adl_ratio=0.75,
+                position_id="7",
+            ),
+            mark_price=307.0,
+            notional_usd=308.0,
+            unrealized_pnl=-309.0,
+            maintenance_margin=310.0,
+            maintenance_margin_rate=0.311,
+            liquidation_price=312.0,
+            liquidation_source="computed",
+            liquidation_distance_ratio=0.313,
+            liquidation_cross_check_ratio=-0.314,
+        ),
+        pools=(
+            PoolRisk(
+                pool=MarginPool(
+                    currency="USDT",
+                    name="unified",
+                    equity=101.0,
+                    margin_equity=102.0,
+                    maintenance_margin=9.0,
+                    wallet_balance=103.0,
+                    available_balance=104.0,
+                    unrealized_pnl=-105.0,
+                    initial_margin=106.0,
+                    venue_margin_rate=0.107,
+                ),
+                equity_usd=108.0,
+                maintenance_margin=109.0,
+                maintenance_margin_rate=0.11,
+                gross_notional_usd=111.0,
+                net_notional_usd=-112.0,
+                leverage_ratio=113.0,
+                liquidation_shock_up=0.114,
+                liquidation_shock_down=0.115,
+                stress=((-0.1, 0.116), (0.05, float("inf"))),
+            ),
+        ),
+        assets=(Asset(asset="BTC", wallet_balance=201.0, equity=202.0, pool_name="unified"),),
+        modes={"position_mode": "hedge", "asset_mode": "multi", "margin_mode": "unified"},
+        prices={"BTC": 203.0, "XRP": 9.0, "DOGE": 0.0},
+        prices_usd={"BTC": 9.0, "USDT": 1.0},
+    )
+
+
+Script = Callable[[], Awaitable[AccountSnapshot]]
+
+
+class ScriptedVenue(Venue[ApiKeyConfig]):
+    """A venue that does what the test's script says; it asks nobody."""
+
+    name = "scripted"
+    title = "Scripted venue"
+    documentation = "https://example.org"
+    config_class = ApiKeyConfig
+    base_url = "https://example.org"
+    endpoints = ()
+    fields = ()
+
+    script: Script | None = None
+
+    async def fetch(self, api: Api) -> AccountSnapshot:  # noqa: ARG002 (it asks nobody)
+        assert self.script is not None
+        return await self.script()
+
+    def says(self, said: AccountSnapshot) -> None:
+        """From now on the venue answers with this."""
+
+        async def script() -> AccountSnapshot:
+            return said
+
+        self.script = script
+
+    def fails(self, error: BaseException) -> None:
+        """From now on this is raised."""
+
+        async def script() -> AccountSnapshot:
+            raise error
+
+        self.script = script
+
+
+def scripted(name: str = "desk-a", **fields: Any) -> ScriptedVenue:
+    """A scripted account with secrets."""
+    config = ApiKeyConfig(
+        name=name,
+        exchange="scripted",
+        api_key=SecretStr(API_KEY),
+        api_secret=SecretStr(API_SECRET),
+        proxy=SecretStr(PROXY),
+        **fields,
+    )
+    return ScriptedVenue(config)
+
+
+class Bench:
+    """A store, its telemetry and collectors, all on one fake clock."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.telemetry = Telemetry(clock=self.clock)
+        self.store = Store(self.telemetry, clock=self.clock)
+
+    def collector(self, venue: ScriptedVenue) -> Collector:
+        client = Client(self.telemetry, clock=self.clock)
+        return Collector(
+            venue,
+            client.account(venue),
+            RiskSettings(),
+            self.store,
+            self.telemetry,
+            clock=self.clock,
+            elapsed=self.clock,
+        )

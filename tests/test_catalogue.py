@@ -1,0 +1,144 @@
+"""The metric catalogue: names and labels are what dashboards, rules and users build on."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.catalogue import ALL_FAMILIES, FAMILIES, OWN_FAMILIES, Family
+from exporter.exposition import Format, Store, render
+from exporter.telemetry import Telemetry
+from tests.accounts import complete_risk
+
+ACCOUNT = "exchange account"
+POOL = "exchange account currency [pool]"
+POSITION = "exchange account symbol side margin_mode currency [position_id]"
+
+# Written out once more, by hand: a rename must be a decision, because it breaks what users built.
+EXPECTED = {
+    "risk_account_equity": POOL,
+    "risk_account_margin_equity": POOL,
+    "risk_account_equity_usd": POOL,
+    "risk_account_wallet_balance": POOL,
+    "risk_account_available_balance": POOL,
+    "risk_account_unrealized_pnl": POOL,
+    "risk_account_initial_margin": POOL,
+    "risk_account_maintenance_margin": POOL,
+    "risk_account_maintenance_margin_rate": POOL,
+    "risk_account_venue_margin_rate": POOL,
+    "risk_account_gross_notional_usd": POOL,
+    "risk_account_net_notional_usd": POOL,
+    "risk_account_leverage_ratio": POOL,
+    "risk_account_liquidation_shock_ratio": f"{POOL} direction",
+    "risk_account_stress_maintenance_margin_rate": f"{POOL} shock",
+    "risk_account_info": f"{ACCOUNT} [position_mode] [asset_mode] [margin_mode]",
+    "risk_asset_wallet_balance": "exchange account asset [pool]",
+    "risk_asset_equity": "exchange account asset [pool]",
+    "risk_asset_price_usd": "exchange account asset",
+    "risk_position_quantity": POSITION,
+    "risk_position_notional_usd": POSITION,
+    "risk_position_entry_price": POSITION,
+    "risk_position_mark_price": POSITION,
+    "risk_position_liquidation_price": POSITION,
+    "risk_position_liquidation_distance_ratio": POSITION,
+    "risk_position_liquidation_cross_check_ratio": POSITION,
+    "risk_position_unrealized_pnl": POSITION,
+    "risk_position_realized_pnl": POSITION,
+    "risk_position_leverage_ratio": POSITION,
+    "risk_position_initial_margin": POSITION,
+    "risk_position_maintenance_margin": POSITION,
+    "risk_position_maintenance_margin_rate": POSITION,
+    "risk_position_margin": POSITION,
+    "risk_position_adl_ratio": POSITION,
+    "risk_position_info": f"{POSITION} base quote contract_kind liquidation_source",
+    "risk_positions": ACCOUNT,
+    "risk_positions_without_liquidation_price": ACCOUNT,
+    "risk_up": ACCOUNT,
+    "risk_collector_last_success_timestamp_seconds": ACCOUNT,
+    "risk_collector_interval_seconds": ACCOUNT,
+    "risk_collector_max_age_seconds": ACCOUNT,
+    "risk_collector_runs_total": ACCOUNT,
+    "risk_collector_errors_total": f"{ACCOUNT} reason",
+    "risk_collector_optional_errors_total": ACCOUNT,
+    "risk_collector_skipped_runs_total": ACCOUNT,
+    "risk_collector_duration_seconds": "exchange",
+    "risk_api_requests_total": "exchange endpoint status",
+    "risk_api_request_duration_seconds": "exchange",
+    "risk_api_rate_limit_used_ratio": "exchange",
+    "risk_api_clock_offset_seconds": "exchange",
+    "risk_api_blocked_until_timestamp_seconds": "exchange",
+    "risk_exporter_build_info": "version python_version",
+}
+
+
+def labels_of(family: Family) -> set[str]:
+    return {*family.labels, *(f"[{label}]" for label in family.optional_labels)}
+
+
+def test_names_and_labels_are_as_documented() -> None:
+    """A label in brackets is left out where it is empty."""
+    found = {family.name: labels_of(family) for family in ALL_FAMILIES}
+    assert found == {name: set(labels.split()) for name, labels in EXPECTED.items()}
+
+
+def test_no_family_is_listed_twice() -> None:
+    assert len({family.name for family in ALL_FAMILIES}) == len(ALL_FAMILIES)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_help_of_account_families_says_sign_and_that_the_value_is_polled(family: Family) -> None:
+    signs = ("negative", "above 0", "unsigned", "always 1", "from 0", "+Inf")
+    assert family.help.endswith(". Polled from the venue.")
+    assert any(sign in family.help for sign in signs)
+
+
+UNITS = {
+    "_usd": "US dollars",
+    "_price": "quote currency",
+    "_pnl": "units of the currency label",
+    "_margin": "units of the currency label",
+    "_balance": "units of the",
+    "_equity": "units of the",
+    "_ratio": "ratio",
+    "_rate": "ratio",
+    "_seconds": "seconds",
+}
+
+
+@pytest.mark.parametrize("family", ALL_FAMILIES, ids=lambda family: family.name)
+def test_help_states_the_unit_that_the_name_promises(family: Family) -> None:
+    ending = "_" + family.name.rpartition("_")[2]
+    if family.name.endswith("liquidation_distance_ratio"):
+        assert family.help.startswith("Relative move")
+    elif ending in UNITS and not family.name.endswith("without_liquidation_price"):
+        unit = UNITS[ending]
+        assert unit in family.help.replace("Unix seconds", "seconds")
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_every_account_family_is_a_gauge_with_one_way_to_read_it(family: Family) -> None:
+    assert family.type == "gauge"
+    assert (family.value is None) != (family.samples is None)
+
+
+@pytest.mark.parametrize("family", OWN_FAMILIES, ids=lambda family: family.name)
+def test_counters_and_only_counters_end_in_total(family: Family) -> None:
+    assert family.name.endswith("_total") == (family.type == "counter")
+
+
+def test_an_account_with_every_value_known_publishes_every_family_with_its_labels() -> None:
+    chunks = render("binance_usdm", "desk-a", complete_risk())
+    assert list(chunks) == [family.name for family in FAMILIES]
+    store = Store(Telemetry(), clock=lambda: 0.0)
+    store.put("binance_usdm", "desk-a", chunks, taken_at=0.0, max_age=1.0)
+    parsed = {
+        family.name: family
+        for family in text_string_to_metric_families(store.page(Format.TEXT_0_0_4).decode())
+    }
+    for family in FAMILIES:
+        page_family = parsed[family.name]
+        assert page_family.documentation == family.help
+        assert page_family.type == family.type
+        for sample in page_family.samples:
+            assert set(sample.labels) >= set(family.labels)
+            assert set(sample.labels) <= {*family.labels, *family.optional_labels}

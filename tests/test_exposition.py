@@ -1,0 +1,323 @@
+"""The page: what a sample line looks like, what is left out, and what three formats have in common."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import subprocess
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.catalogue import FAMILIES
+from exporter.errors import VenueError
+from exporter.exposition import Format, Store, elapsed, number, render
+from exporter.model import Asset, MarginPool, PoolRisk, PositionRisk
+from exporter.telemetry import Telemetry
+from tests.accounts import FakeClock, complete_risk, position, risk_of
+
+Parser = Callable[[str], Iterable[Metric]]
+PARSERS = [
+    pytest.param(Format.TEXT_0_0_4, parse_text, id="text-0.0.4"),
+    pytest.param(Format.TEXT_1_0_0, parse_text, id="text-1.0.0"),
+    pytest.param(Format.OPENMETRICS_1_0_0, parse_openmetrics, id="openmetrics"),
+]
+
+COMPLETE = """\
+risk_account_equity{exchange="x",account="a",currency="USDT",pool="unified"} 101.0
+risk_account_margin_equity{exchange="x",account="a",currency="USDT",pool="unified"} 102.0
+risk_account_equity_usd{exchange="x",account="a",currency="USDT",pool="unified"} 108.0
+risk_account_wallet_balance{exchange="x",account="a",currency="USDT",pool="unified"} 103.0
+risk_account_available_balance{exchange="x",account="a",currency="USDT",pool="unified"} 104.0
+risk_account_unrealized_pnl{exchange="x",account="a",currency="USDT",pool="unified"} -105.0
+risk_account_initial_margin{exchange="x",account="a",currency="USDT",pool="unified"} 106.0
+risk_account_maintenance_margin{exchange="x",account="a",currency="USDT",pool="unified"} 109.0
+risk_account_maintenance_margin_rate{exchange="x",account="a",currency="USDT",pool="unified"} 0.11
+risk_account_venue_margin_rate{exchange="x",account="a",currency="USDT",pool="unified"} 0.107
+risk_account_gross_notional_usd{exchange="x",account="a",currency="USDT",pool="unified"} 111.0
+risk_account_net_notional_usd{exchange="x",account="a",currency="USDT",pool="unified"} -112.0
+risk_account_leverage_ratio{exchange="x",account="a",currency="USDT",pool="unified"} 113.0
+risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",pool="unified",direction="down"} 0.115
+risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",pool="unified",direction="up"} 0.114
+risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",pool="unified",shock="-0.1"} 0.116
+risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",pool="unified",shock="0.05"} +Inf
+risk_account_info{exchange="x",account="a",asset_mode="multi",margin_mode="unified",position_mode="hedge"} 1.0
+risk_asset_wallet_balance{exchange="x",account="a",asset="BTC",pool="unified"} 201.0
+risk_asset_equity{exchange="x",account="a",asset="BTC",pool="unified"} 202.0
+risk_asset_price_usd{exchange="x",account="a",asset="BTC"} 203.0
+risk_position_quantity{POSITION} 301.0
+risk_position_notional_usd{POSITION} 308.0
+risk_position_entry_price{POSITION} 302.0
+risk_position_mark_price{POSITION} 307.0
+risk_position_liquidation_price{POSITION} 312.0
+risk_position_liquidation_distance_ratio{POSITION} 0.313
+risk_position_liquidation_cross_check_ratio{POSITION} -0.314
+risk_position_unrealized_pnl{POSITION} -309.0
+risk_position_realized_pnl{POSITION} -303.0
+risk_position_leverage_ratio{POSITION} 304.0
+risk_position_initial_margin{POSITION} 305.0
+risk_position_maintenance_margin{POSITION} 310.0
+risk_position_maintenance_margin_rate{POSITION} 0.311
+risk_position_margin{POSITION} 306.0
+risk_position_adl_ratio{POSITION} 0.75
+risk_position_info{POSITION,base="BTC",quote="USDT",contract_kind="linear",liquidation_source="computed"} 1.0
+risk_positions{exchange="x",account="a"} 1.0
+risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
+""".replace(  # noqa: E501 (lines of the page)
+    "POSITION",
+    'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="isolated",currency="USDT",position_id="7"',
+)
+
+
+def store_with(*accounts: tuple[str, dict[str, bytes]]) -> Store:
+    store = Store(Telemetry(), clock=lambda: 0.0)
+    for account, chunks in accounts:
+        store.put("x", account, chunks, taken_at=0.0, max_age=1.0)
+    return store
+
+
+def families(store: Store, format_: Format, parser: Parser) -> dict[str, Metric]:
+    return {family.name: family for family in parser(store.page(format_).decode())}
+
+
+def test_every_value_of_an_account_has_its_line() -> None:
+    assert b"".join(render("x", "a", complete_risk()).values()).decode() == COMPLETE
+
+
+def test_what_is_unknown_is_absent() -> None:
+    """Of a position of which only size, contract and entry price are known, and of a pool that is a name."""
+    risk = risk_of(PositionRisk(position=position()), pools=(PoolRisk(pool=MarginPool(currency="USDT")),))
+    labels = 'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="cross",currency="USDT"'
+    assert b"".join(render("x", "a", risk).values()).decode() == (
+        'risk_account_info{exchange="x",account="a"} 1.0\n'
+        f"risk_position_quantity{{{labels}}} 1.0\n"
+        f"risk_position_entry_price{{{labels}}} 100.0\n"
+        f"risk_position_info{{{labels},"
+        'base="BTC",quote="USDT",contract_kind="linear",liquidation_source="none"} 1.0\n'
+        'risk_positions{exchange="x",account="a"} 1.0\n'
+        'risk_positions_without_liquidation_price{exchange="x",account="a"} 1.0\n'
+    )
+
+
+def test_an_empty_account_has_its_counts() -> None:
+    chunks = render("x", "a", risk_of())
+    assert set(chunks) == {"risk_account_info", "risk_positions", "risk_positions_without_liquidation_price"}
+    assert chunks["risk_positions"] == b'risk_positions{exchange="x",account="a"} 0.0\n'
+
+
+def test_a_value_that_is_not_a_number_is_absent() -> None:
+    """Not NaN: a rule that compares with it would be silent for ever."""
+    pool = MarginPool(currency="USDT", equity=math.nan, wallet_balance=5.0)
+    chunks = render("x", "a", risk_of(pools=(PoolRisk(pool=pool, stress=((0.1, math.nan),)),)))
+    assert "risk_account_equity" not in chunks
+    assert "risk_account_stress_maintenance_margin_rate" not in chunks
+    assert "risk_account_wallet_balance" in chunks
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (math.inf, "+Inf"),
+        (-math.inf, "-Inf"),
+        (-0.0, "0.0"),
+        (0.1, "0.1"),
+        (1e-9, "1e-09"),
+        (1e23, "1e+23"),
+        (33599.4186, "33599.4186"),
+    ],
+)
+def test_numbers_are_short(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@given(st.floats(allow_nan=False))
+def test_numbers_read_back_as_they_were(value: float) -> None:
+    assert float(number(value)) == value
+
+
+# A surrogate cannot be written as UTF-8; the parser of the Prometheus format splits a file into lines
+# itself, so every other character is fair.
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize(("format_", "parser"), PARSERS)
+@given(
+    symbol=ANY_TEXT,
+    position_id=st.text(st.sampled_from('\\"\n{},= #aé'), max_size=6),
+    value=st.floats(1e-300, 1e300),
+)
+def test_any_label_value_and_number_come_back_from_the_page(
+    format_: Format, parser: Parser, symbol: str, position_id: str, value: float
+) -> None:
+    row = PositionRisk(position=position(symbol, position_id=position_id), mark_price=value)
+    found = families(store_with(("a", render("x", "a", risk_of(row)))), format_, parser)
+    (sample,) = found["risk_position_mark_price"].samples
+    assert sample.labels["symbol"] == symbol
+    assert sample.labels.get("position_id", "") == position_id
+    assert sample.value == value
+
+
+def test_a_surrogate_in_a_name_costs_one_character_and_not_the_account() -> None:
+    chunks = render("x", "a", risk_of(PositionRisk(position=position("BTC\ud800"), mark_price=1.0)))
+    assert b'symbol="BTC?"' in chunks["risk_position_mark_price"]
+
+
+def test_a_label_name_that_would_break_the_page_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not a label name"):
+        render("x", "a", risk_of(modes={"position mode": "hedge"}))
+
+
+def rows_of(*symbols: str) -> list[PositionRisk]:
+    return [PositionRisk(position=position(symbol), mark_price=1.0) for symbol in symbols]
+
+
+def test_rows_have_the_same_order_whatever_order_the_venue_uses() -> None:
+    rows = rows_of("BTCUSDT", "ADAUSDT", "ETHUSDT", "1000PEPEUSDT")
+    orders = list(itertools.permutations(rows))
+    random.Random(1).shuffle(orders)  # noqa: S311 (no secret)
+    assert len({tuple(render("x", "a", risk_of(*order)).items()) for order in orders}) == 1
+
+
+@pytest.mark.parametrize(
+    ("risk", "named"),
+    [
+        (risk_of(*rows_of("BTCUSDT", "ETHUSDT", "BTCUSDT")), "two positions for BTCUSDT long cross USDT"),
+        (risk_of(pools=(PoolRisk(pool=MarginPool(currency="BTC")),) * 2), "two pools for BTC"),
+        (risk_of(assets=(Asset(asset="ETH"),) * 2), "two collateral rows for ETH"),
+    ],
+)
+def test_two_rows_that_would_be_one_series_are_a_schema_error_that_names_them(
+    risk: object, named: str
+) -> None:
+    """Prometheus would refuse the page of all accounts."""
+    with pytest.raises(VenueError, match=named) as raised:
+        render("x", "a", risk)  # type: ignore[arg-type]  # an AccountRisk
+    assert raised.value.reason == "schema"
+
+
+def test_positions_that_differ_in_one_label_are_two_series() -> None:
+    rows = [
+        PositionRisk(position=position(**fields), mark_price=1.0)
+        for fields in ({}, {"side": "short"}, {"margin_mode": "isolated"}, {"position_id": "2"})
+    ]
+    chunk = render("x", "a", risk_of(*rows))["risk_position_mark_price"]
+    assert len(set(chunk.splitlines())) == 4
+
+
+@pytest.mark.parametrize(("format_", "parser"), PARSERS)
+def test_accounts_share_one_header_and_no_series_comes_twice(format_: Format, parser: Parser) -> None:
+    chunks = [(name, render("x", name, complete_risk())) for name in ("b", "a", "c")]
+    store = store_with(*chunks)
+    page = store.page(format_).decode()
+    found = families(store, format_, parser)
+    for family in FAMILIES:
+        assert page.count(f"# TYPE {family.name} ") == 1
+        accounts = [sample.labels["account"] for sample in found[family.name].samples]
+        assert accounts == sorted(accounts)
+        assert set(accounts) == {"a", "b", "c"}
+    series = [line.rpartition(" ")[0] for line in page.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series))
+
+
+@pytest.mark.parametrize(("format_", "parser"), PARSERS)
+def test_every_format_says_the_same(format_: Format, parser: Parser) -> None:
+    found = families(store_with(("a", render("x", "a", complete_risk()))), format_, parser)
+    lines = [
+        (sample.name, tuple(sorted(sample.labels.items())), sample.value)
+        for family in FAMILIES
+        for sample in found[family.name].samples
+    ]
+    expected = [
+        (sample.name, tuple(sorted(sample.labels.items())), sample.value)
+        for family in parse_text(COMPLETE)
+        for sample in family.samples
+    ]
+    assert lines == expected
+
+
+def test_a_family_without_samples_has_no_header() -> None:
+    page = store_with(("a", render("x", "a", risk_of()))).page(Format.TEXT_0_0_4)
+    assert b"risk_account_equity" not in page
+    assert b"# TYPE risk_positions gauge\n" in page
+
+
+def test_openmetrics_ends_with_its_mark_and_the_others_have_none() -> None:
+    store = store_with(("a", render("x", "a", complete_risk())))
+    openmetrics = store.page(Format.OPENMETRICS_1_0_0)
+    assert openmetrics.endswith(b"\n# EOF\n")
+    assert openmetrics.count(b"# EOF") == 1
+    assert b"# EOF" not in store.page(Format.TEXT_0_0_4)
+    assert b"# EOF" not in store.page(Format.TEXT_1_0_0)
+
+
+def test_data_are_published_until_their_age_reaches_the_limit() -> None:
+    clock = FakeClock()
+    store = Store(Telemetry(), clock=clock)
+    store.put("x", "a", render("x", "a", complete_risk()), taken_at=clock(), max_age=45.0)
+    clock.advance(44.999)
+    assert store.fresh("x", "a")
+    assert b"risk_account_equity{" in store.page(Format.TEXT_0_0_4)
+    clock.advance(0.001)
+    assert not store.fresh("x", "a")
+    page = store.page(Format.TEXT_0_0_4)
+    assert not [family.name for family in FAMILIES if family.name.encode() in page]
+
+
+def test_accounts_grow_old_on_their_own() -> None:
+    clock = FakeClock()
+    store = Store(Telemetry(), clock=clock)
+    for account, max_age in (("a", 10.0), ("b", 20.0)):
+        store.put("x", account, render("x", account, risk_of()), taken_at=clock(), max_age=max_age)
+    clock.advance(15.0)
+    page = store.page(Format.TEXT_0_0_4)
+    assert b'risk_positions{exchange="x",account="a"}' not in page
+    assert b'risk_positions{exchange="x",account="b"}' in page
+
+
+def test_new_data_replace_the_old_as_a_whole() -> None:
+    store = store_with(("a", render("x", "a", risk_of(*rows_of("BTCUSDT", "ETHUSDT")))))
+    store.put("x", "a", render("x", "a", risk_of(*rows_of("ETHUSDT"))), taken_at=0.0, max_age=1.0)
+    page = store.page(Format.TEXT_0_0_4)
+    assert b"BTCUSDT" not in page
+    assert b"ETHUSDT" in page
+
+
+def test_a_removed_account_is_gone() -> None:
+    store = store_with(("a", render("x", "a", risk_of())), ("b", render("x", "b", risk_of())))
+    store.remove("x", "a")
+    store.remove("x", "never there")
+    page = store.page(Format.TEXT_0_0_4)
+    assert b'account="a"' not in page
+    assert b'account="b"' in page
+
+
+def test_ages_are_measured_on_a_clock_that_goes_forward() -> None:
+    first = elapsed()
+    assert elapsed() >= first
+
+
+def test_promtool_has_no_complaint() -> None:
+    """Names, help, types and duplicates, by the linter of Prometheus; a missing promtool fails this test."""
+    telemetry = Telemetry()
+    telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
+    telemetry.collection_succeeded("x", "a", began_at=1.7e9, seconds=0.2)
+    telemetry.request_finished("x", "/fapi/v3/account", "200", 0.1)
+    telemetry.rate_limit_used("x", 0.1)
+    telemetry.clock_offset("x", -0.1)
+    telemetry.blocked_until("x", 1.7e9)
+    store = Store(telemetry, clock=lambda: 0.0)
+    for account in ("a", "b"):
+        store.put("x", account, render("x", account, complete_risk()), taken_at=0.0, max_age=1.0)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"],  # noqa: S607 (wherever it is installed)
+        input=store.page(Format.TEXT_0_0_4),
+        capture_output=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
