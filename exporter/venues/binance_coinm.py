@@ -150,7 +150,7 @@ FIELDS = (
     ),
     FieldUse(EXCHANGE_INFO.path, "symbols[].maintMarginPercent", reason="documented as not in use"),
     FieldUse(EXCHANGE_INFO.path, "symbols[].requiredMarginPercent", reason="documented as not in use"),
-    FieldUse(TIME.path, "serverTime", ("risk_api_clock_offset_seconds",)),
+    FieldUse(TIME.path, "serverTime", reason="sets the clock of signed requests, not part of the account"),
 )
 
 
