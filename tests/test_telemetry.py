@@ -1,0 +1,223 @@
+"""The exporter's own metrics: what is there from the start, what it counts, and what goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from structlog.testing import capture_logs
+
+from exporter import __version__
+from exporter.api import Observer
+from exporter.catalogue import OWN_FAMILIES
+from exporter.errors import REASONS, VenueError
+from exporter.exposition import Format
+from exporter.telemetry import REPEAT_AFTER, Telemetry
+from tests.accounts import FakeClock
+
+LABELS = {"exchange": "x", "account": "a"}
+
+
+def with_account() -> Telemetry:
+    telemetry = Telemetry()
+    telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
+    return telemetry
+
+
+def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
+    return telemetry.registry.get_sample_value(name, {"exchange": "x", **labels})
+
+
+def test_it_is_what_the_client_of_the_venues_reports_to() -> None:
+    observer: Observer = Telemetry()  # the type checker looks at the signatures
+    observer.request_finished("x", "/path", "200", 0.1)
+
+
+def test_a_new_account_is_not_up_and_every_counter_is_zero() -> None:
+    """A counter that appears with its first error hides that error from `rate`."""
+    telemetry = with_account()
+    assert value(telemetry, "risk_up", account="a") == 0.0
+    assert value(telemetry, "risk_collector_interval_seconds", account="a") == 15.0
+    assert value(telemetry, "risk_collector_max_age_seconds", account="a") == 45.0
+    assert value(telemetry, "risk_collector_runs_total", account="a") == 0.0
+    assert value(telemetry, "risk_collector_skipped_runs_total", account="a") == 0.0
+    assert value(telemetry, "risk_collector_optional_errors_total", account="a") == 0.0
+    for reason in REASONS:
+        assert value(telemetry, "risk_collector_errors_total", account="a", reason=reason) == 0.0
+    assert value(telemetry, "risk_collector_duration_seconds_count") == 0.0
+    assert value(telemetry, "risk_api_request_duration_seconds_count") == 0.0
+    assert value(telemetry, "risk_collector_last_success_timestamp_seconds", account="a") is None
+
+
+def test_a_success_is_counted_and_dated_by_its_beginning() -> None:
+    telemetry = with_account()
+    telemetry.collection_succeeded("x", "a", began_at=1_700_000_000.0, seconds=0.3)
+    assert value(telemetry, "risk_up", account="a") == 1.0
+    last = value(telemetry, "risk_collector_last_success_timestamp_seconds", account="a")
+    assert last == 1_700_000_000.0
+    assert value(telemetry, "risk_collector_runs_total", account="a") == 1.0
+    assert value(telemetry, "risk_collector_duration_seconds_sum") == 0.3
+    assert value(telemetry, "risk_collector_duration_seconds_bucket", le="0.25") == 0.0
+    assert value(telemetry, "risk_collector_duration_seconds_bucket", le="0.5") == 1.0
+
+
+def test_a_failure_is_counted_by_reason_and_the_last_success_stands_still() -> None:
+    telemetry = with_account()
+    telemetry.collection_succeeded("x", "a", began_at=1_700_000_000.0, seconds=0.3)
+    telemetry.collection_failed("x", "a", "auth", seconds=0.1)
+    assert value(telemetry, "risk_up", account="a") == 0.0
+    assert value(telemetry, "risk_collector_errors_total", account="a", reason="auth") == 1.0
+    assert value(telemetry, "risk_collector_errors_total", account="a", reason="network") == 0.0
+    assert value(telemetry, "risk_collector_runs_total", account="a") == 2.0
+    last = value(telemetry, "risk_collector_last_success_timestamp_seconds", account="a")
+    assert last == 1_700_000_000.0
+
+
+def test_requests_are_counted_by_endpoint_and_status() -> None:
+    telemetry = with_account()
+    for status in ("200", "200", "429", "timeout"):
+        telemetry.request_finished("x", "/fapi/v3/account", status, 0.02)
+    for status, count in (("200", 2.0), ("429", 1.0), ("timeout", 1.0)):
+        found = value(telemetry, "risk_api_requests_total", endpoint="/fapi/v3/account", status=status)
+        assert found == count
+    assert value(telemetry, "risk_api_request_duration_seconds_count") == 4.0
+    assert value(telemetry, "risk_api_request_duration_seconds_sum") == 0.08
+
+
+def test_what_a_venue_tells_of_itself_is_published() -> None:
+    telemetry = with_account()
+    telemetry.rate_limit_used("x", 0.25)
+    telemetry.clock_offset("x", -1.5)
+    telemetry.blocked_until("x", 1_700_000_060.0)
+    assert value(telemetry, "risk_api_rate_limit_used_ratio") == 0.25
+    assert value(telemetry, "risk_api_clock_offset_seconds") == -1.5
+    assert value(telemetry, "risk_api_blocked_until_timestamp_seconds") == 1_700_000_060.0
+
+
+def test_nothing_is_said_of_a_venue_that_told_nothing() -> None:
+    telemetry = with_account()
+    for name in (
+        "risk_api_rate_limit_used_ratio",
+        "risk_api_clock_offset_seconds",
+        "risk_api_blocked_until_timestamp_seconds",
+    ):
+        assert value(telemetry, name) is None
+
+
+def account_lines(telemetry: Telemetry, account: str) -> list[str]:
+    page = telemetry.exposition(Format.TEXT_0_0_4).decode()
+    return [line for line in page.splitlines() if f'account="{account}"' in line]
+
+
+def test_the_series_of_a_removed_account_go_and_those_of_others_stay() -> None:
+    telemetry = with_account()
+    telemetry.add_account("x", "b", interval=15.0, max_age=45.0)
+    telemetry.clock_offset("x", 0.5)
+    telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
+    before = account_lines(telemetry, "b")
+    telemetry.remove_account("x", "a")
+    assert account_lines(telemetry, "a") == []
+    assert account_lines(telemetry, "b") == before
+    assert value(telemetry, "risk_api_clock_offset_seconds") == 0.5
+
+
+def test_with_its_last_account_goes_what_was_last_known_of_a_venue() -> None:
+    telemetry = with_account()
+    telemetry.add_account("y", "b", interval=15.0, max_age=45.0)
+    for exchange in ("x", "y"):
+        telemetry.rate_limit_used(exchange, 0.25)
+        telemetry.clock_offset(exchange, -1.5)
+        telemetry.blocked_until(exchange, 1_700_000_060.0)
+    telemetry.remove_account("x", "a")
+    for name in (
+        "risk_api_rate_limit_used_ratio",
+        "risk_api_clock_offset_seconds",
+        "risk_api_blocked_until_timestamp_seconds",
+    ):
+        assert value(telemetry, name) is None
+        assert telemetry.registry.get_sample_value(name, {"exchange": "y"}) is not None
+
+
+def test_what_ends_after_its_account_was_removed_brings_nothing_back() -> None:
+    telemetry = with_account()
+    telemetry.remove_account("x", "a")
+    telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
+    telemetry.collection_failed("x", "a", "network", seconds=0.1)
+    telemetry.collection_skipped("x", "a")
+    telemetry.optional_failed("x", "a", VenueError("exchange", "no"))
+    assert account_lines(telemetry, "a") == []
+
+
+def test_adding_an_account_again_changes_its_settings_and_keeps_the_rest() -> None:
+    telemetry = with_account()
+    telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
+    telemetry.add_account("x", "a", interval=30.0, max_age=60.0)
+    assert value(telemetry, "risk_up", account="a") == 1.0
+    assert value(telemetry, "risk_collector_runs_total", account="a") == 1.0
+    assert value(telemetry, "risk_collector_interval_seconds", account="a") == 30.0
+
+
+def test_an_optional_failure_is_counted_each_time_and_logged_now_and_then() -> None:
+    clock = FakeClock()
+    telemetry = Telemetry(clock=clock)
+    telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
+    with capture_logs() as lines:
+        for _ in range(3):
+            telemetry.optional_failed("x", "a", VenueError("exchange", "no brackets"))
+            clock.advance(15.0)
+        telemetry.optional_failed("x", "a", VenueError("network", "no connection"))
+        clock.advance(REPEAT_AFTER)
+        telemetry.optional_failed("x", "a", VenueError("exchange", "no brackets"))
+    assert value(telemetry, "risk_collector_optional_errors_total", account="a") == 5.0
+    assert [(line["reason"], line["error"]) for line in lines] == [
+        ("exchange", "no brackets"),
+        ("network", "no connection"),
+        ("exchange", "no brackets"),
+    ]
+
+
+def test_the_version_is_published() -> None:
+    page = Telemetry().exposition(Format.TEXT_0_0_4).decode()
+    (line,) = (line for line in page.splitlines() if line.startswith("risk_exporter_build_info{"))
+    assert f'version="{__version__}"' in line
+    assert line.endswith(" 1.0")
+
+
+def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumented() -> None:
+    telemetry = with_account()
+    telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
+    telemetry.request_finished("x", "/path", "200", 0.1)
+    text = telemetry.exposition(Format.TEXT_0_0_4).decode()
+    openmetrics = telemetry.exposition(Format.OPENMETRICS_1_0_0).decode()
+    assert "# EOF" not in openmetrics
+    names = {family.name for family in parse_text(text)}
+    parse: Callable[[str], Iterable[Metric]] = parse_openmetrics
+    assert names == {family.name for family in parse(openmetrics + "# EOF\n")}
+    documented = {family.name.removesuffix("_total") for family in OWN_FAMILIES}
+    assert documented <= names
+    assert all(name.startswith(("python_", "process_")) for name in names - documented)
+
+
+def test_labels_and_types_are_those_of_the_catalogue() -> None:
+    telemetry = with_account()
+    telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
+    telemetry.request_finished("x", "/path", "200", 0.1)
+    telemetry.rate_limit_used("x", 0.25)
+    telemetry.clock_offset("x", -1.5)
+    telemetry.blocked_until("x", 1.0)
+    parsed = {family.name: family for family in parse_text(telemetry.exposition(Format.TEXT_0_0_4).decode())}
+    for family in OWN_FAMILIES:
+        found = parsed[family.name.removesuffix("_total")]
+        assert found.type == family.type
+        assert found.documentation == family.help
+        assert {label for sample in found.samples for label in sample.labels} - {"le"} == set(family.labels)
+
+
+def test_the_process_is_described_and_no_created_series_are_there() -> None:
+    page = with_account().exposition(Format.TEXT_0_0_4).decode()
+    assert "process_resident_memory_bytes " in page
+    assert "python_info{" in page
+    assert "python_gc_objects_collected_total{" in page
+    assert "_created" not in page
