@@ -3,8 +3,8 @@
 Prints the median of the CPU time on one core of assessing the account once (notionals, rates, 200
 liquidation prices, two shocks, six stressed rates), and how many times faster that is than the plain
 bisection of `benchmarks.plain_bisection` computing only the prices and the shocks in the same run. Both
-must agree, or the program stops with an error; it also does above the target of 5 ms, unless the machine
-is busy enough to say ``--no-target``.
+must agree, or the program stops with an error. It also does above the target of 5 ms; ``--no-target``
+turns that off for a busy or slow machine.
 """
 
 # ruff: noqa: T201 - a benchmark talks to the person who runs it

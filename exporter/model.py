@@ -167,7 +167,8 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     """Unsigned."""
     unrealized_pnl: float | None = None
     maintenance_margin: float | None = None
-    """The venue's, else from the maintenance tiers; settle currency."""
+    """The venue's, else from the maintenance tiers, else what the pool's total leaves for the only
+    position without one; settle currency."""
     maintenance_margin_rate: float | None = None
     """Isolated positions only: of the position's own collateral."""
     liquidation_price: float | None = None

@@ -354,8 +354,6 @@ def credited(coin: str, entry: Pool, prices: Mapping[str, float]) -> float | Non
 
 def coin_power(coin: str, currency: str, settings: RiskSettings) -> int:
     """Power of a market move in the value of ``coin`` measured in ``currency``: pegged coins stand still."""
-    if coin == currency:
-        return 0
     return int(coin not in settings.usd_pegs) - int(currency not in settings.usd_pegs)
 
 

@@ -106,6 +106,7 @@ def stressed_rates(
             equity += item.value * (factor**item.coin_power - 1.0)
         if finite(equity) is None or finite(margin) is None:
             continue
+        # Rounding may leave a requirement of nothing a hair below 0.
         rate = margin_rate(max(margin, 0.0), equity, exposed=entry.exposed)
         if rate is not None:
             rates.append((shock, rate))

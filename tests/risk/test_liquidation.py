@@ -175,6 +175,40 @@ def test_a_schedule_without_deductions_liquidates_at_the_jump_it_makes() -> None
     assert pool_of(risk).liquidation_shock_up == pytest.approx(10.0 / 190.0)
 
 
+def test_a_long_can_be_liquidated_by_a_rise_into_a_tier_that_jumps() -> None:
+    """At 20,000 the margin rises from 200 to 15,000, more than the 10,000 of equity there."""
+    steps = tiers((0.0, 0.01), (20_000.0, 0.75), jump=True)
+    row = position(X, "long", 100, mark_price=190.0, maintenance_tiers=steps)
+    risk = account(MarginPool(currency="USDT", margin_equity=9_000.0), row)
+    assert risk.positions[0].liquidation_price == pytest.approx(200.0)
+    assert risk.positions[0].liquidation_distance_ratio == pytest.approx(10.0 / 190.0)
+    assert pool_of(risk).liquidation_shock_up == pytest.approx(10.0 / 190.0)
+
+
+def test_of_two_liquidation_prices_of_a_pair_the_nearer_is_published() -> None:
+    """Net long 20: 72.5 % down, and 55 % up because the second tier takes 60 % of both legs."""
+    steps = tiers((0.0, 0.01), (12_000.0, 0.6))
+    risk = account(
+        MarginPool(currency="USDT", margin_equity=1_500.0),
+        position(X, "long", 100, mark_price=100.0, maintenance_tiers=steps),
+        position(X, "short", 80, mark_price=100.0, maintenance_tiers=steps),
+    )
+    for row in risk.positions:
+        assert row.liquidation_price == pytest.approx(150.0 + 460.0 / 88.0)
+        assert row.liquidation_distance_ratio == pytest.approx(0.5 + 4.6 / 88.0)
+    assert pool_of(risk).liquidation_shock_down == pytest.approx(1.0 - 500.0 / 1820.0)
+
+
+def test_a_flat_pair_of_unknown_requirements_is_never_past_its_venue_price() -> None:
+    for price in (98.0, 102.0):
+        risk = account(
+            POOL,
+            position(X, "long", 1, mark_price=100.0, liquidation_price=price),
+            position(X, "short", 1, mark_price=100.0, liquidation_price=price),
+        )
+        assert [row.liquidation_distance_ratio for row in risk.positions] == pytest.approx([0.02, 0.02])
+
+
 def test_a_schedule_is_scaled_to_the_venues_own_figure() -> None:
     """The venue asks for 1.2 % where the published tier says 1 %."""
     row = position(X, mark_price=100.0, maintenance_margin=1.2, maintenance_tiers=flat_rate(0.01))

@@ -197,6 +197,16 @@ def test_the_price_of_a_known_position_follows_from_the_pools_total_however_othe
     assert pool_of(risk).liquidation_shock_down is None
 
 
+def test_a_pool_total_too_small_for_the_known_position_gives_no_price() -> None:
+    rows = (
+        position(X, mark_price=100.0, maintenance_margin=4.0),
+        position(Y, mark_price=100.0),
+        position(linear("Z"), mark_price=100.0),
+    )
+    risk = account(MarginPool(currency="USDT", margin_equity=50.0, maintenance_margin=3.0), *rows)
+    assert [row.liquidation_source for row in risk.positions] == ["none", "none", "none"]
+
+
 def test_a_cross_position_whose_pool_is_missing_has_nothing_computed() -> None:
     row = position(X, mark_price=100.0, maintenance_margin=1.0)
     risk = account(MarginPool(currency="BTC", margin_equity=1.0), row)
@@ -256,6 +266,17 @@ def test_rows_of_one_symbol_share_its_mark() -> None:
     )
     risk = account(MarginPool(currency="USDT"), *rows)
     assert [row.mark_price for row in risk.positions] == [120.0, 120.0, 90.0]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_largest_row_of_a_symbol_gives_its_derived_mark(order: int) -> None:
+    """Its rounding error is the smallest."""
+    rows = (
+        position(X, "long", 1000, 100.0, unrealized_pnl=1000.01),
+        position(X, "short", 0.001, 100.0, unrealized_pnl=-0.0),
+    )
+    risk = account(MarginPool(currency="USDT"), *rows[::order])
+    assert [row.mark_price for row in risk.positions] == pytest.approx([101.00001, 101.00001], rel=1e-12)
 
 
 def test_a_mark_that_is_no_price_is_not_derived() -> None:
