@@ -47,18 +47,19 @@ class SpreadTrigger(BaseTrigger):  # type: ignore[misc]  # the base is Any
 
     def __init__(self, first: datetime, *, phase: float, interval: float) -> None:
         self._first = first
-        self._phase = phase
-        self._interval = interval
+        # Whole microseconds, as in a datetime: with floats a run could follow at the same moment, for ever.
+        self._phase = timedelta(seconds=phase)
+        self._interval = timedelta(seconds=interval)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """The next run after the one at `previous_fire_time`, in the future unless it is the first."""
         if previous_fire_time is None:
             return self._first
-        begin = (max(previous_fire_time, now) - self._first).total_seconds()
+        begin = max(previous_fire_time, now) - self._first
         if previous_fire_time == self._first:
             begin = max(begin, self._interval / 2)
         runs = (begin - self._phase) // self._interval + 1
-        return self._first + timedelta(seconds=self._phase + runs * self._interval)
+        return self._first + self._phase + runs * self._interval
 
 
 class _Entry:
