@@ -32,11 +32,11 @@ class Contract(Struct, frozen=True):
     """What one contract of a symbol is worth.
 
     ``size`` is base units a contract for ``linear`` contracts, and quote value a contract (for example
-    100 USD) for ``inverse`` ones. ``base``, ``quote`` and ``settle`` are coin codes such as ``BTC``.
+    100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and ``settle`` are coin codes such as ``BTC``.
     """
 
     kind: ContractKind
-    size: float
+    size: float | None
     base: str
     quote: str
     settle: str

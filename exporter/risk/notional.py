@@ -47,9 +47,10 @@ def usd_prices(snapshot: AccountSnapshot, settings: RiskSettings) -> dict[str, f
 def exposure(position: Position) -> float | None:
     """Unsigned size: base units of a linear contract, quote value of an inverse one.
 
-    None where the contract size or the quantity is not a positive number.
+    None where the contract size is unknown or the quantity is not a positive number.
     """
-    return positive(position.quantity * position.contract.size)
+    size = position.contract.size
+    return None if size is None else positive(position.quantity * size)
 
 
 def mark_from_pnl(position: Position, pnl: float) -> float | None:

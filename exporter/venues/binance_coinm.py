@@ -30,7 +30,6 @@ _ADL_MAX_AGE = 30.0
 _ADL_MAX = 4.0
 
 _PERPETUAL = "USD_PERP"
-_UNKNOWN_SIZE = math.nan
 """Contract size of a symbol that the venue does not list: whatever depends on it is unknown too."""
 
 _A, _P = ACCOUNT.path, POSITION_RISK.path
@@ -311,7 +310,7 @@ async def _all_contracts(api: Api) -> Mapping[str, Contract]:
     return {
         item.symbol: Contract(
             "inverse",
-            item.contractSize if item.contractSize is not None else _UNKNOWN_SIZE,
+            item.contractSize,
             item.baseAsset,
             item.quoteAsset,
             item.marginAsset,
@@ -544,7 +543,7 @@ def _tiers(
     maintenance_margin: float | None,
 ) -> tuple[MaintenanceTier, ...]:
     """Brackets are in the base coin, as is the notional of an inverse contract: contracts × size / mark."""
-    notional = abs(quantity) * contract.size / mark if mark is not None else None
+    notional = None if mark is None or contract.size is None else abs(quantity) * contract.size / mark
     return maintenance_tiers(brackets, notional, maintenance_margin)
 
 
@@ -561,4 +560,4 @@ def _unlisted_contract(symbol: str, endpoint: Endpoint) -> Contract:
             f"{BinanceCoinm.name} {endpoint.method} {endpoint.path}: `symbol` of a position is not listed "
             "and does not have the form of a contract margined in a coin",
         )
-    return Contract("inverse", _UNKNOWN_SIZE, base, "USD", base)
+    return Contract("inverse", None, base, "USD", base)

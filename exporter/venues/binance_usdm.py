@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -321,7 +322,7 @@ def parse(
                 positions[key] = position
     found = tuple(positions.values())
     return AccountSnapshot(
-        pools=(_usd_pool(account),) if multi_asset else _coin_pools(account.assets, found),
+        pools=(_usd_pool(account, found),) if multi_asset else _coin_pools(account.assets, found),
         positions=found,
         assets=tuple(_asset(asset, indices) for asset in account.assets if _holds(asset))
         if multi_asset
@@ -339,12 +340,13 @@ def _holds(asset: AccountAsset) -> bool:
     return any((asset.walletBalance, asset.marginBalance, asset.maintMargin, asset.initialMargin))
 
 
-def _usd_pool(account: Account) -> MarginPool:
+def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
+    cross = any(position.margin_mode == "cross" for position in positions)
     return MarginPool(
         currency="USD",
         equity=account.totalMarginBalance,
         margin_equity=account.totalCrossWalletBalance + account.totalCrossUnPnl,
-        maintenance_margin=account.totalMaintMargin,
+        maintenance_margin=_required(account.totalMaintMargin, positions=cross),
         wallet_balance=account.totalWalletBalance,
         available_balance=account.availableBalance,
         unrealized_pnl=account.totalUnrealizedProfit,
@@ -378,11 +380,16 @@ def _coin_pools(assets: Iterable[AccountAsset], positions: Iterable[Position]) -
 def _cross_maintenance_margin(asset: AccountAsset, positions: Iterable[Position]) -> float | None:
     """The asset's figure includes isolated positions, which do not threaten the cross wallet."""
     own = [position for position in positions if position.contract.settle == asset.asset]
-    if all(position.margin_mode == "cross" for position in own):
-        return asset.maintMargin
-    cross = [position.maintenance_margin for position in own if position.margin_mode == "cross"]
-    known = [margin for margin in cross if margin is not None]
-    return sum(known) if len(known) == len(cross) else None
+    cross = [position for position in own if position.margin_mode == "cross"]
+    if len(cross) == len(own):
+        return _required(asset.maintMargin, positions=bool(cross))
+    known = [position.maintenance_margin for position in cross if position.maintenance_margin is not None]
+    return math.fsum(known) if len(known) == len(cross) else None
+
+
+def _required(total: float, *, positions: bool) -> float | None:
+    """A total maintenance margin; 0 beside cross positions is a placeholder, or older than they are."""
+    return None if total == 0.0 and positions else total
 
 
 def _asset(asset: AccountAsset, indices: Mapping[str, AssetIndex]) -> Asset:

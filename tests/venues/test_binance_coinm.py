@@ -541,7 +541,7 @@ class TestContracts:
             for seconds in (0.0, 30.0, 31.0, 30.0, 3600.0):
                 now += seconds
                 sizes.append((await venue.fetch(api)).positions[0].contract.size)
-        assert [math.isnan(size) for size in sizes] == [True, True, False, False, False]
+        assert [size is None for size in sizes] == [True, True, False, False, False]
         assert asked == 3
 
     @pytest.mark.parametrize("information", [None, listed("BTCUSD_200925"), {"symbols": []}])
