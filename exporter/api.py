@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 import yarl
+from msgspec import Struct
 
 from exporter import __version__
 from exporter.errors import VenueError
@@ -81,12 +82,19 @@ class Budget:
             self.closed_by = error
 
 
+class Kept(Struct, frozen=True):
+    """An answer and when it was asked for, in Unix seconds."""
+
+    asked_at: float
+    answer: Any
+
+
 class SharedAnswers:
     """Answers kept for a while, each fetched by one request however many ask at once (single flight)."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._kept: dict[Hashable, Kept] = {}
         self._running: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def get(self, key: Hashable, max_age: float, fetch: Callable[[], Awaitable[T]]) -> T:
@@ -94,9 +102,9 @@ class SharedAnswers:
 
         A failure goes to everybody who waits for it and is not kept.
         """
-        kept = self._kept.get(key)
-        if kept is not None and self._clock() - kept[0] < max_age:
-            answer: T = kept[1]
+        kept = self.kept(key, max_age)
+        if kept is not None:
+            answer: T = kept.answer
             return answer
         task = self._running.get(key)
         if task is None:
@@ -107,10 +115,15 @@ class SharedAnswers:
         result: T = await asyncio.shield(task)
         return result
 
+    def kept(self, key: Hashable, max_age: float) -> Kept | None:
+        """The answer under `key` if it is younger than `max_age` seconds."""
+        found = self._kept.get(key)
+        return found if found is not None and self._clock() - found.asked_at < max_age else None
+
     async def _fetch(self, key: Hashable, fetch: Callable[[], Awaitable[T]]) -> T:
         asked_at = self._clock()
         answer = await fetch()
-        self._kept[key] = (asked_at, answer)
+        self._kept[key] = Kept(asked_at, answer)
         return answer
 
     def _finished(self, key: Hashable, task: asyncio.Task[Any]) -> None:
@@ -239,14 +252,36 @@ class Api:
         )
         return await self._send(endpoint, params)
 
-    async def account_cached(self, name: str, max_age: float, fetch: Callable[[], Awaitable[T]]) -> T:
-        """What `fetch` returned for this account less than `max_age` seconds ago, else a new answer."""
-        # The config object is part of the key: after a reload with another key, nothing old is used.
-        return await self._client.shared.get((*self._scope, self._venue.config, name), max_age, fetch)
+    async def account_cached(
+        self, name: str, max_age: float, fetch: Callable[[], Awaitable[T]], *, grace: float = 0.0
+    ) -> T:
+        """What `fetch` returned for this account less than `max_age` seconds ago, else a new answer.
 
-    async def venue_cached(self, name: str, max_age: float, fetch: Callable[[], Awaitable[T]]) -> T:
+        If the venue does not give one, the old answer serves for another `grace` seconds: for what hardly
+        ever changes. That failure is logged and counted.
+        """
+        # The config object is part of the key: after a reload with another key, nothing old is used.
+        return await self._cached((*self._scope, self._venue.config, name), max_age, fetch, grace)
+
+    async def venue_cached(
+        self, name: str, max_age: float, fetch: Callable[[], Awaitable[T]], *, grace: float = 0.0
+    ) -> T:
         """The same, shared by all accounts of the venue: for public data only."""
-        return await self._client.shared.get((*self._scope, name), max_age, fetch)
+        return await self._cached((*self._scope, name), max_age, fetch, grace)
+
+    async def _cached(
+        self, key: Hashable, max_age: float, fetch: Callable[[], Awaitable[T]], grace: float
+    ) -> T:
+        shared = self._client.shared
+        try:
+            return await shared.get(key, max_age, fetch)
+        except VenueError as error:
+            kept = shared.kept(key, max_age + grace)
+            if kept is None:
+                raise
+            self._client.observer.optional_failed(self._venue.name, self._venue.config.name, error)
+            answer: T = kept.answer
+            return answer
 
     async def optional(self, awaitable: Awaitable[T]) -> T | None:
         """The answer, or None if the venue failed: logged and counted, and the collection goes on without."""

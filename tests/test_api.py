@@ -355,6 +355,30 @@ class TestSharedAnswers:
         assert first.cancelled()
 
 
+async def test_an_old_answer_serves_through_a_failure_for_its_grace() -> None:
+    clock, recorder, works = FakeClock(), Recorder(), True
+
+    def handler(_: web.Request) -> web.Response:
+        return web.json_response({"time": 5} if works else {}, status=200 if works else 500)
+
+    async def question(api: Api) -> None:
+        nonlocal works
+
+        async def cached() -> Time:
+            return await api.venue_cached("time", 10, lambda: api.get(OPEN, Time), grace=5)
+
+        assert (await cached()).time == 5
+        works = False
+        clock.now += 14.9
+        assert (await cached()).time == 5
+        assert [error.reason for error in recorder.optional] == ["exchange"]
+        clock.now += 0.1
+        with pytest.raises(VenueError, match="HTTP 500"):
+            await cached()
+
+    await ask(handler, question, clock=clock, recorder=recorder)
+
+
 async def test_an_optional_request_that_fails_is_reported_and_missing() -> None:
     recorder = Recorder()
     result = await ask(json({}, status=500), lambda api: api.optional(api.get(OPEN, Time)), recorder=recorder)

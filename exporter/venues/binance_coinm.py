@@ -22,6 +22,7 @@ PREMIUM_INDEX = Endpoint("/dapi/v1/premiumIndex", weight=10, signed=False)
 TIME = Endpoint("/dapi/v1/time", weight=1, signed=False)
 
 _RARELY = 3600.0
+_A_DAY = 86400.0
 # A contract may be listed within the hour, but a symbol the venue does not list must not cost a request
 # in every collection.
 _NEW_CONTRACTS_AFTER = 60.0
@@ -279,7 +280,7 @@ class BinanceCoinm(BinanceVenue):
             return parse(account, rows, indices=await api.optional(indices) or {}, taken_at=taken_at)
         contracts, brackets, quantiles, prices = await together(
             api.optional(_contracts(api, held)),
-            api.optional(api.account_cached("brackets", _RARELY, lambda: _brackets(api))),
+            api.optional(api.account_cached("brackets", _RARELY, lambda: _brackets(api), grace=_A_DAY)),
             api.optional(api.account_cached("quantiles", _ADL_MAX_AGE, lambda: _quantiles(api))),
             api.optional(indices),
         )
@@ -296,7 +297,7 @@ class BinanceCoinm(BinanceVenue):
 
 async def _contracts(api: Api, symbols: Iterable[str]) -> Mapping[str, Contract]:
     """The venue's contracts; asked anew where the kept answer does not know one of `symbols`."""
-    known = await api.venue_cached("contracts", _RARELY, lambda: _all_contracts(api))
+    known = await api.venue_cached("contracts", _RARELY, lambda: _all_contracts(api), grace=_A_DAY)
     if all(symbol in known for symbol in symbols):
         return known
     newer = await api.optional(

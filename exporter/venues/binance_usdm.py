@@ -24,6 +24,7 @@ TIME = Endpoint("/fapi/v1/time", weight=1, signed=False)
 # A person may change the leverage at any time, but only this gauge depends on it.
 _SYMBOL_CONFIG_MAX_AGE = 60.0
 _RARELY = 3600.0
+_A_DAY = 86400.0
 
 _ADL_MAX = 4.0
 
@@ -236,8 +237,8 @@ class BinanceUsdm(BinanceVenue):
         rows = rows if isinstance(rows, list) else [rows]
         symbols, contracts, brackets, indices = await together(
             api.optional(self._symbol_configuration(api, rows)),
-            api.optional(api.venue_cached("contracts", _RARELY, lambda: _contracts(api))),
-            api.optional(api.account_cached("brackets", _RARELY, lambda: _brackets(api))),
+            api.optional(api.venue_cached("contracts", _RARELY, lambda: _contracts(api), grace=_A_DAY)),
+            api.optional(api.account_cached("brackets", _RARELY, lambda: _brackets(api), grace=_A_DAY)),
             api.optional(api.venue_cached("indices", api.interval, lambda: _indices(api))),
         )
         return parse(
