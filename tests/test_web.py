@@ -1,0 +1,434 @@
+"""The web server over real HTTP: formats, compression, pages, health, and where it listens."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import web
+from exporter.collector import AccountStatus
+from exporter.exposition import Format, Store, render
+from exporter.telemetry import Telemetry
+from exporter.web import (
+    Address,
+    ListenError,
+    accepts_gzip,
+    compress,
+    create_app,
+    listen_addresses,
+    negotiate,
+    serve,
+)
+from tests.accounts import complete_risk
+
+TEXT = Format.TEXT_0_0_4
+TEXT_1 = Format.TEXT_1_0_0
+OPENMETRICS = Format.OPENMETRICS_1_0_0
+
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+PROMETHEUS_3_TEXT = (
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2"
+)
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+ACCEPT = [
+    ("", TEXT),
+    ("*/*", TEXT),
+    ("text/*", TEXT),
+    ("text/plain", TEXT),
+    ("text/plain;version=0.0.4", TEXT),
+    ("text/plain; version=0.0.4; charset=utf-8", TEXT),
+    ('text/plain;version="0.0.4"', TEXT),
+    ("text/plain;version=1.0.0", TEXT_1),
+    ("application/openmetrics-text", OPENMETRICS),
+    ("application/openmetrics-text;version=1.0.0", OPENMETRICS),
+    ("Application/OpenMetrics-Text; Version=1.0.0; charset=utf-8", OPENMETRICS),
+    ("application/*", OPENMETRICS),
+    (PROMETHEUS_2, OPENMETRICS),
+    (PROMETHEUS_3, OPENMETRICS),
+    (PROMETHEUS_3_TEXT, TEXT_1),
+    (BROWSER, TEXT),
+    # The q-values decide, not the order.
+    ("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.5", TEXT),
+    ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9", TEXT),
+    ("text/plain;version=0.0.4;q=0.5,text/plain;version=1.0.0;q=0.501", TEXT_1),
+    # Equal q-values: the closer description, then the earlier one.
+    ("*/*,application/openmetrics-text;version=1.0.0", OPENMETRICS),
+    ("text/plain,application/openmetrics-text;version=1.0.0", OPENMETRICS),
+    ("text/plain;version=1.0.0,application/openmetrics-text;version=1.0.0", TEXT_1),
+    ("application/openmetrics-text;version=1.0.0,text/plain;version=1.0.0", OPENMETRICS),
+    # q=0 is a refusal.
+    ("text/plain;q=0,*/*", OPENMETRICS),
+    ("text/plain;version=0.0.4;q=0,*/*;q=0.1", OPENMETRICS),
+    ("text/plain;version=0.0.4;q=0,application/openmetrics-text;q=0,*/*;q=0.1", TEXT_1),
+    ("application/openmetrics-text;version=1.0.0;q=0.000,*/*", TEXT),
+    # Versions it does not speak are never the answer.
+    ("application/openmetrics-text;version=0.0.1", TEXT),
+    ("application/openmetrics-text;version=2.0.0", TEXT),
+    ("application/openmetrics-text;version=1.0.1,text/plain;version=0.0.4;q=0.1", TEXT),
+    ("application/openmetrics-text;version=2.0.0,text/plain;version=1.0.0;q=0.1", TEXT_1),
+    ("text/plain;version=2.0.0,application/openmetrics-text;version=1.0.0;q=0.1", OPENMETRICS),
+    # Neither are formats it does not speak, and where nothing fits there is text all the same.
+    ("application/json", TEXT),
+    ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", TEXT),
+    ("text/plain;q=0,application/openmetrics-text;q=0", TEXT),
+    # Malformed entries are passed over.
+    ("application/openmetrics-text;q=2,text/plain;version=1.0.0;q=0.1", TEXT_1),
+    ("application/openmetrics-text;q=abc", TEXT),
+    (";;,,;q=1,text/plain;version=1.0.0", TEXT_1),
+    ('text/plain;version="1.0.0,', TEXT),
+]
+
+
+@pytest.mark.parametrize(("accept", "expected"), ACCEPT)
+def test_the_format_follows_the_accept_header(accept: str, expected: Format) -> None:
+    assert negotiate(accept)[0] is expected
+
+
+@given(st.text(max_size=60) | st.text(st.sampled_from('*/;,=q01.v" textplain'), max_size=80))
+def test_any_accept_header_has_an_answer(accept: str) -> None:
+    format_, content_type = negotiate(accept)
+    assert content_type.startswith(format_.value)
+    accepts_gzip(accept)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"),
+        (PROMETHEUS_2, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (
+            PROMETHEUS_3,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+        ),
+        (PROMETHEUS_3_TEXT, "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
+        ("text/plain;version=1.0.0", "text/plain; version=1.0.0; charset=utf-8"),
+        # Under `dots` the names would have to be others.
+        (
+            "text/plain;version=1.0.0;escaping=dots",
+            "text/plain; version=1.0.0; charset=utf-8; escaping=underscores",
+        ),
+    ],
+)
+def test_the_content_type_names_the_version_and_what_was_asked_of_names(
+    accept: str, content_type: str
+) -> None:
+    assert negotiate(accept)[1] == content_type
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "expected"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("GZIP", True),
+        ("x-gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("*", True),
+        ("*;q=0", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0, *", False),
+        ("gzip;q=0.1, identity;q=0.5", False),
+        ("gzip;q=0.5, identity;q=0.5", True),
+        ("identity", False),
+        ("br, zstd", False),
+        ("gzip;q=nonsense", False),
+    ],
+)
+def test_gzip_follows_the_accept_encoding_header(accept_encoding: str, expected: bool) -> None:
+    assert accepts_gzip(accept_encoding) is expected
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_compressed_page_is_the_page(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    """With the faster library and without it."""
+    if not installed:
+        monkeypatch.setattr(web, "igzip", None)
+    page = b"risk_up 1.0\n" * 1000
+    packed = compress(page)
+    assert gzip.decompress(packed) == page
+    assert len(packed) < len(page) / 10
+    assert (vars(web)["igzip"] is not None) is installed
+
+
+def status(account: str = "desk-a", **fields: object) -> AccountStatus:
+    values = {"exchange": "x", "state": "up", "fresh": True, "last_success_age": 4.2, **fields}
+    return AccountStatus(account=account, **values)  # type: ignore[arg-type]  # a test's short cut
+
+
+class Site:
+    """What the server shows."""
+
+    def __init__(self) -> None:
+        telemetry = Telemetry()
+        telemetry.add_account("x", "desk-a", interval=15.0, max_age=45.0)
+        self.store = Store(telemetry, clock=lambda: 0.0)
+        self.store.put("x", "desk-a", render("x", "desk-a", complete_risk()), taken_at=0.0, max_age=1.0)
+        self.accounts: list[AccountStatus] = [status()]
+        self.ready = True
+
+    @asynccontextmanager
+    async def served(self, path: str = "/metrics") -> AsyncIterator[aiohttp.ClientSession]:
+        app = create_app(self.store, lambda: self.accounts, lambda: self.ready, telemetry_path=path)
+        async with (
+            serve(app, [Address("127.0.0.1", 0)]) as (bound,),
+            aiohttp.ClientSession(
+                f"http://{bound}",
+                auto_decompress=False,
+                skip_auto_headers=["Accept-Encoding", "Accept", "User-Agent"],
+            ) as session,
+        ):
+            yield session
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, TEXT),
+        ({"Accept": PROMETHEUS_2}, OPENMETRICS),
+        ({"Accept": PROMETHEUS_3_TEXT}, TEXT_1),
+        ({"Accept": "application/openmetrics-text;version=9.9.9"}, TEXT),
+    ],
+)
+async def test_the_page_comes_in_the_negotiated_format(headers: dict[str, str], expected: Format) -> None:
+    site = Site()
+    async with site.served() as session, session.get("/metrics", headers=headers) as answer:
+        body = await answer.read()
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith(expected.value)
+    assert "Content-Encoding" not in answer.headers
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert b'risk_account_equity{exchange="x",account="desk-a",' in body
+    assert body.endswith(b"# EOF\n") == (expected is OPENMETRICS)
+
+
+async def test_several_accept_headers_are_one_list() -> None:
+    headers = [("Accept", "text/plain;version=0.0.4;q=0.1"), ("Accept", "text/plain;version=1.0.0")]
+    async with Site().served() as session, session.get("/metrics", headers=headers) as answer:
+        assert answer.headers["Content-Type"].startswith(TEXT_1.value)
+
+
+async def test_a_large_page_is_compressed_for_who_takes_it() -> None:
+    site = Site()
+    async with site.served() as session:
+        async with session.get("/metrics", headers={"Accept-Encoding": "gzip"}) as answer:
+            packed = await answer.read()
+        async with session.get("/metrics", headers={"Accept-Encoding": "gzip;q=0"}) as plain:
+            page = await plain.read()
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert int(answer.headers["Content-Length"]) == len(packed) < len(page)
+    data = [line for line in page.splitlines() if line.startswith(b"risk_account_")]
+    assert data
+    assert [
+        line for line in gzip.decompress(packed).splitlines() if line.startswith(b"risk_account_")
+    ] == data
+
+
+async def test_a_tiny_page_is_not_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site()
+    monkeypatch.setattr(site.store, "page", lambda _format: b"risk_up 1.0\n")
+    async with (
+        site.served() as session,
+        session.get("/metrics", headers={"Accept-Encoding": "gzip"}) as answer,
+    ):
+        assert await answer.read() == b"risk_up 1.0\n"
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+async def test_head_has_the_headers_of_get_and_no_body(path: str) -> None:
+    async with Site().served() as session, session.head(path) as answer:
+        assert answer.status == 200
+        assert int(answer.headers["Content-Length"]) > 0
+        assert await answer.read() == b""
+
+
+async def test_the_path_of_the_page_can_be_another() -> None:
+    async with Site().served("/risk/metrics") as session:
+        async with session.get("/risk/metrics") as answer:
+            assert answer.status == 200
+        async with session.get("/metrics") as answer:
+            assert answer.status == 404
+        async with session.get("/") as answer:
+            assert 'href="/risk/metrics"' in await answer.text()
+
+
+@pytest.mark.parametrize("path", ["/", "metrics", "/-/healthy", "/a b", "/{x}", "", "/met?rics"])
+def test_a_path_that_cannot_be_is_refused(path: str) -> None:
+    with pytest.raises(ListenError, match="is not a path for the metrics page"):
+        create_app(Site().store, list, lambda: True, telemetry_path=path)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/unknown", 404),
+        ("GET", "/metrics/", 404),
+        ("GET", "/..%2f..%2fetc/passwd", 404),
+        ("POST", "/metrics", 405),
+        ("PUT", "/", 405),
+        ("DELETE", "/-/healthy", 405),
+    ],
+)
+async def test_other_paths_and_methods_are_refused(method: str, path: str, expected: int) -> None:
+    async with Site().served() as session, session.request(method, path) as answer:
+        assert answer.status == expected
+        assert answer.headers["Server"] == "risk-exporter"
+
+
+async def test_health_needs_nothing_but_the_server() -> None:
+    site = Site()
+    site.ready = False
+    async with site.served() as session, session.get("/-/healthy") as answer:
+        assert answer.status == 200
+
+
+async def test_readiness_waits_for_the_first_attempt_of_every_account() -> None:
+    site = Site()
+    site.ready = False
+    async with site.served() as session:
+        async with session.get("/-/ready") as answer:
+            assert answer.status == 503
+        site.ready = True
+        async with session.get("/-/ready") as answer:
+            assert answer.status == 200
+
+
+async def test_the_landing_page_links_the_pages_and_shows_how_accounts_stand() -> None:
+    site = Site()
+    site.accounts = [
+        status("desk-a"),
+        status("desk-b", state="failing", fresh=False, reason="auth", message="the key was refused"),
+        status("desk-c", state="starting", fresh=False, last_success_age=None),
+    ]
+    async with site.served() as session, session.get("/") as answer:
+        text = await answer.text()
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    for link in ("/metrics", "/-/healthy", "/-/ready"):
+        assert f'href="{link}"' in text
+    for shown in ("desk-a", "desk-b", "desk-c", "4 s ago", "never", "auth: the key was refused"):
+        assert shown in text
+
+
+async def test_the_landing_page_escapes_what_a_venue_said() -> None:
+    site = Site()
+    site.accounts = [status(state="failing", reason="exchange", message="<script>alert(1)</script> & more")]
+    async with site.served() as session, session.get("/") as answer:
+        text = await answer.text()
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text
+
+
+async def test_the_landing_page_says_so_when_no_account_is_there() -> None:
+    site = Site()
+    site.accounts = []
+    async with site.served() as session, session.get("/") as answer:
+        assert "No account is configured." in await answer.text()
+
+
+async def test_no_answer_names_the_software_below() -> None:
+    async with Site().served() as session, session.get("/metrics") as answer:
+        assert answer.headers["Server"] == "risk-exporter"
+
+
+async def test_requests_leave_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """It would hold the addresses of callers."""
+    caplog.set_level("DEBUG", "aiohttp")
+    async with Site().served() as session, session.get("/metrics") as answer:
+        assert answer.status == 200
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "shown"),
+    [
+        ("127.0.0.1:10217", Address("127.0.0.1", 10217), "127.0.0.1:10217"),
+        ("[::1]:10217", Address("::1", 10217), "[::1]:10217"),
+        ("[fe80::1%eth0]:1", Address("fe80::1%eth0", 1), "[fe80::1%eth0]:1"),
+        (":10217", Address(None, 10217), ":10217"),
+        ("localhost:0", Address("localhost", 0), "localhost:0"),
+        (" 0.0.0.0:65535 ", Address("0.0.0.0", 65535), "0.0.0.0:65535"),  # noqa: S104 (as text)
+    ],
+)
+def test_addresses_are_written_as_in_other_exporters(text: str, expected: Address, shown: str) -> None:
+    (found,) = listen_addresses([text])
+    assert found == expected
+    assert str(found) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "10217", "127.0.0.1", "::1:10217", "[::1]", "host:", "host:65536", "host:-1", "http://host:1"],
+)
+def test_an_address_that_is_none_is_refused_with_what_was_expected(text: str) -> None:
+    with pytest.raises(ListenError, match=r"expected host:port, \[ipv6\]:port or :port"):
+        listen_addresses([text])
+
+
+def test_addresses_can_be_several_but_not_none_and_not_the_same_twice() -> None:
+    assert listen_addresses(["127.0.0.1:1", "[::1]:1"]) == (Address("127.0.0.1", 1), Address("::1", 1))
+    with pytest.raises(ListenError, match="given twice"):
+        listen_addresses(["127.0.0.1:1", "127.0.0.1:1"])
+    with pytest.raises(ListenError, match="no address"):
+        listen_addresses([])
+
+
+async def test_it_listens_on_several_addresses() -> None:
+    app = create_app(Site().store, list, lambda: True)
+    async with (
+        serve(app, listen_addresses(["127.0.0.1:0", "127.0.0.1:0"])) as bound,
+        aiohttp.ClientSession() as session,
+    ):
+        assert len({address.port for address in bound}) == len(bound)
+        for address in bound:
+            async with session.get(f"http://{address}/-/healthy") as answer:
+                assert answer.status == 200
+
+
+async def test_a_taken_address_is_an_error_that_names_it_and_frees_the_others() -> None:
+    with socket.socket() as other, socket.socket() as probe:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+        probe.close()
+        taken = other.getsockname()[1]
+        app = create_app(Site().store, list, lambda: True)
+        with pytest.raises(ListenError, match=f"cannot listen on 127.0.0.1:{taken}: .*in use"):
+            async with serve(app, [Address("127.0.0.1", free), Address("127.0.0.1", taken)]):
+                pytest.fail("it must not start")
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", free))
+
+
+def test_the_faster_library_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module loads where it is not installed."""
+    monkeypatch.setitem(sys.modules, "isal", None)
+    spec = importlib.util.spec_from_file_location("web_without_isal", web.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    assert module.igzip is None
+    assert gzip.decompress(module.compress(b"risk_up 1.0\n")) == b"risk_up 1.0\n"
