@@ -21,6 +21,7 @@ from exporter.risk import assess
 from exporter.venues import bingx
 from exporter.venues.base import Response
 from exporter.venues.bingx import Bingx
+from exporter.wire import decode
 from tests.venues.harness import (
     Answer,
     QuietObserver,
@@ -113,7 +114,7 @@ async def position_of(**changed: Any) -> Position:
     return (await snapshot_of(positions=rows(row(**changed)))).positions[0]
 
 
-HEDGED = {
+HEDGED: dict[str, Any] = {
     "balance": payload(NAME, "hedged_balance.json"),
     "positions": payload(NAME, "hedged_positions.json"),
 }
@@ -481,7 +482,7 @@ class TestMaintenanceMargin:
         assert pool.maintenance_margin_rate == pytest.approx(0.1657, abs=1e-4)
 
     def test_the_documented_deduction_makes_the_schedule_continuous(self) -> None:
-        answer = bingx.decode(payload(NAME, "maint_margin_ratio.json"), bingx.Tiers, "test")
+        answer = decode(payload(NAME, "maint_margin_ratio.json"), bingx.Tiers, "test")
         assert isinstance(answer.data, list)
         tiers = bingx.maintenance_tiers(reversed(answer.data), "BTC-USDT")
         assert tiers == (
