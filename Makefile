@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+IMAGE ?= risk-exporter
+ENGINE ?=
+BASE ?=
 
 python := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -13,7 +16,7 @@ PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-inde
 	--no-emit-trusted-host pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format docs bench image lock clean
+.PHONY: help demo test lint format docs bench image lock clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -40,13 +43,18 @@ docs: $(VENV)/dev ## Writes the generated pages of docs/ again
 	mv docs/metrics.md.new docs/metrics.md
 	mv docs/venues.md.new docs/venues.md
 
-image: ## The container image, with the engine that is installed
+bench: $(VENV)/dev ## How long it takes: the risk engine on one core
+	$(python) -m benchmarks.risk_engine
+
+# The OCI format has no HEALTHCHECK; docker's own has one.
+image: ## The container image, with the engine that is installed; see CONTRIBUTING.md
 	@engine="$(ENGINE)"; \
 	for candidate in docker podman buildah; do \
 		[ -n "$$engine" ] || ! command -v $$candidate >/dev/null || engine=$$candidate; \
 	done; \
-	[ -n "$$engine" ] || { echo "docker, podman or buildah is needed"; exit 1; }; \
-	set -x; $$engine build $(IMAGE_OPTIONS) --tag "$${IMAGE:-risk-exporter}" --file Dockerfile .
+	[ -n "$$engine" ] || { echo "docker, podman or buildah is needed" >&2; exit 1; }; \
+	[ "$${engine##*/}" = docker ] && format= || format=--format=docker; \
+	set -x; $$engine build $$format $(if $(BASE),--build-arg=BASE=$(BASE)) --tag=$(IMAGE) --file=Dockerfile .
 
 # The pins are those of one interpreter: the oldest that is supported, so that they fit every newer one.
 lock: ## Takes the newest packages that pyproject.toml allows into requirements/
