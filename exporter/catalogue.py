@@ -358,8 +358,8 @@ FAMILIES: tuple[Family, ...] = (
     _family(
         "position",
         "position_info",
-        "Contract of the position and where its liquidation price comes from (venue, computed or none), as "
-        "labels; the value is always 1.",
+        "Contract of the position and where its liquidation price comes from (venue or computed; none if no "
+        "price liquidates, unknown if that cannot be told), as labels; the value is always 1.",
         samples=_position_info,
         labels=("base", "quote", "contract_kind", "liquidation_source"),
     ),

@@ -22,7 +22,7 @@ from msgspec import Struct
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
 ContractKind = Literal["linear", "inverse"]
-LiquidationSource = Literal["venue", "computed", "none"]
+LiquidationSource = Literal["venue", "computed", "none", "unknown"]
 
 NO_ITEMS: Mapping[str, str] = MappingProxyType({})
 NO_PRICES: Mapping[str, float] = MappingProxyType({})
@@ -32,7 +32,8 @@ class Contract(Struct, frozen=True):
     """What one contract of a symbol is worth.
 
     ``size`` is base units a contract for ``linear`` contracts, and quote value a contract (for example
-    100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and ``settle`` are coin codes such as ``BTC``.
+    100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and ``settle``
+    are coin codes such as ``BTC``.
     """
 
     kind: ContractKind
@@ -172,7 +173,8 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     maintenance_margin_rate: float | None = None
     """Isolated positions only: of the position's own collateral."""
     liquidation_price: float | None = None
-    liquidation_source: LiquidationSource = "none"
+    liquidation_source: LiquidationSource = "unknown"
+    """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told."""
     liquidation_distance_ratio: float | None = None
     """Relative move of the mark, against the (net) position, that reaches the liquidation price."""
     liquidation_cross_check_ratio: float | None = None

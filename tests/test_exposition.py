@@ -99,7 +99,7 @@ def test_what_is_unknown_is_absent() -> None:
         f"risk_position_quantity{{{labels}}} 1.0\n"
         f"risk_position_entry_price{{{labels}}} 100.0\n"
         f"risk_position_info{{{labels},"
-        'base="BTC",quote="USDT",contract_kind="linear",liquidation_source="none"} 1.0\n'
+        'base="BTC",quote="USDT",contract_kind="linear",liquidation_source="unknown"} 1.0\n'
         'risk_positions{exchange="x",account="a"} 1.0\n'
         'risk_positions_without_liquidation_price{exchange="x",account="a"} 1.0\n'
     )

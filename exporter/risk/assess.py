@@ -15,6 +15,7 @@ from exporter.model import (
 )
 from exporter.risk.liquidation import (
     Liquidation,
+    NoLiquidation,
     is_pair,
     isolated_liquidation,
     one_way_distance,
@@ -75,11 +76,10 @@ def computed_liquidation_prices(
         for rows in entry.symbols.values():
             liquidation = symbol_liquidation(entry, rows, settings, prices)
             for row in rows:
-                found[id(row)] = None if liquidation is None else price_of(row, liquidation)
+                found[id(row)] = price_of(row, liquidation)
     for row in facts:
         if row.position.margin_mode == "isolated":
-            liquidation = isolated_liquidation(row)
-            found[id(row)] = None if liquidation is None else price_of(row, liquidation)
+            found[id(row)] = price_of(row, isolated_liquidation(row))
     return tuple((row.position, found.get(id(row))) for row in facts)
 
 
@@ -98,7 +98,7 @@ def _assess_symbol(
     pair = is_pair(rows)
     shared = next((price for price in venue_prices if price is not None), None) if pair else None
     missing = shared is None and None in venue_prices
-    liquidation = None
+    liquidation: Liquidation | NoLiquidation = NoLiquidation.UNKNOWN
     if entry is not None and (missing or settings.cross_check):
         liquidation = symbol_liquidation(entry, rows, settings, prices)
     excess = None if entry is None else entry.excess
@@ -114,7 +114,8 @@ def _assess_symbol(
 def _assess_isolated(row: Facts, settings: RiskSettings) -> PositionRisk:
     """Assess an isolated position, which is a pool of its own."""
     venue = positive(row.position.liquidation_price)
-    liquidation = isolated_liquidation(row) if venue is None or settings.cross_check else None
+    wanted = venue is None or settings.cross_check
+    liquidation = isolated_liquidation(row) if wanted else NoLiquidation.UNKNOWN
     distance = None if venue is None else one_way_distance(row, venue)
     return _position_risk(row, venue, distance, liquidation, settings)
 
@@ -123,18 +124,19 @@ def _position_risk(
     row: Facts,
     venue: float | None,
     venue_distance: float | None,
-    computed_at: Liquidation | None,
+    computed_at: Liquidation | NoLiquidation,
     settings: RiskSettings,
 ) -> PositionRisk:
     """Join what the venue says about liquidation with what was computed; the venue's word comes first."""
-    computed = None if computed_at is None else price_of(row, computed_at)
-    source: LiquidationSource = "none"
+    computed = price_of(row, computed_at)
+    # "none" is said only where it is certain that no price liquidates: a venue's silence is not enough.
+    source: LiquidationSource = "none" if computed_at is NoLiquidation.IMPOSSIBLE else "unknown"
     price = distance = check = None
     if venue is not None:
         source, price, distance = "venue", venue, venue_distance
         if settings.cross_check and computed is not None:
             check = finite((computed - venue) / venue)
-    elif computed_at is not None and computed is not None:
+    elif isinstance(computed_at, Liquidation) and computed is not None:
         source, price, distance = "computed", computed, finite(computed_at.distance)
     rate = None
     if row.position.margin_mode == "isolated":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from exporter.model import RiskSettings
 from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Excess, Leg
@@ -34,6 +35,13 @@ class Liquidation:
     distance: float
 
 
+class NoLiquidation(Enum):
+    """Why there is no price."""
+
+    IMPOSSIBLE = "no price of the symbol liquidates the pool"
+    UNKNOWN = "something the answer needs is unknown"
+
+
 def liquidation_factor(excess: float, legs: Sequence[Leg]) -> float | None:
     """Factor on one symbol's mark that takes the excess to 0, the nearest of both directions.
 
@@ -51,43 +59,42 @@ def liquidation_factor(excess: float, legs: Sequence[Leg]) -> float | None:
 
 def symbol_liquidation(
     entry: Pool, rows: list[Facts], settings: RiskSettings, prices: Mapping[str, float]
-) -> Liquidation | None:
-    """Where one symbol's cross positions liquidate their pool.
-
-    None where no price does or something the answer needs is unknown.
-    """
+) -> Liquidation | NoLiquidation:
+    """Where one symbol's cross positions liquidate their pool."""
     excess = entry.excess
     legs = legs_of(rows, entry, settings, prices, coins_move=False)
     if excess is None or legs is None or entry.maintenance_margin is None:
-        return None
+        return NoLiquidation.UNKNOWN
     if entry.position_share is None:
         # Other positions are known only as a part of the pool's total, which must then have room for them.
         own = sum(leg.at(1.0)[1] for leg in legs)
         if own > entry.maintenance_margin:
-            return None
+            return NoLiquidation.UNKNOWN
     return _liquidation(excess, legs)
 
 
-def isolated_liquidation(row: Facts) -> Liquidation | None:
-    """Where an isolated position, which is a pool of its own, is liquidated; None as above."""
+def isolated_liquidation(row: Facts) -> Liquidation | NoLiquidation:
+    """Where an isolated position, which is a pool of its own, is liquidated."""
     leg = leg_from([row])
     equity, margin = row.isolated_equity, row.maintenance_margin
     if leg is None or equity is None or margin is None:
-        return None
+        return NoLiquidation.UNKNOWN
     excess = finite(equity - margin)
-    return None if excess is None else _liquidation(excess, [leg])
+    return NoLiquidation.UNKNOWN if excess is None else _liquidation(excess, [leg])
 
 
-def _liquidation(excess: float, legs: Sequence[Leg]) -> Liquidation | None:
+def _liquidation(excess: float, legs: Sequence[Leg]) -> Liquidation | NoLiquidation:
     factor = liquidation_factor(excess, legs)
     if excess > 0.0:
-        return None if factor is None else Liquidation(factor, abs(factor - 1.0))
+        return NoLiquidation.IMPOSSIBLE if factor is None else Liquidation(factor, abs(factor - 1.0))
     return Liquidation(1.0, 0.0) if factor is None else Liquidation(factor, -abs(factor - 1.0))
 
 
-def price_of(row: Facts, liquidation: Liquidation) -> float | None:
-    """The liquidation price in the contract's quote currency."""
-    return None if row.mark is None else positive(row.mark * liquidation.factor)
+def price_of(row: Facts, liquidation: Liquidation | NoLiquidation) -> float | None:
+    """The liquidation price in the contract's quote currency; None where there is none."""
+    if row.mark is None or isinstance(liquidation, NoLiquidation):
+        return None
+    return positive(row.mark * liquidation.factor)
 
 
 def is_pair(rows: Sequence[Facts]) -> bool:

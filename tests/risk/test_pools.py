@@ -39,7 +39,7 @@ def test_an_isolated_position_of_unknown_collateral_leaves_the_rate_unknown() ->
     risk = account(MarginPool(currency="USDT", equity=90.0), *rows)
     assert pool_of(risk).maintenance_margin_rate is None
     assert pool_of(risk).liquidation_shock_down is None
-    assert risk.positions[0].liquidation_source == "none"
+    assert risk.positions[0].liquidation_source == "unknown"
     assert risk.positions[1].maintenance_margin_rate is None
 
 
@@ -164,7 +164,7 @@ def test_one_position_of_unknown_maintenance_margin_leaves_price_rate_and_shock_
     assert (pool.maintenance_margin, pool.maintenance_margin_rate) == (None, None)
     assert (pool.liquidation_shock_up, pool.liquidation_shock_down, pool.stress) == (None, None, ())
     for row in risk.positions:
-        assert (row.liquidation_price, row.liquidation_source) == (None, "none")
+        assert (row.liquidation_price, row.liquidation_source) == (None, "unknown")
 
 
 def test_the_only_unknown_maintenance_margin_is_what_the_pools_total_leaves() -> None:
@@ -180,7 +180,7 @@ def test_a_remainder_that_cannot_be_a_requirement_is_given_to_nobody(total: floa
     rows = (position(X, mark_price=100.0, maintenance_margin=1.0), position(Y, mark_price=100.0))
     risk = account(MarginPool(currency="USDT", margin_equity=500.0, maintenance_margin=total), *rows)
     assert risk.positions[1].maintenance_margin is None
-    assert risk.positions[1].liquidation_source == "none"
+    assert risk.positions[1].liquidation_source == "unknown"
     assert pool_of(risk).maintenance_margin_rate == pytest.approx(total / 500.0)
     assert pool_of(risk).liquidation_shock_down is None
 
@@ -193,7 +193,7 @@ def test_the_price_of_a_known_position_follows_from_the_pools_total_however_othe
     )
     risk = account(MarginPool(currency="USDT", margin_equity=50.0, maintenance_margin=3.0), *rows)
     assert risk.positions[0].liquidation_price == pytest.approx(52.0 / 0.99)
-    assert [row.liquidation_source for row in risk.positions] == ["computed", "none", "none"]
+    assert [row.liquidation_source for row in risk.positions] == ["computed", "unknown", "unknown"]
     assert pool_of(risk).liquidation_shock_down is None
 
 
@@ -204,13 +204,13 @@ def test_a_pool_total_too_small_for_the_known_position_gives_no_price() -> None:
         position(linear("Z"), mark_price=100.0),
     )
     risk = account(MarginPool(currency="USDT", margin_equity=50.0, maintenance_margin=3.0), *rows)
-    assert [row.liquidation_source for row in risk.positions] == ["none", "none", "none"]
+    assert [row.liquidation_source for row in risk.positions] == ["unknown", "unknown", "unknown"]
 
 
 def test_a_cross_position_whose_pool_is_missing_has_nothing_computed() -> None:
     row = position(X, mark_price=100.0, maintenance_margin=1.0)
     risk = account(MarginPool(currency="BTC", margin_equity=1.0), row)
-    assert risk.positions[0].liquidation_source == "none"
+    assert risk.positions[0].liquidation_source == "unknown"
     assert risk.positions[0].notional_usd == 100.0
     assert pool_of(risk).gross_notional_usd == 0.0
 
@@ -237,7 +237,7 @@ def test_a_multi_asset_pool_converts_what_its_positions_require() -> None:
     unpriced = account(pool, *rows)
     assert pool_of(unpriced).maintenance_margin is None
     assert pool_of(unpriced).maintenance_margin_rate is None
-    assert unpriced.positions[0].liquidation_source == "none"
+    assert unpriced.positions[0].liquidation_source == "unknown"
 
 
 def test_a_peg_goes_before_the_venues_price() -> None:

@@ -443,6 +443,6 @@ def test_a_symbol_without_contract_size_has_no_notional_and_no_price() -> None:
     )
     snapshot = AccountSnapshot(pools=(MarginPool(currency="USDT", margin_equity=5.0),), positions=(row,))
     risk = assess(snapshot, SETTINGS)
-    assert (risk.positions[0].notional_usd, risk.positions[0].liquidation_source) == (None, "none")
+    assert (risk.positions[0].notional_usd, risk.positions[0].liquidation_source) == (None, "unknown")
     assert risk.pools[0].maintenance_margin_rate == pytest.approx(0.2)
     assert risk.pools[0].liquidation_shock_down is None
