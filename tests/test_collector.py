@@ -317,6 +317,20 @@ async def test_one_line_is_logged_when_the_state_changes_and_none_in_between() -
     assert lines[3]["failed_for"] == "60s"
 
 
+async def test_a_failure_soon_after_a_recovery_is_logged() -> None:
+    desk = Desk()
+    with capture_logs() as lines:
+        for _ in range(2):
+            desk.venue.fails(NETWORK)
+            await desk.collect()
+            desk.clock.advance(15.0)
+            desk.venue.says(snapshot())
+            await desk.collect()
+            desk.clock.advance(15.0)
+    failed, works = "collection failed", "collection works again"
+    assert [line["event"] for line in lines] == [failed, works, failed, works]
+
+
 async def test_a_failure_that_lasts_is_logged_again_after_a_while() -> None:
     desk = Desk()
     desk.venue.fails(NETWORK)
