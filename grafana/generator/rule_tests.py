@@ -9,6 +9,8 @@ The numbers stand here in full and are not taken from the tables of rules and th
 when those change.
 """
 
+# ruff: noqa: PLR0917 - a table of cases reads better without the names of its columns in every row
+
 from __future__ import annotations
 
 import math
@@ -28,7 +30,7 @@ ExporterState = Literal["up", "down", "gone"]
 Values = Sequence[float | None]
 T = TypeVar("T")
 
-EXPORTER: Final = {"job": "risk", "instance": "exporter:9464"}
+EXPORTER: Final = {"job": "risk", "instance": "exporter:10217"}
 MAIN: Final = {"exchange": "binance_usdm", "account": "main"}
 POOL: Final = {**MAIN, "currency": "USDT"}
 POSITION: Final = {
@@ -104,7 +106,9 @@ class World:
             for minute, state in enumerate(states):
                 last = success[-1] if success else None
                 success.append(minute * 60.0 if state == "ok" else last)
-                errors.append((errors[-1] if errors else 0.0) + (state in {"failing", "blind"} and minute > 0))
+                errors.append(
+                    (errors[-1] if errors else 0.0) + (state in {"failing", "blind"} and minute > 0)
+                )
             meta: tuple[tuple[str, dict[str, str], Values], ...] = (
                 ("risk_up", labels, [float(state == "ok") for state in states]),
                 ("risk_collector_last_success_timestamp_seconds", labels, success),
@@ -177,7 +181,8 @@ def make_test(
     test: dict[str, Any] = {"interval": "1m", "name": name, "input_series": world.input_series()}
     if annotated is not None:
         wanted = [
-            {"exp_labels": dict(alert.labels), "exp_annotations": alert.annotations} for alert in (expected, *also)
+            {"exp_labels": dict(alert.labels), "exp_annotations": alert.annotations}
+            for alert in (expected, *also)
         ]
         test["alert_rule_test"] = [
             {"eval_time": f"{annotated}m", "alertname": expected.alert, "exp_alerts": wanted}
@@ -252,7 +257,9 @@ class RiskCase:
                 world(
                     self.danger,
                     quiet + 12,
-                    exporter=states(("up", start + 1), ("down", max(self.hold - 1, 0)), ("up", 3), ("down", 4)),
+                    exporter=states(
+                        ("up", start + 1), ("down", max(self.hold - 1, 0)), ("up", 3), ("down", 4)
+                    ),
                 ),
                 self.expected,
                 firing=[first, first + 3, first + 6, first + 10],
@@ -317,7 +324,9 @@ def _account_url() -> str:
 LAST_KNOWN: Final = " If the account is failing, this is the last known value."
 
 
-def _simple(name: str, labels: dict[str, str]) -> Callable[[float, int, int], list[tuple[str, dict[str, str], Values]]]:
+def _simple(
+    name: str, labels: dict[str, str]
+) -> Callable[[float, int, int], list[tuple[str, dict[str, str], Values]]]:
     """One series that vanishes when the danger is over, while the account is collected all the time."""
 
     def series(value: float, prelude: int, lasts: int) -> list[tuple[str, dict[str, str], Values]]:
@@ -402,13 +411,16 @@ def _unknown_price_without_rate(value: float, _: int, lasts: int) -> list[tuple[
     return _unknown_price_with_rate(1, 0, lasts)
 
 
-def _near(severity: str, value: float, calm: float, hold: int, keep: int, percent: str, limit: str) -> RiskCase:
+def _near(
+    severity: str, value: float, calm: float, hold: int, keep: int, percent: str, limit: str
+) -> RiskCase:
     return RiskCase(
         expected=Expected(
             alert="RiskLiquidationNear",
             labels={"severity": severity, "category": "risk", **POSITION},
             summary=f"BTCUSDT long (cross) of main on binance_usdm is {percent} from liquidation",
-            description=f"The mark price has {percent} to go against the position until it reaches the liquidation "
+            description=f"The mark price has {percent} to go against the position until it reaches the "
+            "liquidation "
             f"price (limit {limit})." + LAST_KNOWN,
             dashboard=_position_url(),
         ),
@@ -448,7 +460,8 @@ def _rate_case(severity: str, value: float, calm: float, hold: int, percent: str
             alert="RiskMaintenanceMarginRateHigh",
             labels={"severity": severity, "category": "risk", **POOL},
             summary=f"Maintenance margin rate of main on binance_usdm, pool USDT, is {percent}",
-            description=f"Maintenance margin / equity of the cross positions is {percent} (limit {limit}; 100% is "
+            description=f"Maintenance margin / equity of the cross positions is {percent} (limit {limit}; "
+            "100% is "
             "liquidation; +Inf% means that no equity is left)." + LAST_KNOWN,
             dashboard=_account_url(),
         ),
@@ -522,7 +535,7 @@ def _peg_case(
         ),
         hold=5,
         keep=30,
-        series=_simple("risk_asset_price_usd", {**POOL, "asset": "USDC"}),
+        series=_simple("risk_asset_price_usd", {**MAIN, "asset": "USDC"}),
         danger=value,
         calm=calm,
     )
@@ -555,7 +568,8 @@ def _unknown_case(
 _UNKNOWN_INFO: Final = _unknown_case(
     "info",
     "",
-    "Neither the venue nor the exporter knows a liquidation price of this cross position. That is right for a "
+    "Neither the venue nor the exporter knows a liquidation price of this cross position. That is right for "
+    "a "
     "well hedged one. The account's margin rate and shock are watched.",
     _unknown_price_with_rate,
 )
@@ -573,7 +587,8 @@ RISK_CASES: Final = (
             alert="RiskLiquidationProjected",
             labels={"severity": "critical", "category": "risk", **POSITION},
             summary="BTCUSDT long (cross) of main on binance_usdm reaches liquidation in 53m 30s",
-            description="At the slower of its speeds over 5 and 15 minutes the position reaches its liquidation "
+            description="At the slower of its speeds over 5 and 15 minutes the position reaches its "
+            "liquidation "
             "price in 53m 30s (limit 1h)." + LAST_KNOWN,
             dashboard=_position_url(),
         ),
@@ -662,7 +677,8 @@ RISK_CASES: Final = (
             alert="RiskStressBreach",
             labels={"severity": "warning", "category": "risk", **POOL, "shock": "-0.1"},
             summary="main on binance_usdm, pool USDT, does not survive the configured shock -0.1",
-            description="If every mark moved by -0.1 (-0.1 is a fall of 10 %) the maintenance margin rate would be "
+            description="If every mark moved by -0.1 (-0.1 is a fall of 10 %) the maintenance margin rate "
+            "would be "
             "101%; 100% is liquidation." + LAST_KNOWN,
             dashboard=_account_url(),
         ),
@@ -677,7 +693,8 @@ RISK_CASES: Final = (
             alert="RiskAdlQueueFront",
             labels={"severity": "warning", "category": "risk", **POSITION},
             summary="BTCUSDT long (cross) of main on binance_usdm is in front of the auto-deleveraging queue",
-            description="Place 96% in the queue (100% is first). In a crash the exchange may close this winning "
+            description="Place 96% in the queue (100% is first). In a crash the exchange may close this "
+            "winning "
             "position, which unhedges whatever it hedges." + LAST_KNOWN,
             dashboard=_position_url(),
         ),
@@ -691,7 +708,8 @@ RISK_CASES: Final = (
     _unknown_case(
         "warning",
         ", nor has the account a margin rate",
-        "Neither the liquidation price of this cross position nor the maintenance margin rate of its account is "
+        "Neither the liquidation price of this cross position nor the maintenance margin rate of its "
+        "account is "
         "known: nothing here would page before a liquidation.",
         _unknown_price_without_rate,
         also=(_UNKNOWN_INFO.expected,),
@@ -725,7 +743,8 @@ def _collection_failing() -> list[dict[str, Any]]:
         alert="RiskCollectionFailing",
         labels={"severity": "warning", "category": "collection", **SOURCE},
         summary="Collecting main on binance_usdm fails",
-        description="The last collections failed. Data are kept until they reach their maximum age, then they "
+        description="The last collections failed. Data are kept until they reach their maximum age, then "
+        "they "
         "vanish. The Exporter dashboard names the reason.",
         dashboard=_EXPORTER_ACCOUNT,
     )
@@ -781,7 +800,8 @@ def _data_stale() -> list[dict[str, Any]]:
             alert="RiskDataStale",
             labels={"severity": "critical", "category": "blindness", **SOURCE},
             summary=f"Nobody sees main on binance_usdm: no data for {age}",
-            description=f"The newest data are {age} old (+Inf: never collected), which is more than the configured "
+            description=f"The newest data are {age} old (+Inf: never collected), which is more than the "
+            "configured "
             "maximum age. Risk alerts of this account show their last known values.",
             dashboard=_EXPORTER_ACCOUNT,
         )
@@ -869,7 +889,8 @@ def _key_rejected() -> list[dict[str, Any]]:
             alert="RiskKeyRejected",
             labels={"severity": "warning", "category": "collection", **SOURCE},
             summary="The API key of main on binance_usdm is rejected",
-            description=f"The venue refused the key or its permissions; about {count} refusals in 10 minutes. "
+            description=f"The venue refused the key or its permissions; about {count} refusals in 10 "
+            "minutes. "
             "No retry repairs this.",
             dashboard=_EXPORTER_ACCOUNT,
         )
@@ -928,7 +949,8 @@ def _venue_down() -> list[dict[str, Any]]:
         alert="RiskVenueDown",
         labels={"severity": "warning", "category": "venue", "exchange": "binance_usdm", **EXPORTER},
         summary="No account on binance_usdm can be collected",
-        description="All accounts of the exchange fail, with timeouts, network errors or errors of the exchange. "
+        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
+        "exchange. "
         "Their collection alerts are silenced, the risk alerts are not.",
         dashboard=_EXPORTER_EXCHANGE,
     )
@@ -957,7 +979,9 @@ def _venue_down() -> list[dict[str, Any]]:
     ] + [
         make_test(
             "does not fire for one failed round",
-            World(20, accounts=accounts(_states(("ok", 5), ("failing", 1)), _states(("ok", 5), ("failing", 1)))),
+            World(
+                20, accounts=accounts(_states(("ok", 5), ("failing", 1)), _states(("ok", 5), ("failing", 1)))
+            ),
             expected,
             silent=range(20),
         ),
@@ -1019,7 +1043,8 @@ def _clock_skew() -> list[dict[str, Any]]:
         alert="RiskClockSkew",
         labels={"severity": "warning", "category": "collection", "exchange": "binance_usdm", **EXPORTER},
         summary="The clocks of the exporter and binance_usdm differ by 1.01s",
-        description="The clocks differ by 1.01s (limit 1s). Signed requests will be refused, and ages are wrong.",
+        description="The clocks differ by 1.01s (limit 1s). Signed requests will be refused, and ages are "
+        "wrong.",
         dashboard=_EXPORTER_EXCHANGE,
     )
 
@@ -1038,18 +1063,25 @@ def _clock_skew() -> list[dict[str, Any]]:
             annotated=5,
         ),
         make_test("fires for a clock that is behind", world(20, span((-1.01, 20))), expected, firing=[5]),
-        make_test("does not fire just below its limit", world(20, span((0.99, 20))), expected, silent=[5, 19]),
+        make_test(
+            "does not fire just below its limit", world(20, span((0.99, 20))), expected, silent=[5, 19]
+        ),
         make_test(
             "neither resolves nor starts anew while scrapes are lost",
-            world(20, span((1.01, 2), (None, 3), *[(v, 1) for v in lost]), exporter=_states(
-                ("up", 2), ("down", 3), ("up", 6), ("down", 4), ("up", 5))),
+            world(
+                20,
+                span((1.01, 2), (None, 3), *[(v, 1) for v in lost]),
+                exporter=_states(("up", 2), ("down", 3), ("up", 6), ("down", 4), ("up", 5)),
+            ),
             expected,
             firing=[5, 10, 12, 14, 19],
             silent=[4],
         ),
         make_test(
             "keeps firing while the exporter is gone",
-            world(200, span((1.01, 10), (None, 190)), exporter=_states(("up", 10), ("down", 90), ("gone", 100))),
+            world(
+                200, span((1.01, 10), (None, 190)), exporter=_states(("up", 10), ("down", 90), ("gone", 100))
+            ),
             expected,
             firing=[9, 10, 60, 150, 199],
         ),
@@ -1062,12 +1094,13 @@ def _exporter_down() -> list[dict[str, Any]]:
             alert="RiskExporterDown",
             labels={"severity": "critical", "category": "exporter", **labels},
             summary=f"risk-exporter {labels.get('instance', '')} does not answer Prometheus",
-            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that fired keep "
+            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that "
+            "fired keep "
             "firing with their last known values; new dangers are not seen.",
             dashboard="/d/risk-exporter",
         )
 
-    second = {"job": "risk", "instance": "exporter-2:9464"}
+    second = {"job": "risk", "instance": "exporter-2:10217"}
     info = {"version": "1.0.0", **second}
     return [
         make_test(
@@ -1159,12 +1192,16 @@ def _recording_tests() -> list[dict[str, Any]]:
         ("risk_position_notional_usd", {**POSITION, **second, "symbol": "SOLUSDT"}, [100.0]),
         ("risk_position_info", {**POSITION, **second, "symbol": "SOLUSDT", "base": "SOL", **info}, [1.0]),
     ]
-    twin = {**POSITION, "job": "risk", "instance": "exporter-2:9464"}
-    twin_source = {**MAIN, "job": "risk", "instance": "exporter-2:9464"}
+    twin = {**POSITION, "job": "risk", "instance": "exporter-2:10217"}
+    twin_source = {**MAIN, "job": "risk", "instance": "exporter-2:10217"}
     return [
         _recorded(
             "a position that was closed is not brought back when the account fails later",
-            World(60, accounts={KEY: _states(("ok", 20), ("blind", 40))}, data=[(distance, POSITION, span((0.04, 10), (None, 1)))]),
+            World(
+                60,
+                accounts={KEY: _states(("ok", 20), ("blind", 40))},
+                data=[(distance, POSITION, span((0.04, 10), (None, 1)))],
+            ),
             (known, 9, [(of_position, 0.04)]),
             (known, 10, []),
             (known, 25, []),
@@ -1172,13 +1209,21 @@ def _recording_tests() -> list[dict[str, Any]]:
         ),
         _recorded(
             "the last known value ends with the first successful collection that lacks the position",
-            World(60, accounts={KEY: _states(("ok", 10), ("blind", 20), ("ok", 30))}, data=[(distance, POSITION, span((0.04, 20), (None, 1)))]),
+            World(
+                60,
+                accounts={KEY: _states(("ok", 10), ("blind", 20), ("ok", 30))},
+                data=[(distance, POSITION, span((0.04, 20), (None, 1)))],
+            ),
             (known, 29, [(of_position, 0.04)]),
             (known, 30, []),
         ),
         _recorded(
             "a new value replaces the last known one as soon as the account is collected",
-            World(60, accounts={KEY: _states(("ok", 10), ("blind", 20), ("ok", 30))}, data=[(distance, POSITION, span((0.04, 20), (0.3, 1)))]),
+            World(
+                60,
+                accounts={KEY: _states(("ok", 10), ("blind", 20), ("ok", 30))},
+                data=[(distance, POSITION, span((0.04, 20), (0.3, 1)))],
+            ),
             (known, 29, [(of_position, 0.04)]),
             (known, 30, [(of_position, 0.3)]),
         ),
@@ -1189,8 +1234,11 @@ def _recording_tests() -> list[dict[str, Any]]:
                 accounts={KEY: _states(("ok", 10), ("blind", 50))},
                 data=[(distance, POSITION, [0.04])],
                 extra=[
-                    (selector("up", {"job": "risk", "instance": "exporter-2:9464"}), [1.0]),
-                    (selector("risk_exporter_build_info", {"job": "risk", "instance": "exporter-2:9464"}), [1.0]),
+                    (selector("up", {"job": "risk", "instance": "exporter-2:10217"}), [1.0]),
+                    (
+                        selector("risk_exporter_build_info", {"job": "risk", "instance": "exporter-2:10217"}),
+                        [1.0],
+                    ),
                     (selector("risk_up", twin_source), [1.0]),
                     (
                         selector("risk_collector_last_success_timestamp_seconds", twin_source),
@@ -1204,7 +1252,8 @@ def _recording_tests() -> list[dict[str, Any]]:
             (known, 30, [(of_position, 0.2)]),
         ),
         _recorded(
-            "volatility is the deviation of 5-minute returns scaled by the square root of time, and waits for history",
+            "volatility is the deviation of 5-minute returns scaled by the square root of time, and waits "
+            "for history",
             World(200, accounts={KEY: []}, data=_sigmas(3, 0, 200)),
             ("symbol:mark_price_volatility:day", 30, []),
             (
@@ -1260,25 +1309,40 @@ def _recording_tests() -> list[dict[str, Any]]:
             ("account:equity_usd:sum", 9, [(selector("account:equity_usd:sum", MAIN), 51000)]),
             ("account:equity_usd:sum", 12, []),
             ("account:equity_usd_drawdown_1d:known", 12, []),
-            ("account:equity_usd_drawdown_1d:known", 16, [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)]),
+            (
+                "account:equity_usd_drawdown_1d:known",
+                16,
+                [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)],
+            ),
         ),
         _recorded(
             "exposure sums long and short positions of a coin over accounts, and leaves out what is not seen",
-            World(60, accounts={KEY: _states(("ok", 20), ("blind", 40)), ("bingx", "spare"): []}, data=positions),
+            World(
+                60, accounts={KEY: _states(("ok", 20), ("blind", 40)), ("bingx", "spare"): []}, data=positions
+            ),
             (
                 "base:gross_notional_usd:sum",
                 10,
-                [('base:gross_notional_usd:sum{base="BTC"}', 900), ('base:gross_notional_usd:sum{base="SOL"}', 100)],
+                [
+                    ('base:gross_notional_usd:sum{base="BTC"}', 900),
+                    ('base:gross_notional_usd:sum{base="SOL"}', 100),
+                ],
             ),
             (
                 "base:net_notional_usd:sum",
                 10,
-                [('base:net_notional_usd:sum{base="BTC"}', 500), ('base:net_notional_usd:sum{base="SOL"}', 100)],
+                [
+                    ('base:net_notional_usd:sum{base="BTC"}', 500),
+                    ('base:net_notional_usd:sum{base="SOL"}', 100),
+                ],
             ),
             (
                 "base:net_notional_usd:sum",
                 30,
-                [('base:net_notional_usd:sum{base="BTC"}', -200), ('base:net_notional_usd:sum{base="SOL"}', 100)],
+                [
+                    ('base:net_notional_usd:sum{base="BTC"}', -200),
+                    ('base:net_notional_usd:sum{base="SOL"}', 100),
+                ],
             ),
             (
                 "base:gross_notional_usd_share:known",
@@ -1296,13 +1360,29 @@ def _window_tests() -> list[dict[str, Any]]:
     """Drawdown over days, in steps of 5 minutes."""
     day = 24 * 12
     equity = span((1000.0, day), (800.0, 2 * day))
-    world = World(3 * day, accounts={KEY: []}, data=[("risk_account_equity", POOL, equity), ("risk_account_equity_usd", POOL, equity)])
+    world = World(
+        3 * day,
+        accounts={KEY: []},
+        data=[("risk_account_equity", POOL, equity), ("risk_account_equity_usd", POOL, equity)],
+    )
     test = _recorded(
         "a peak of two days ago counts for the drawdown of 7 days and no longer for that of one",
         world,
-        ("account:equity_usd_drawdown_1d:known", day + 12, [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0.2)]),
-        ("account:equity_usd_drawdown_1d:known", 3 * day - 1, [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)]),
-        ("account:equity_usd_drawdown_7d:known", 3 * day - 1, [(selector("account:equity_usd_drawdown_7d:known", MAIN), 0.2)]),
+        (
+            "account:equity_usd_drawdown_1d:known",
+            day + 12,
+            [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0.2)],
+        ),
+        (
+            "account:equity_usd_drawdown_1d:known",
+            3 * day - 1,
+            [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)],
+        ),
+        (
+            "account:equity_usd_drawdown_7d:known",
+            3 * day - 1,
+            [(selector("account:equity_usd_drawdown_7d:known", MAIN), 0.2)],
+        ),
     )
     for check in test["promql_expr_test"]:
         check["eval_time"] = f"{5 * int(check['eval_time'][:-1])}m"

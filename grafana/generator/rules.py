@@ -3,9 +3,9 @@
 *Last known values.* When an account cannot be collected any longer its series vanish, and they must, because
 old numbers would be lies. An alert that watched such a series would resolve at the very moment nobody can see
 the account. So alerts watch series that end in ``:known``. Such a rule repeats its own last value while the
-account cannot be collected or its exporter does not answer, and follows the exporter's series otherwise. A position
-that was closed, or an account that was taken out of the configuration, vanishes from it with the next
-evaluation. Dashboards show the exporter's own series, which are never old.
+account cannot be collected or its exporter does not answer, and follows the exporter's series otherwise. A
+position that was closed, or an account that was taken out of the configuration, vanishes from it with the
+next evaluation. Dashboards show the exporter's own series, which are never old.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ FRESHNESS = Group(
             (0 * max by (job, instance) (risk_exporter_build_info))
             or
             (
-              1 + 0 * (exporter:silent:bool or max by (job, instance) (last_over_time(risk_exporter_build_info[1d])))
+              1 + 0 * (
+                exporter:silent:bool
+                or max by (job, instance) (last_over_time(risk_exporter_build_info[1d]))
+              )
                 and on (job, instance) up == 0
             )
             or
@@ -135,7 +138,8 @@ FRESHNESS = Group(
         ),
         Recording(
             record="account:up:known",
-            about="1 if the last collection of the account succeeded, 0 if it failed or its exporter is silent; "
+            about="1 if the last collection of the account succeeded, 0 if it failed or its exporter is "
+            "silent; "
             "absent once the account is taken out of the configuration.",
             expr=f"""
             max by ({SOURCE}) (risk_up)
@@ -180,7 +184,8 @@ FRESHNESS = Group(
         ),
         Recording(
             record="account:blind:bool",
-            about="1 if no exporter has data of the account that are both from a successful collection and young "
+            about="1 if no exporter has data of the account that are both from a successful collection and "
+            "young "
             "enough, else 0.",
             expr="1 - max by (exchange, account) (account:up:known * (1 - account:stale:bool))",
         ),
@@ -199,7 +204,8 @@ FRESHNESS = Group(
         ),
         Recording(
             record="exchange:venue_errors:increase5m",
-            about="Collections of the last 5 minutes that failed because the exchange did not answer properly.",
+            about="Collections of the last 5 minutes that failed because the exchange did not answer "
+            "properly.",
             expr=f"""
             sum by (exchange, job, instance) (
               increase(risk_collector_errors_total{{reason=~"{_REASON_VENUE}"}}[5m])
@@ -224,7 +230,7 @@ FRESHNESS = Group(
         ),
         _source_known(
             "exchange:clock_offset_seconds:known",
-            "max by (exchange, account, job, instance) (abs(risk_api_clock_offset_seconds))",
+            "max by (exchange, job, instance) (abs(risk_api_clock_offset_seconds))",
             "Distance between the exchange's clock and the exporter's, unsigned.",
         ),
     ),
@@ -472,7 +478,8 @@ def _liquidation_near(severity: Severity, limit: Threshold, hold: str, why: str,
         hold_reason=why,
         keep=keep,
         summary=f"{_POSITION_NAME} of {_WHERE} is {{{{ $value | humanizePercentage }}}} from liquidation",
-        description="The mark price has {{ $value | humanizePercentage }} to go against the position until it "
+        description="The mark price has {{ $value | humanizePercentage }} to go against the position until "
+        "it "
         f"reaches the liquidation price (limit {limit.value:.0%})." + _LAST_KNOWN,
         dashboard=_OF_POSITION,
     )
@@ -488,9 +495,12 @@ def _liquidation_sigmas(severity: Severity, limit: Threshold) -> Alert:
         hold="5m",
         hold_reason="volatility moves slowly; a jump of one mark passes",
         keep="15m",
-        summary=f'{_POSITION_NAME} of {_WHERE} is {{{{ $value | printf "%.1f" }}}} daily sigmas from liquidation',
-        description='The liquidation price is {{ $value | printf "%.2f" }} standard deviations of a day\'s move '
-        f"away (limit {limit.text}): in this market the percentage alone looks safer than it is." + _LAST_KNOWN,
+        summary=f'{_POSITION_NAME} of {_WHERE} is {{{{ $value | printf "%.1f" }}}} daily sigmas from '
+        "liquidation",
+        description='The liquidation price is {{ $value | printf "%.2f" }} standard deviations of a '
+        "day's move "
+        f"away (limit {limit.text}): in this market the percentage alone looks safer than it is."
+        + _LAST_KNOWN,
         dashboard=_OF_POSITION,
     )
 
@@ -505,7 +515,8 @@ def _rate_high(severity: Severity, limit: Threshold, hold: str, why: str) -> Ale
         hold=hold,
         hold_reason=why,
         keep="10m",
-        summary=f"Maintenance margin rate of {_WHERE}, {_POOL_NAME}, is {{{{ $value | humanizePercentage }}}}",
+        summary=f"Maintenance margin rate of {_WHERE}, {_POOL_NAME}, is "
+        f"{{{{ $value | humanizePercentage }}}}",
         description="Maintenance margin / equity of the cross positions is {{ $value | humanizePercentage }} "
         f"(limit {limit.value:.0%}; 100% is liquidation; +Inf% means that no equity is left)." + _LAST_KNOWN,
         dashboard=_OF_ACCOUNT,
@@ -522,8 +533,10 @@ def _shock_small(severity: Severity, limit: Threshold, hold: str, why: str) -> A
         hold=hold,
         hold_reason=why,
         keep="10m",
-        summary=f"A joint move {{{{ $labels.direction }}}} of {{{{ $value | humanizePercentage }}}} liquidates {_WHERE}",
-        description="If all marks moved {{ $labels.direction }} by {{ $value | humanizePercentage }} at once, "
+        summary=f"A joint move {{{{ $labels.direction }}}} of {{{{ $value | humanizePercentage }}}} "
+        f"liquidates {_WHERE}",
+        description="If all marks moved {{ $labels.direction }} by {{ $value | humanizePercentage }} at "
+        "once, "
         f"{_POOL_NAME} would be liquidated (limit {limit.value:.0%}). "
         "Single positions may look safe." + _LAST_KNOWN,
         dashboard=_OF_ACCOUNT,
@@ -542,8 +555,10 @@ def _drawdown(severity: Severity, limit: Threshold, window: Literal["1d", "7d"])
         hold="5m",
         hold_reason="a transfer between two pools of one account passes",
         keep="30m",
-        summary=f"Equity of {_WHERE} is {{{{ $value | humanizePercentage }}}} below the peak of the last {span}",
-        description="The account's equity in USD fell by {{ $value | humanizePercentage }} from its peak of the "
+        summary=f"Equity of {_WHERE} is {{{{ $value | humanizePercentage }}}} below the peak of the last "
+        f"{span}",
+        description="The account's equity in USD fell by {{ $value | humanizePercentage }} from its peak of "
+        "the "
         f"last {span} (limit {limit.value:.0%}). Withdrawals count as well." + _LAST_KNOWN,
         dashboard=_OF_ACCOUNT,
     )
@@ -559,9 +574,11 @@ def _off_peg(severity: Severity, limit: Threshold) -> Alert:
         hold="5m",
         hold_reason="a spike in a thin index passes",
         keep="30m",
-        summary="{{ $labels.asset }} on {{ $labels.exchange }} is {{ $value | humanizePercentage }} off one US dollar",
+        summary="{{ $labels.asset }} on {{ $labels.exchange }} is {{ $value | humanizePercentage }} off one "
+        "US dollar",
         description="The exchange's price of {{ $labels.asset }} differs from 1 USD by "
-        f"{{{{ $value | humanizePercentage }}}} (limit {limit.value:.0%}). Collateral in it is worth less, or more, "
+        f"{{{{ $value | humanizePercentage }}}} (limit {limit.value:.0%}). Collateral in it is worth less, "
+        "or more, "
         "than its face value." + _LAST_KNOWN,
         dashboard=_OF_FLEET,
     )
@@ -572,13 +589,25 @@ RISK_ALERTS = Group(
     about="An account or a position is in danger.",
     rules=(
         _liquidation_near(
-            "info", t.LIQUIDATION_DISTANCE_INFO, "10m", "nobody is woken by it; flapping would only be noise", "30m"
+            "info",
+            t.LIQUIDATION_DISTANCE_INFO,
+            "10m",
+            "nobody is woken by it; flapping would only be noise",
+            "30m",
         ),
         _liquidation_near(
-            "warning", t.LIQUIDATION_DISTANCE_WARNING, "2m", "survives one wrong mark; a decision takes longer", "15m"
+            "warning",
+            t.LIQUIDATION_DISTANCE_WARNING,
+            "2m",
+            "survives one wrong mark; a decision takes longer",
+            "15m",
         ),
         _liquidation_near(
-            "critical", t.LIQUIDATION_DISTANCE_CRITICAL, "1m", "two collections must agree, more would be late", "15m"
+            "critical",
+            t.LIQUIDATION_DISTANCE_CRITICAL,
+            "1m",
+            "two collections must agree, more would be late",
+            "15m",
         ),
         _liquidation_sigmas("warning", t.LIQUIDATION_SIGMAS_WARNING),
         _liquidation_sigmas("critical", t.LIQUIDATION_SIGMAS_CRITICAL),
@@ -591,16 +620,24 @@ RISK_ALERTS = Group(
             hold="6m",
             hold_reason="longer than the shorter window of the speed, so that a single step has left it",
             keep="10m",
-            summary=f"{_POSITION_NAME} of {_WHERE} reaches liquidation in {{{{ $value | humanizeDuration }}}}",
-            description="At the slower of its speeds over 5 and 15 minutes the position reaches its liquidation "
+            summary=f"{_POSITION_NAME} of {_WHERE} reaches liquidation in "
+            f"{{{{ $value | humanizeDuration }}}}",
+            description="At the slower of its speeds over 5 and 15 minutes the position reaches its "
+            "liquidation "
             "price in {{ $value | humanizeDuration }} (limit 1h)." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         _rate_high(
-            "warning", t.MAINTENANCE_MARGIN_RATE_WARNING, "2m", "survives one wrong figure; a decision takes longer"
+            "warning",
+            t.MAINTENANCE_MARGIN_RATE_WARNING,
+            "2m",
+            "survives one wrong figure; a decision takes longer",
         ),
         _rate_high(
-            "critical", t.MAINTENANCE_MARGIN_RATE_CRITICAL, "1m", "two collections must agree, more would be late"
+            "critical",
+            t.MAINTENANCE_MARGIN_RATE_CRITICAL,
+            "1m",
+            "two collections must agree, more would be late",
         ),
         _shock_small(
             "warning", t.LIQUIDATION_SHOCK_WARNING, "2m", "survives one wrong figure; a decision takes longer"
@@ -639,7 +676,8 @@ RISK_ALERTS = Group(
             keep="1h",
             summary="{{ $value | humanizePercentage }} of all equity is at {{ $labels.exchange }}",
             description="The exchange holds {{ $value | humanizePercentage }} of the equity of all accounts "
-            f"(limit {t.EXCHANGE_CONCENTRATION.value:.0%}). Silent if there is only one exchange." + _LAST_KNOWN,
+            f"(limit {t.EXCHANGE_CONCENTRATION.value:.0%}). Silent if there is only one exchange."
+            + _LAST_KNOWN,
             dashboard=_OF_FLEET,
         ),
         Alert(
@@ -655,7 +693,8 @@ RISK_ALERTS = Group(
             hold_reason="rebalancing takes less",
             keep="1h",
             summary="{{ $value | humanizePercentage }} of all gross notional is in {{ $labels.base }}",
-            description="Long plus short positions in {{ $labels.base }} are {{ $value | humanizePercentage }} of "
+            description="Long plus short positions in {{ $labels.base }} are {{ $value | humanizePercentage "
+            "}} of "
             f"those of all coins (limit {t.COIN_CONCENTRATION.value:.0%}). Silent if there is only one coin."
             + _LAST_KNOWN,
             dashboard=_OF_FLEET,
@@ -670,7 +709,8 @@ RISK_ALERTS = Group(
             hold_reason="survives single marks",
             keep="15m",
             summary=f"{_WHERE}, {_POOL_NAME}, does not survive the configured shock {{{{ $labels.shock }}}}",
-            description="If every mark moved by {{ $labels.shock }} (-0.1 is a fall of 10 %) the maintenance margin "
+            description="If every mark moved by {{ $labels.shock }} (-0.1 is a fall of 10 %) the "
+            "maintenance margin "
             "rate would be {{ $value | humanizePercentage }}; 100% is liquidation." + _LAST_KNOWN,
             dashboard=_OF_ACCOUNT,
         ),
@@ -684,7 +724,8 @@ RISK_ALERTS = Group(
             hold_reason="the queue is reordered all the time",
             keep="15m",
             summary=f"{_POSITION_NAME} of {_WHERE} is in front of the auto-deleveraging queue",
-            description="Place {{ $value | humanizePercentage }} in the queue (100% is first). In a crash the "
+            description="Place {{ $value | humanizePercentage }} in the queue (100% is first). In a crash "
+            "the "
             "exchange may close this winning position, which unhedges whatever it hedges." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
@@ -697,7 +738,8 @@ RISK_ALERTS = Group(
             hold_reason="venues fill it in late for new positions",
             keep="15m",
             summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price",
-            description="Neither the venue nor the exporter knows a liquidation price of this cross position. That "
+            description="Neither the venue nor the exporter knows a liquidation price of this cross "
+            "position. That "
             "is right for a well hedged one. The account's margin rate and shock are watched." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
@@ -712,8 +754,10 @@ RISK_ALERTS = Group(
             hold="15m",
             hold_reason="venues fill it in late for new positions",
             keep="15m",
-            summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price, nor has the account a margin rate",
-            description="Neither the liquidation price of this cross position nor the maintenance margin rate of its "
+            summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price, nor has the account a "
+            "margin rate",
+            description="Neither the liquidation price of this cross position nor the maintenance margin "
+            "rate of its "
             "account is known: nothing here would page before a liquidation." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
@@ -734,7 +778,8 @@ COLLECTION_ALERTS = Group(
             hold="2m",
             hold_reason="single failures are retried and repaired by the next collection",
             summary=f"Collecting {_WHERE} fails",
-            description="The last collections failed. Data are kept until they reach their maximum age, then they "
+            description="The last collections failed. Data are kept until they reach their maximum age, "
+            "then they "
             "vanish. The Exporter dashboard names the reason.",
             dashboard=_OF_EXPORTER_ACCOUNT,
         ),
@@ -749,7 +794,8 @@ COLLECTION_ALERTS = Group(
             hold="2m",
             hold_reason="an exporter that restarts needs a moment for its first collection",
             summary=f"Nobody sees {_WHERE}: no data for {{{{ $value | humanizeDuration }}}}",
-            description="The newest data are {{ $value | humanizeDuration }} old (+Inf: never collected), which is "
+            description="The newest data are {{ $value | humanizeDuration }} old (+Inf: never collected), "
+            "which is "
             "more than the configured maximum age. Risk alerts of this account show their last known values.",
             dashboard=_OF_EXPORTER_ACCOUNT,
         ),
@@ -761,7 +807,8 @@ COLLECTION_ALERTS = Group(
             hold="1m",
             hold_reason="one refusal during maintenance of the venue passes",
             summary=f"The API key of {_WHERE} is rejected",
-            description="The venue refused the key or its permissions; about {{ $value | humanize }} refusals in "
+            description="The venue refused the key or its permissions; about {{ $value | humanize }} "
+            "refusals in "
             "10 minutes. No retry repairs this.",
             dashboard=_OF_EXPORTER_ACCOUNT,
         ),
@@ -773,7 +820,8 @@ COLLECTION_ALERTS = Group(
             hold="1m",
             hold_reason="one failed round passes; shorter than that of the alerts it stands for",
             summary="No account on {{ $labels.exchange }} can be collected",
-            description="All accounts of the exchange fail, with timeouts, network errors or errors of the exchange. "
+            description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
+            "exchange. "
             "Their collection alerts are silenced, the risk alerts are not.",
             dashboard=_OF_EXPORTER_EXCHANGE,
         ),
@@ -785,7 +833,8 @@ COLLECTION_ALERTS = Group(
             expr=f"exchange:clock_offset_seconds:known > {t.CLOCK_SKEW.text}",
             hold="5m",
             hold_reason="one slow answer makes one wrong measurement",
-            summary="The clocks of the exporter and {{ $labels.exchange }} differ by {{ $value | humanizeDuration }}",
+            summary="The clocks of the exporter and {{ $labels.exchange }} differ by {{ $value | "
+            "humanizeDuration }}",
             description="The clocks differ by {{ $value | humanizeDuration }} "
             f"(limit {t.CLOCK_SKEW.text}s). Signed requests will be refused, and ages are wrong.",
             dashboard=_OF_EXPORTER_EXCHANGE,
@@ -802,7 +851,8 @@ COLLECTION_ALERTS = Group(
             hold="1m",
             hold_reason="a restart takes less; shorter than that of the alerts it stands for",
             summary="risk-exporter {{ $labels.instance }} does not answer Prometheus",
-            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that fired keep "
+            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that "
+            "fired keep "
             "firing with their last known values; new dangers are not seen.",
             dashboard=_OF_EXPORTER,
         ),

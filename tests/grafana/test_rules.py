@@ -39,7 +39,7 @@ def test_prometheus_accepts_the_rules_without_a_complaint() -> None:
     assert result.returncode == 0, output(result)
 
 
-def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
+def test_prometheus_accepts_its_configuration() -> None:
     result = run("promtool", "check", "config", GRAFANA / "prometheus" / "prometheus.yml")
     assert result.returncode == 0, output(result)
 
@@ -139,7 +139,9 @@ def survives(mutant: Mutant, directory: Path) -> str | None:
         if rule["alert"] == original["alert"] and not (index == mutant.index and mutant.rule is None)
     ]
     directory.mkdir()
-    (directory / "alerts.yml").write_text(yaml.safe_dump({"groups": [{"name": "risk-alerts", "rules": changed}]}))
+    (directory / "alerts.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "risk-alerts", "rules": changed}]})
+    )
     frame = load(GRAFANA / "prometheus" / "tests" / f"{original['alert']}.yml")
     for wanted in mutant.trials:
         tests = trials_of(original, wanted)

@@ -1,0 +1,193 @@
+"""Alertmanager accepts the configuration, and each alert goes where it should."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grafana.generator.rules import ALERTS
+from tests.grafana.programs import GRAFANA, output, run
+
+CONFIG = GRAFANA / "alertmanager" / "alertmanager.yml"
+
+
+def config() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+    return content
+
+
+def test_alertmanager_accepts_the_configuration() -> None:
+    result = run("amtool", "check-config", CONFIG)
+    assert result.returncode == 0, output(result)
+    assert "1 templates" in output(result)
+
+
+def test_the_telegram_pattern_differs_from_an_accepted_one_only_by_its_token_file(tmp_path: Path) -> None:
+    """Debian's Alertmanager does not know ``bot_token_file`` yet, so the pattern is a comment."""
+    text = re.sub(r"^  # (- name: telegram|  )", r"  \1", CONFIG.read_text(), flags=re.MULTILINE)
+    assert "bot_token_file: /etc/alertmanager/secrets/" in text
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(re.sub(r"bot_token_file: \S+", "bot_token: placeholder", text))
+    names = {receiver["name"] for receiver in yaml.safe_load(path.read_text())["receivers"]}
+    assert "telegram" in names
+    result = run("amtool", "check-config", path)
+    assert result.returncode == 0, output(result)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    sorted({(alert.name, alert.severity, alert.category) for alert in ALERTS}),
+    ids="-".join,
+)
+def test_alerts_are_routed_by_severity(labels: tuple[str, str, str]) -> None:
+    name, severity, category = labels
+    result = run(
+        "amtool",
+        "config",
+        "routes",
+        "test",
+        f"--config.file={CONFIG}",
+        f"--verify.receivers={severity}",
+        f"alertname={name}",
+        f"severity={severity}",
+        f"category={category}",
+        "exchange=binance_usdm",
+        "account=main",
+    )
+    assert result.returncode == 0, output(result)
+
+
+def test_an_alert_of_unknown_severity_is_not_lost() -> None:
+    result = run(
+        "amtool", "config", "routes", "test", f"--config.file={CONFIG}", "alertname=Other", "severity=odd"
+    )
+    assert result.stdout.strip() == "warning"
+
+
+def test_messages_are_grouped_by_exchange_and_account() -> None:
+    assert config()["route"]["group_by"] == ["exchange", "account"]
+    assert all("group_by" not in route for route in config()["route"]["routes"])
+
+
+def test_critical_alerts_are_repeated_soonest() -> None:
+    routes = {route["receiver"]: route for route in config()["route"]["routes"]}
+    assert routes["critical"]["group_wait"] == "10s"
+    assert routes["critical"]["repeat_interval"] == "30m"
+
+
+def test_every_integration_has_a_pattern_and_no_secret_stands_in_the_file() -> None:
+    text = CONFIG.read_text()
+    for kind in ("webhook", "slack", "telegram", "pagerduty", "email"):
+        assert f"{kind}_configs:" in text
+    for field in ("routing_key", "bot_token", "api_url", "auth_password", "service_key", "password"):
+        assert not re.search(rf"^\s*#?\s*-?\s*{field}:", text, re.MULTILINE), field
+
+
+def matches(matcher: str, labels: dict[str, str]) -> bool:
+    name, operator, value = re.fullmatch(r'(\w+)(=~|=)"([^"]*)"', matcher).groups()  # type: ignore[union-attr]
+    found = labels.get(name, "")
+    return bool(re.fullmatch(value, found)) if operator == "=~" else found == value
+
+
+def inhibited(source: dict[str, str], target: dict[str, str]) -> bool:
+    """Whether a firing source silences the target, by Alertmanager's rules."""
+    return any(
+        all(matches(matcher, source) for matcher in rule["source_matchers"])
+        and all(matches(matcher, target) for matcher in rule["target_matchers"])
+        and all(source.get(label, "") == target.get(label, "") for label in rule["equal"])
+        for rule in config()["inhibit_rules"]
+    )
+
+
+SOURCE = {"exchange": "binance_usdm", "job": "risk", "instance": "exporter:10217"}
+VENUE_DOWN = {"alertname": "RiskVenueDown", "severity": "warning", "category": "venue", **SOURCE}
+EXPORTER_DOWN = {"alertname": "RiskExporterDown", "severity": "critical", "category": "exporter"}
+EXPORTER_DOWN |= {"job": "risk", "instance": "exporter:10217"}
+
+
+def collection(
+    name: str, severity: str = "warning", category: str = "collection", **labels: str
+) -> dict[str, str]:
+    return {
+        "alertname": name,
+        "severity": severity,
+        "category": category,
+        "account": "main",
+        **SOURCE,
+        **labels,
+    }
+
+
+def test_a_venue_that_is_down_silences_the_collection_alerts_of_its_accounts() -> None:
+    assert inhibited(VENUE_DOWN, collection("RiskCollectionFailing"))
+    assert not inhibited(VENUE_DOWN, collection("RiskCollectionFailing", exchange="bingx"))
+    assert not inhibited(VENUE_DOWN, collection("RiskDataStale", "critical", "blindness"))
+
+
+def test_an_exporter_that_is_down_silences_what_follows_from_it() -> None:
+    assert inhibited(EXPORTER_DOWN, collection("RiskCollectionFailing"))
+    assert inhibited(EXPORTER_DOWN, collection("RiskDataStale", "critical", "blindness"))
+    assert inhibited(EXPORTER_DOWN, VENUE_DOWN)
+    assert not inhibited(
+        EXPORTER_DOWN, collection("RiskDataStale", "critical", "blindness", instance="other")
+    )
+
+
+def test_no_alert_ever_silences_a_danger_except_the_same_danger_at_a_higher_severity() -> None:
+    position = {"exchange": "binance_usdm", "account": "main", "symbol": "BTCUSDT", "side": "long"}
+    order = ("info", "warning", "critical")
+    alerts = [
+        {
+            "alertname": a.name,
+            "severity": a.severity,
+            "category": a.category,
+            **position,
+            **SOURCE,
+            **dict(a.labels),
+        }
+        for a in ALERTS
+    ]
+    risks = [alert for alert in alerts if alert["category"] == "risk"]
+    silenced = 0
+    for source, target in itertools.product([*alerts, VENUE_DOWN, EXPORTER_DOWN], risks):
+        if inhibited(source, target):
+            silenced += 1
+            assert source["alertname"] == target["alertname"]
+            assert order.index(source["severity"]) > order.index(target["severity"])
+    assert silenced > 5
+
+
+def test_a_position_does_not_silence_another_one() -> None:
+    first = {
+        "alertname": "RiskLiquidationNear",
+        "severity": "critical",
+        "category": "risk",
+        "symbol": "BTCUSDT",
+    }
+    second = {**first, "severity": "warning"}
+    assert inhibited(first, second)
+    for label in ("exchange", "account", "symbol", "side", "margin_mode", "currency", "position_id"):
+        assert not inhibited(first, {**second, label: "other"}), label
+
+
+def test_message_texts_exist_for_every_template_that_is_used() -> None:
+    defined = set(
+        re.findall(r'define "([\w.]+)"', (GRAFANA / "alertmanager" / "templates" / "risk.tmpl").read_text())
+    )
+    assert set(re.findall(r'template "([\w.]+)"', CONFIG.read_text())) == defined
+    result = run("amtool", "template", "render", "--help")
+    assert result.returncode == 0
+    rendered = run(
+        "amtool",
+        "template",
+        "render",
+        f"--template.glob={GRAFANA}/alertmanager/templates/*.tmpl",
+        '--template.text={{ template "risk.title" . }} {{ template "risk.text" . }}',
+    )
+    assert rendered.returncode == 0, output(rendered)
+    assert "Runbook:" in rendered.stdout
