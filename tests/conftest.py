@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
 
 from exporter import logs
+
+# Machines are shared and noisy: how long one example takes says nothing. In continuous integration the
+# examples are the same every time, so that a change is judged by what it changed.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
