@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Hashable
@@ -418,7 +419,7 @@ def _network_text(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return "the host name does not resolve"
         case aiohttp.ClientConnectorError():
-            return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+            return f"no connection: {_system_text(error.os_error)}"
         case aiohttp.ServerDisconnectedError():
             return "the server closed the connection"
         case aiohttp.ClientPayloadError():
@@ -426,6 +427,11 @@ def _network_text(error: Exception) -> str:
         case ValueError() if str(error).startswith("the answer is larger"):
             return str(error)
         case OSError():
-            return f"the connection failed: {error.strerror or type(error).__name__}"
+            return f"the connection failed: {_system_text(error)}"
         case _:
             return f"the request failed: {type(error).__name__}"
+
+
+def _system_text(error: OSError) -> str:
+    """The operating system's words: asyncio puts addresses into those of its own."""
+    return os.strerror(error.errno) if error.errno is not None and error.errno > 0 else type(error).__name__
