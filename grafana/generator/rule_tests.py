@@ -391,9 +391,9 @@ def _coin_share(value: float, _: int, lasts: int) -> list[tuple[str, dict[str, s
 
 
 def _unknown_price(value: float, _: int, lasts: int) -> list[tuple[str, dict[str, str], Values]]:
-    """``value`` 1: nobody knows the price; 0: the venue does."""
+    """``value`` 1: nobody can tell the price; 0: no price liquidates."""
     info = {**POSITION, "base": "BTC", "quote": "USDT", "contract_kind": "linear"}
-    source = "none" if value else "venue"
+    source = "unknown" if value else "none"
     return [("risk_position_info", {**info, "liquidation_source": source}, span((1.0, lasts), (None, 1)))]
 
 
@@ -568,9 +568,8 @@ def _unknown_case(
 _UNKNOWN_INFO: Final = _unknown_case(
     "info",
     "",
-    "Neither the venue nor the exporter knows a liquidation price of this cross position. That is right for "
-    "a "
-    "well hedged one. The account's margin rate and shock are watched.",
+    "Neither the venue nor the exporter can tell at which price this cross position is liquidated. The "
+    "account's margin rate and shock are watched.",
     _unknown_price_with_rate,
 )
 
@@ -1226,6 +1225,30 @@ def _recording_tests() -> list[dict[str, Any]]:
             ),
             (known, 29, [(of_position, 0.04)]),
             (known, 30, [(of_position, 0.3)]),
+        ),
+        _recorded(
+            "an open position whose price becomes unknown keeps its distance; one that no price liquidates "
+            "does not",
+            World(
+                40,
+                accounts={KEY: []},
+                data=[
+                    (distance, POSITION, span((0.04, 10), (None, 1))),
+                    ("risk_position_info", {**POSITION, "base": "BTC", **info}, span((1.0, 10), (None, 1))),
+                    (
+                        "risk_position_info",
+                        {**POSITION, "base": "BTC", **info, "liquidation_source": "unknown"},
+                        span((None, 10), (1.0, 10), (None, 1)),
+                    ),
+                    (
+                        "risk_position_info",
+                        {**POSITION, "base": "BTC", **info, "liquidation_source": "none"},
+                        span((None, 20), (1.0, 1)),
+                    ),
+                ],
+            ),
+            (known, 19, [(of_position, 0.04)]),
+            (known, 20, []),
         ),
         _recorded(
             "an account that two exporters collect is not blind while one of them sees it",

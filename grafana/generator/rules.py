@@ -83,6 +83,17 @@ def _known(record: str, fresh: str, about: str) -> Recording:
     )
 
 
+def _known_distance(record: str, fresh: str, about: str) -> Recording:
+    """Like `_known`, and also while a position is there whose liquidation price has become unknown."""
+    known = _known(record, fresh, about)
+    unknown = 'risk_position_info{liquidation_source="unknown"}'
+    return Recording(
+        record=record,
+        about=about,
+        expr=f"{known.expr}\nor\n({record} and on ({POSITION}) {unknown})",
+    )
+
+
 def _known_speed(record: str, fresh: str, about: str) -> Recording:
     """Like `_known`, for a speed: it keeps its value as soon as a collection fails.
 
@@ -240,7 +251,7 @@ KNOWN = Group(
     name="risk-known",
     about="What is known about accounts and positions, repeated while an account is failing. For alerts.",
     rules=(
-        _known(
+        _known_distance(
             "position:liquidation_distance_ratio:known",
             f"min by ({POSITION}) (risk_position_liquidation_distance_ratio)",
             "Relative move of the mark, against the position, that reaches its liquidation price.",
@@ -249,10 +260,11 @@ KNOWN = Group(
             "position:liquidation_price_unknown:known",
             f"""
             max by ({POSITION}) (
-              risk_position_info{{margin_mode="cross", liquidation_source="none"}}
+              risk_position_info{{margin_mode="cross", liquidation_source="unknown"}}
             )
             """,
-            "1 for a cross position whose liquidation price neither the venue nor the exporter knows.",
+            "1 for a cross position of which neither the venue nor the exporter can tell the liquidation "
+            "price.",
         ),
         _known(
             "position:adl_ratio:known",
@@ -351,7 +363,7 @@ MARKET = Group(
               (symbol:mark_price_volatility:day > 0)
             """,
         ),
-        _known(
+        _known_distance(
             "position:liquidation_distance_sigmas:known",
             "position:liquidation_distance_sigmas:day",
             "Liquidation distance in standard deviations of a day's move.",
@@ -738,9 +750,8 @@ RISK_ALERTS = Group(
             hold_reason="venues fill it in late for new positions",
             keep="15m",
             summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price",
-            description="Neither the venue nor the exporter knows a liquidation price of this cross "
-            "position. That "
-            "is right for a well hedged one. The account's margin rate and shock are watched." + _LAST_KNOWN,
+            description="Neither the venue nor the exporter can tell at which price this cross position is "
+            "liquidated. The account's margin rate and shock are watched." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         Alert(
