@@ -43,8 +43,9 @@ docs: $(VENV)/dev ## Writes the generated pages of docs/ again
 	mv docs/metrics.md.new docs/metrics.md
 	mv docs/venues.md.new docs/venues.md
 
-bench: $(VENV)/dev ## How long it takes: the risk engine on one core
+bench: $(VENV)/dev ## How long it takes: the risk engine on one core, and the page
 	$(python) -m benchmarks.risk_engine
+	$(python) -m benchmarks.exposition
 
 # The OCI format has no HEALTHCHECK; docker's own has one.
 image: ## The container image, with the engine that is installed; see CONTRIBUTING.md
