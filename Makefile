@@ -25,7 +25,7 @@ demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127
 	$(python) -m exporter demo
 
 test: lint ## Everything that must hold before a change lands; a skipped test is a failure
-	.ci/install prometheus=prometheus promtool=prometheus alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager
+	.ci/install prometheus=prometheus promtool=prometheus alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager openssl=openssl
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS)
 
 lint: $(VENV)/dev ## Style, formatting and types

@@ -244,7 +244,7 @@ def test_the_locked_packages_satisfy_the_project_and_name_no_index(name: str, ex
 @contextmanager
 def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`risk-exporter` as its own process; killed at the end if it still runs."""
-    with subprocess.Popen(  # noqa: S603 (our own program)
+    with subprocess.Popen(
         [sys.executable, "-m", "exporter", *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -310,7 +310,7 @@ def test_a_hanging_stop_is_cut_short() -> None:
         "    await asyncio.sleep(60)\n"
         "cli._serve(work)\n"
     )
-    done = subprocess.run(  # noqa: S603 (our own program)
+    done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False, capture_output=True
     )
     assert done.returncode == 0

@@ -28,7 +28,7 @@ def program(*names: str) -> str:
 def run(name: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; its output is in ``stdout`` and ``stderr``."""
     command: Sequence[str] = [program(name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=cwd)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=cwd)
 
 
 def output(result: subprocess.CompletedProcess[str]) -> str:
