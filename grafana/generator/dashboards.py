@@ -118,8 +118,7 @@ def fleet() -> dashboard.Dashboard:
             p.single(
                 "Blind accounts",
                 "Accounts without data that are both successfully collected and young enough. Everything "
-                "else on "
-                "this dashboard is without them.",
+                "else on this dashboard is without them.",
                 Query(f"sum(account:blind:bool{{{WHERE}}}) or vector(0)"),
                 p.PLAIN,
                 p.one_is_red(),
@@ -204,14 +203,13 @@ def fleet() -> dashboard.Dashboard:
             p.table(
                 "Accounts that cannot be collected",
                 "Accounts whose last collection failed or whose exporter does not answer, and the age of "
-                "their "
-                "newest data. Empty is good.",
+                "their newest data. Empty is good.",
                 {"account": "Account", "exchange": "Exchange"},
                 [
                     Column(
                         "Age",
-                        f"max by (exchange, account) (account:data_age_seconds:known{{{WHERE}}} "
-                        f"and account:up:known{{{WHERE}}} == 0)",
+                        f"max by (exchange, account) (account:data_age_seconds:known{{{WHERE}}} and "
+                        f"account:up:known{{{WHERE}}} == 0)",
                         p.SECONDS,
                     )
                 ],
@@ -230,16 +228,14 @@ def fleet() -> dashboard.Dashboard:
                 WHERE,
                 "Positions by liquidation distance",
                 "All positions that are seen, the nearest to liquidation first. Distances are relative "
-                "moves of the "
-                "mark against the position; sigmas are standard deviations of a day's move.",
+                "moves of the mark against the position; sigmas are standard deviations of a day's move.",
             )
         )
         .with_panel(
             p.table(
                 "Last known distances of blind accounts",
-                "What was known when the account was last seen. Old by definition: alerts go on with these "
-                "values. "
-                "Empty is good.",
+                "What was known when the account was last seen. Old by definition: alerts go on with "
+                "these values. Empty is good.",
                 {
                     "symbol": "Symbol",
                     "exchange": "Exchange",
@@ -252,8 +248,8 @@ def fleet() -> dashboard.Dashboard:
                 [
                     Column(
                         "Last known distance",
-                        f"position:liquidation_distance_ratio:known{{{WHERE}}} "
-                        "and on (exchange, account) account:blind:bool == 1",
+                        f"position:liquidation_distance_ratio:known{{{WHERE}}} and on (exchange, account) "
+                        "account:blind:bool == 1",
                         p.RATIO,
                         DISTANCE_STEPS,
                         bar_maximum=0.5,
@@ -317,8 +313,8 @@ def fleet() -> dashboard.Dashboard:
         .with_panel(
             p.bars(
                 "Equity by exchange",
-                "Share of each exchange in the positive equity of all accounts, whatever is selected above. "
-                "Failing accounts count with their last known equity, for the others' sake.",
+                "Share of each exchange in the positive equity of all accounts, whatever is selected "
+                "above. Failing accounts count with their last known equity, for the others' sake.",
                 [Query("sort_desc(exchange:equity_usd_share:known)", "{{exchange}}")],
                 p.RATIO,
                 p.rising((t.EXCHANGE_CONCENTRATION, p.ORANGE)),
@@ -329,8 +325,8 @@ def fleet() -> dashboard.Dashboard:
         .with_panel(
             p.bars(
                 "Gross notional by coin",
-                "Share of each base coin in the gross notional of all accounts, whatever is selected above. "
-                "Failing accounts count with their last known positions, for the others' sake.",
+                "Share of each base coin in the gross notional of all accounts, whatever is selected "
+                "above. Failing accounts count with their last known positions, for the others' sake.",
                 [Query("sort_desc(base:gross_notional_usd_share:known)", "{{base}}")],
                 p.RATIO,
                 p.rising((t.COIN_CONCENTRATION, p.ORANGE)),
@@ -342,8 +338,7 @@ def fleet() -> dashboard.Dashboard:
             p.graph(
                 "Net exposure by coin",
                 "Long minus short notional in US dollars over all accounts that are seen, whatever is "
-                "selected "
-                "above. A blind account's legs are missing.",
+                "selected above. A blind account's legs are missing.",
                 [Query("base:net_notional_usd:sum", "{{base}}")],
                 p.USD,
                 width=6,
@@ -457,8 +452,7 @@ def account() -> dashboard.Dashboard:
             p.graph(
                 "Maintenance margin rate",
                 "Maintenance margin / margin equity of the cross positions, and the venue's own figure "
-                "turned in the "
-                "same direction; 100 % is liquidation." + CAPPED,
+                "turned in the same direction; 100 % is liquidation." + CAPPED,
                 [
                     Query(capped(rate), POOL_LEGEND),
                     Query(capped(f"risk_account_venue_margin_rate{{{WHERE}}}"), POOL_LEGEND + " (venue)"),
@@ -472,8 +466,7 @@ def account() -> dashboard.Dashboard:
             p.graph(
                 "Shock to liquidation",
                 "Smallest joint move of all marks, in each direction, that liquidates the pool. A missing "
-                "line: no "
-                "such move does.",
+                "line: no such move does.",
                 [Query(f"risk_account_liquidation_shock_ratio{{{WHERE}}}", POOL_LEGEND + " {{direction}}")],
                 p.RATIO,
                 steps=SHOCK_STEPS,
@@ -535,8 +528,7 @@ def account() -> dashboard.Dashboard:
             p.graph(
                 "Equity",
                 "All collateral and unrealized PnL, the part that backs the cross positions, and the "
-                "wallet, in the "
-                "pool's currency.",
+                "wallet, in the pool's currency.",
                 [
                     Query(f"risk_account_equity{{{WHERE}}}", POOL_LEGEND + " equity"),
                     Query(f"risk_account_margin_equity{{{WHERE}}}", POOL_LEGEND + " margin equity"),
@@ -549,8 +541,7 @@ def account() -> dashboard.Dashboard:
             p.graph(
                 "Drawdown",
                 "Loss of equity in US dollars since the peak of the last day and of the last 7 days. "
-                "Withdrawals count "
-                "as well.",
+                "Withdrawals count as well.",
                 [
                     Query(_drawdown("1d"), ACCOUNT_LEGEND + " 1 day"),
                     Query(_drawdown("7d"), ACCOUNT_LEGEND + " 7 days"),
@@ -571,13 +562,13 @@ def account() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Collateral by coin",
-                "Value in US dollars of each coin that backs positions. Only multi-asset accounts have such "
-                "coins.",
+                "Value in US dollars of each coin that backs positions. Only multi-asset accounts have "
+                "such coins.",
                 [
                     Query(
-                        f"sum by (exchange, account, asset) (risk_asset_equity{{{WHERE}}}) "
-                        f"* on (exchange, account, asset) "
-                        f"max by (exchange, account, asset) (risk_asset_price_usd{{{WHERE}}})",
+                        f"sum by (exchange, account, asset) (risk_asset_equity{{{WHERE}}}) * on (exchange, "
+                        "account, asset) max by (exchange, account, asset) "
+                        f"(risk_asset_price_usd{{{WHERE}}})",
                         ACCOUNT_LEGEND + " {{asset}}",
                     )
                 ],
@@ -620,9 +611,8 @@ def position() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Price against liquidation price",
-                "Mark price, liquidation price and entry price in the contract's quote currency. Select one "
-                "symbol: "
-                "prices of several do not fit one axis.",
+                "Mark price, liquidation price and entry price in the contract's quote currency. Select "
+                "one symbol: prices of several do not fit one axis.",
                 [
                     Query(f"risk_position_mark_price{{{WHAT}}}", POSITION_LEGEND + " mark"),
                     Query(f"risk_position_liquidation_price{{{WHAT}}}", POSITION_LEGEND + " liquidation"),
@@ -636,9 +626,8 @@ def position() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Liquidation distance",
-                "Relative move of the mark, against the position, that reaches the liquidation price; 0 is "
-                "there, "
-                "negative is past it.",
+                "Relative move of the mark, against the position, that reaches the liquidation price; 0 "
+                "is there, negative is past it.",
                 [Query(distance, POSITION_LEGEND)],
                 p.RATIO,
                 steps=DISTANCE_STEPS,
@@ -733,8 +722,7 @@ def position() -> dashboard.Dashboard:
             p.graph(
                 "Margin",
                 "Margin required to keep and to open the position, and the collateral of an isolated one, "
-                "in the "
-                "settlement currency.",
+                "in the settlement currency.",
                 [
                     Query(f"risk_position_maintenance_margin{{{WHAT}}}", POSITION_LEGEND + " maintenance"),
                     Query(f"risk_position_initial_margin{{{WHAT}}}", POSITION_LEGEND + " initial"),
@@ -782,9 +770,8 @@ def position() -> dashboard.Dashboard:
         .with_panel(
             p.table(
                 "Contracts",
-                "What the position is, and where its liquidation price comes from: the venue, a computation "
-                "from the "
-                "whole pool, or nowhere.",
+                "What the position is, and where its liquidation price comes from: the venue, a "
+                "computation from the whole pool, or nowhere.",
                 {
                     "symbol": "Symbol",
                     "exchange": "Exchange",
@@ -842,8 +829,8 @@ def exporter() -> dashboard.Dashboard:
         .with_panel(
             p.single(
                 "Accounts failing",
-                "Accounts whose last collection failed, or that were never collected, or whose exporter is "
-                "silent.",
+                "Accounts whose last collection failed, or that were never collected, or whose exporter "
+                "is silent.",
                 Query(f"sum(account:failing:bool{{{WHERE}}}) or vector(0)"),
                 p.PLAIN,
                 p.one_is_red(),
@@ -873,14 +860,13 @@ def exporter() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Age of the data",
-                "Time since the last successful collection began, as a part of the maximum age. From 100 % "
-                "on the "
-                "account's data are no longer published.",
+                "Time since the last successful collection began, as a part of the maximum age. From 100 "
+                "% on the account's data are no longer published.",
                 [
                     Query(
                         f"max {by_source} ((time() - "
-                        f"risk_collector_last_success_timestamp_seconds{{{WHERE}}}) "
-                        f"/ risk_collector_max_age_seconds{{{WHERE}}})",
+                        f"risk_collector_last_success_timestamp_seconds{{{WHERE}}}) / "
+                        f"risk_collector_max_age_seconds{{{WHERE}}})",
                         ACCOUNT_LEGEND,
                     )
                 ],
@@ -894,8 +880,7 @@ def exporter() -> dashboard.Dashboard:
             p.graph(
                 "Failed collections by reason",
                 "Failed collections per interval. auth and permission: the key; rate_limited and banned: "
-                "the request "
-                "budget; clock: this machine's time; the rest: the venue or the way to it.",
+                "the request budget; clock: this machine's time; the rest: the venue or the way to it.",
                 [
                     Query(
                         increase("risk_collector_errors_total", "exchange, account, reason") + " > 0",
@@ -911,8 +896,7 @@ def exporter() -> dashboard.Dashboard:
             p.graph(
                 "Incomplete or skipped collections",
                 "Requests that failed without failing the collection (some series are absent then), and "
-                "collections "
-                "that were due while the one before still ran, per interval.",
+                "collections that were due while the one before still ran, per interval.",
                 [
                     Query(
                         increase("risk_collector_optional_errors_total", "exchange, account"),

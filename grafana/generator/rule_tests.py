@@ -420,8 +420,7 @@ def _near(
             labels={"severity": severity, "category": "risk", **POSITION},
             summary=f"BTCUSDT long (cross) of main on binance_usdm is {percent} from liquidation",
             description=f"The mark price has {percent} to go against the position until it reaches the "
-            "liquidation "
-            f"price (limit {limit})." + LAST_KNOWN,
+            f"liquidation price (limit {limit})." + LAST_KNOWN,
             dashboard=_position_url(),
         ),
         hold=hold,
@@ -461,8 +460,7 @@ def _rate_case(severity: str, value: float, calm: float, hold: int, percent: str
             labels={"severity": severity, "category": "risk", **POOL},
             summary=f"Maintenance margin rate of main on binance_usdm, pool USDT, is {percent}",
             description=f"Maintenance margin / equity of the cross positions is {percent} (limit {limit}; "
-            "100% is "
-            "liquidation; +Inf% means that no equity is left)." + LAST_KNOWN,
+            "100% is liquidation; +Inf% means that no equity is left)." + LAST_KNOWN,
             dashboard=_account_url(),
         ),
         hold=hold,
@@ -587,8 +585,7 @@ RISK_CASES: Final = (
             labels={"severity": "critical", "category": "risk", **POSITION},
             summary="BTCUSDT long (cross) of main on binance_usdm reaches liquidation in 53m 30s",
             description="At the slower of its speeds over 5 and 15 minutes the position reaches its "
-            "liquidation "
-            "price in 53m 30s (limit 1h)." + LAST_KNOWN,
+            "liquidation price in 53m 30s (limit 1h)." + LAST_KNOWN,
             dashboard=_position_url(),
         ),
         hold=6,
@@ -644,8 +641,8 @@ RISK_CASES: Final = (
             alert="RiskExchangeConcentration",
             labels={"severity": "info", "category": "risk", "exchange": "binance_usdm"},
             summary="60.5% of all equity is at binance_usdm",
-            description="The exchange holds 60.5% of the equity of all accounts (limit 60%). "
-            "Silent if there is only one exchange." + LAST_KNOWN,
+            description="The exchange holds 60.5% of the equity of all accounts (limit 60%). Silent if "
+            "there is only one exchange." + LAST_KNOWN,
             dashboard="/d/risk-fleet",
         ),
         hold=60,
@@ -677,8 +674,7 @@ RISK_CASES: Final = (
             labels={"severity": "warning", "category": "risk", **POOL, "shock": "-0.1"},
             summary="main on binance_usdm, pool USDT, does not survive the configured shock -0.1",
             description="If every mark moved by -0.1 (-0.1 is a fall of 10 %) the maintenance margin rate "
-            "would be "
-            "101%; 100% is liquidation." + LAST_KNOWN,
+            "would be 101%; 100% is liquidation." + LAST_KNOWN,
             dashboard=_account_url(),
         ),
         hold=5,
@@ -693,8 +689,7 @@ RISK_CASES: Final = (
             labels={"severity": "warning", "category": "risk", **POSITION},
             summary="BTCUSDT long (cross) of main on binance_usdm is in front of the auto-deleveraging queue",
             description="Place 96% in the queue (100% is first). In a crash the exchange may close this "
-            "winning "
-            "position, which unhedges whatever it hedges." + LAST_KNOWN,
+            "winning position, which unhedges whatever it hedges." + LAST_KNOWN,
             dashboard=_position_url(),
         ),
         hold=5,
@@ -708,8 +703,7 @@ RISK_CASES: Final = (
         "warning",
         ", nor has the account a margin rate",
         "Neither the liquidation price of this cross position nor the maintenance margin rate of its "
-        "account is "
-        "known: nothing here would page before a liquidation.",
+        "account is known: nothing here would page before a liquidation.",
         _unknown_price_without_rate,
         also=(_UNKNOWN_INFO.expected,),
     ),
@@ -743,8 +737,7 @@ def _collection_failing() -> list[dict[str, Any]]:
         labels={"severity": "warning", "category": "collection", **SOURCE},
         summary="Collecting main on binance_usdm fails",
         description="The last collections failed. Data are kept until they reach their maximum age, then "
-        "they "
-        "vanish. The Exporter dashboard names the reason.",
+        "they vanish. The Exporter dashboard names the reason.",
         dashboard=_EXPORTER_ACCOUNT,
     )
     return [
@@ -800,8 +793,7 @@ def _data_stale() -> list[dict[str, Any]]:
             labels={"severity": "critical", "category": "blindness", **SOURCE},
             summary=f"Nobody sees main on binance_usdm: no data for {age}",
             description=f"The newest data are {age} old (+Inf: never collected), which is more than the "
-            "configured "
-            "maximum age. Risk alerts of this account show their last known values.",
+            "configured maximum age. Risk alerts of this account show their last known values.",
             dashboard=_EXPORTER_ACCOUNT,
         )
 
@@ -889,8 +881,7 @@ def _key_rejected() -> list[dict[str, Any]]:
             labels={"severity": "warning", "category": "collection", **SOURCE},
             summary="The API key of main on binance_usdm is rejected",
             description=f"The venue refused the key or its permissions; about {count} refusals in 10 "
-            "minutes. "
-            "No retry repairs this.",
+            "minutes. No retry repairs this.",
             dashboard=_EXPORTER_ACCOUNT,
         )
 
@@ -949,8 +940,7 @@ def _venue_down() -> list[dict[str, Any]]:
         labels={"severity": "warning", "category": "venue", "exchange": "binance_usdm", **EXPORTER},
         summary="No account on binance_usdm can be collected",
         description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-        "exchange. "
-        "Their collection alerts are silenced, the risk alerts are not.",
+        "exchange. Their collection alerts are silenced, the risk alerts are not.",
         dashboard=_EXPORTER_EXCHANGE,
     )
     second = ("binance_usdm", "second")
@@ -1093,9 +1083,8 @@ def _exporter_down() -> list[dict[str, Any]]:
             alert="RiskExporterDown",
             labels={"severity": "critical", "category": "exporter", **labels},
             summary=f"risk-exporter {labels.get('instance', '')} does not answer Prometheus",
-            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that "
-            "fired keep "
-            "firing with their last known values; new dangers are not seen.",
+            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts "
+            "that fired keep firing with their last known values; new dangers are not seen.",
             dashboard="/d/risk-exporter",
         )
 
@@ -1227,8 +1216,8 @@ def _recording_tests() -> list[dict[str, Any]]:
             (known, 30, [(of_position, 0.3)]),
         ),
         _recorded(
-            "an open position whose price becomes unknown keeps its distance; one that no price liquidates "
-            "does not",
+            "an open position whose price becomes unknown keeps its distance; one that no price "
+            "liquidates does not",
             World(
                 40,
                 accounts={KEY: []},

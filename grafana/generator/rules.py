@@ -103,8 +103,8 @@ def _known_speed(record: str, fresh: str, about: str) -> Recording:
     return Recording(
         record=record,
         about=about,
-        expr=f"({record} and on (exchange, account) account:failing:bool == 1)\nor\n"
-        f"{_text(fresh)}\nor\n({record} and on (exchange, account) account:blind:bool == 1)",
+        expr=f"({record} and on (exchange, account) account:failing:bool == "
+        f"1)\nor\n{_text(fresh)}\nor\n({record} and on (exchange, account) account:blind:bool == 1)",
     )
 
 
@@ -150,8 +150,7 @@ FRESHNESS = Group(
         Recording(
             record="account:up:known",
             about="1 if the last collection of the account succeeded, 0 if it failed or its exporter is "
-            "silent; "
-            "absent once the account is taken out of the configuration.",
+            "silent; absent once the account is taken out of the configuration.",
             expr=f"""
             max by ({SOURCE}) (risk_up)
             or
@@ -195,9 +194,8 @@ FRESHNESS = Group(
         ),
         Recording(
             record="account:blind:bool",
-            about="1 if no exporter has data of the account that are both from a successful collection and "
-            "young "
-            "enough, else 0.",
+            about="1 if no exporter has data of the account that are both from a successful collection "
+            "and young enough, else 0.",
             expr="1 - max by (exchange, account) (account:up:known * (1 - account:stale:bool))",
         ),
         Recording(
@@ -293,8 +291,8 @@ KNOWN = Group(
         ),
         Recording(
             record="account:equity_usd:sum",
-            about="Equity of the account in USD. Absent if one of its pools has no known price: "
-            "a sum without it would look like a loss.",
+            about="Equity of the account in USD. Absent if one of its pools has no known price: a sum "
+            "without it would look like a loss.",
             expr="""
             sum by (exchange, account) (max by (exchange, account, currency, pool) (risk_account_equity_usd))
               and on (exchange, account)
@@ -338,8 +336,8 @@ MARKET = Group(
         ),
         Recording(
             record="symbol:mark_price_volatility:hour",
-            about="Standard deviation of the 5-minute log returns of the last hour, scaled to an hour "
-            "(12 of them). Absent until half an hour of returns is there.",
+            about="Standard deviation of the 5-minute log returns of the last hour, scaled to an hour (12 "
+            "of them). Absent until half an hour of returns is there.",
             expr="""
             12 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1h])
               and present_over_time(symbol:mark_price_log_return:5m[1h] offset 30m)
@@ -347,8 +345,8 @@ MARKET = Group(
         ),
         Recording(
             record="symbol:mark_price_volatility:day",
-            about="Standard deviation of the 5-minute log returns of the last day, scaled to a day "
-            "(288 of them). Absent until half an hour of returns is there.",
+            about="Standard deviation of the 5-minute log returns of the last day, scaled to a day (288 "
+            "of them). Absent until half an hour of returns is there.",
             expr="""
             288 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1d])
               and present_over_time(symbol:mark_price_log_return:5m[1d] offset 30m)
@@ -380,8 +378,9 @@ MARKET = Group(
         ),
         Recording(
             record="position:liquidation_time_seconds:projected",
-            about="Seconds until the liquidation price is reached at the slower of the two speeds: a single "
-            "step, such as a resized position, must not look like a trend. Absent unless both approach.",
+            about="Seconds until the liquidation price is reached at the slower of the two speeds: a "
+            "single step, such as a resized position, must not look like a trend. Absent unless both "
+            "approach.",
             expr=f"""
             min by ({POSITION}) (risk_position_liquidation_distance_ratio)
               / -(
@@ -418,8 +417,8 @@ PORTFOLIO = Group(
         ),
         Recording(
             record="exchange:equity_usd_share:known",
-            about="Share of the exchange in the positive equity of all accounts; "
-            "failing accounts count with their last known equity.",
+            about="Share of the exchange in the positive equity of all accounts; failing accounts count "
+            "with their last known equity.",
             expr="""
             sum by (exchange) (clamp_min(account:equity_usd:known, 0))
               / on () group_left ()
@@ -456,8 +455,8 @@ PORTFOLIO = Group(
         ),
         Recording(
             record="base:gross_notional_usd_share:known",
-            about="Share of the coin in the gross notional of all accounts; "
-            "failing accounts count with their last known positions.",
+            about="Share of the coin in the gross notional of all accounts; failing accounts count with "
+            "their last known positions.",
             expr="""
             sum by (base) (abs(position:notional_usd:known))
               / on () group_left ()
@@ -490,9 +489,9 @@ def _liquidation_near(severity: Severity, limit: Threshold, hold: str, why: str,
         hold_reason=why,
         keep=keep,
         summary=f"{_POSITION_NAME} of {_WHERE} is {{{{ $value | humanizePercentage }}}} from liquidation",
-        description="The mark price has {{ $value | humanizePercentage }} to go against the position until "
-        "it "
-        f"reaches the liquidation price (limit {limit.value:.0%})." + _LAST_KNOWN,
+        description="The mark price has {{ $value | humanizePercentage }} to go against the position "
+        "until "
+        f"it reaches the liquidation price (limit {limit.value:.0%})." + _LAST_KNOWN,
         dashboard=_OF_POSITION,
     )
 
@@ -510,8 +509,7 @@ def _liquidation_sigmas(severity: Severity, limit: Threshold) -> Alert:
         summary=f'{_POSITION_NAME} of {_WHERE} is {{{{ $value | printf "%.1f" }}}} daily sigmas from '
         "liquidation",
         description='The liquidation price is {{ $value | printf "%.2f" }} standard deviations of a '
-        "day's move "
-        f"away (limit {limit.text}): in this market the percentage alone looks safer than it is."
+        f"day's move away (limit {limit.text}): in this market the percentage alone looks safer than it is."
         + _LAST_KNOWN,
         dashboard=_OF_POSITION,
     )
@@ -527,9 +525,10 @@ def _rate_high(severity: Severity, limit: Threshold, hold: str, why: str) -> Ale
         hold=hold,
         hold_reason=why,
         keep="10m",
-        summary=f"Maintenance margin rate of {_WHERE}, {_POOL_NAME}, is "
-        f"{{{{ $value | humanizePercentage }}}}",
-        description="Maintenance margin / equity of the cross positions is {{ $value | humanizePercentage }} "
+        summary=f"Maintenance margin rate of {_WHERE}, {_POOL_NAME}, is {{{{ $value | humanizePercentage "
+        f"}}}}",
+        description="Maintenance margin / equity of the cross positions is {{ $value | humanizePercentage "
+        "}} "
         f"(limit {limit.value:.0%}; 100% is liquidation; +Inf% means that no equity is left)." + _LAST_KNOWN,
         dashboard=_OF_ACCOUNT,
     )
@@ -548,9 +547,8 @@ def _shock_small(severity: Severity, limit: Threshold, hold: str, why: str) -> A
         summary=f"A joint move {{{{ $labels.direction }}}} of {{{{ $value | humanizePercentage }}}} "
         f"liquidates {_WHERE}",
         description="If all marks moved {{ $labels.direction }} by {{ $value | humanizePercentage }} at "
-        "once, "
-        f"{_POOL_NAME} would be liquidated (limit {limit.value:.0%}). "
-        "Single positions may look safe." + _LAST_KNOWN,
+        f"once, {_POOL_NAME} would be liquidated (limit {limit.value:.0%}). Single positions may look safe."
+        + _LAST_KNOWN,
         dashboard=_OF_ACCOUNT,
     )
 
@@ -569,9 +567,9 @@ def _drawdown(severity: Severity, limit: Threshold, window: Literal["1d", "7d"])
         keep="30m",
         summary=f"Equity of {_WHERE} is {{{{ $value | humanizePercentage }}}} below the peak of the last "
         f"{span}",
-        description="The account's equity in USD fell by {{ $value | humanizePercentage }} from its peak of "
-        "the "
-        f"last {span} (limit {limit.value:.0%}). Withdrawals count as well." + _LAST_KNOWN,
+        description="The account's equity in USD fell by {{ $value | humanizePercentage }} from its peak "
+        "of "
+        f"the last {span} (limit {limit.value:.0%}). Withdrawals count as well." + _LAST_KNOWN,
         dashboard=_OF_ACCOUNT,
     )
 
@@ -586,12 +584,11 @@ def _off_peg(severity: Severity, limit: Threshold) -> Alert:
         hold="5m",
         hold_reason="a spike in a thin index passes",
         keep="30m",
-        summary="{{ $labels.asset }} on {{ $labels.exchange }} is {{ $value | humanizePercentage }} off one "
-        "US dollar",
+        summary="{{ $labels.asset }} on {{ $labels.exchange }} is {{ $value | humanizePercentage }} off "
+        "one US dollar",
         description="The exchange's price of {{ $labels.asset }} differs from 1 USD by "
         f"{{{{ $value | humanizePercentage }}}} (limit {limit.value:.0%}). Collateral in it is worth less, "
-        "or more, "
-        "than its face value." + _LAST_KNOWN,
+        "or more, than its face value." + _LAST_KNOWN,
         dashboard=_OF_FLEET,
     )
 
@@ -632,11 +629,10 @@ RISK_ALERTS = Group(
             hold="6m",
             hold_reason="longer than the shorter window of the speed, so that a single step has left it",
             keep="10m",
-            summary=f"{_POSITION_NAME} of {_WHERE} reaches liquidation in "
-            f"{{{{ $value | humanizeDuration }}}}",
+            summary=f"{_POSITION_NAME} of {_WHERE} reaches liquidation in {{{{ $value | humanizeDuration "
+            f"}}}}",
             description="At the slower of its speeds over 5 and 15 minutes the position reaches its "
-            "liquidation "
-            "price in {{ $value | humanizeDuration }} (limit 1h)." + _LAST_KNOWN,
+            "liquidation price in {{ $value | humanizeDuration }} (limit 1h)." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         _rate_high(
@@ -687,7 +683,8 @@ RISK_ALERTS = Group(
             hold_reason="a transfer between exchanges is on its way for less",
             keep="1h",
             summary="{{ $value | humanizePercentage }} of all equity is at {{ $labels.exchange }}",
-            description="The exchange holds {{ $value | humanizePercentage }} of the equity of all accounts "
+            description="The exchange holds {{ $value | humanizePercentage }} of the equity of all "
+            "accounts "
             f"(limit {t.EXCHANGE_CONCENTRATION.value:.0%}). Silent if there is only one exchange."
             + _LAST_KNOWN,
             dashboard=_OF_FLEET,
@@ -705,10 +702,10 @@ RISK_ALERTS = Group(
             hold_reason="rebalancing takes less",
             keep="1h",
             summary="{{ $value | humanizePercentage }} of all gross notional is in {{ $labels.base }}",
-            description="Long plus short positions in {{ $labels.base }} are {{ $value | humanizePercentage "
-            "}} of "
-            f"those of all coins (limit {t.COIN_CONCENTRATION.value:.0%}). Silent if there is only one coin."
-            + _LAST_KNOWN,
+            description="Long plus short positions in {{ $labels.base }} are {{ $value | "
+            "humanizePercentage }} of "
+            f"those of all coins (limit {t.COIN_CONCENTRATION.value:.0%}). Silent if there is only one "
+            "coin." + _LAST_KNOWN,
             dashboard=_OF_FLEET,
         ),
         Alert(
@@ -722,8 +719,8 @@ RISK_ALERTS = Group(
             keep="15m",
             summary=f"{_WHERE}, {_POOL_NAME}, does not survive the configured shock {{{{ $labels.shock }}}}",
             description="If every mark moved by {{ $labels.shock }} (-0.1 is a fall of 10 %) the "
-            "maintenance margin "
-            "rate would be {{ $value | humanizePercentage }}; 100% is liquidation." + _LAST_KNOWN,
+            "maintenance margin rate would be {{ $value | humanizePercentage }}; 100% is liquidation."
+            + _LAST_KNOWN,
             dashboard=_OF_ACCOUNT,
         ),
         Alert(
@@ -737,8 +734,7 @@ RISK_ALERTS = Group(
             keep="15m",
             summary=f"{_POSITION_NAME} of {_WHERE} is in front of the auto-deleveraging queue",
             description="Place {{ $value | humanizePercentage }} in the queue (100% is first). In a crash "
-            "the "
-            "exchange may close this winning position, which unhedges whatever it hedges." + _LAST_KNOWN,
+            "the exchange may close this winning position, which unhedges whatever it hedges." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         Alert(
@@ -750,8 +746,8 @@ RISK_ALERTS = Group(
             hold_reason="venues fill it in late for new positions",
             keep="15m",
             summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price",
-            description="Neither the venue nor the exporter can tell at which price this cross position is "
-            "liquidated. The account's margin rate and shock are watched." + _LAST_KNOWN,
+            description="Neither the venue nor the exporter can tell at which price this cross position "
+            "is liquidated. The account's margin rate and shock are watched." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         Alert(
@@ -768,8 +764,7 @@ RISK_ALERTS = Group(
             summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price, nor has the account a "
             "margin rate",
             description="Neither the liquidation price of this cross position nor the maintenance margin "
-            "rate of its "
-            "account is known: nothing here would page before a liquidation." + _LAST_KNOWN,
+            "rate of its account is known: nothing here would page before a liquidation." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         _off_peg("warning", t.STABLECOIN_PEG_WARNING),
@@ -790,8 +785,7 @@ COLLECTION_ALERTS = Group(
             hold_reason="single failures are retried and repaired by the next collection",
             summary=f"Collecting {_WHERE} fails",
             description="The last collections failed. Data are kept until they reach their maximum age, "
-            "then they "
-            "vanish. The Exporter dashboard names the reason.",
+            "then they vanish. The Exporter dashboard names the reason.",
             dashboard=_OF_EXPORTER_ACCOUNT,
         ),
         Alert(
@@ -806,8 +800,8 @@ COLLECTION_ALERTS = Group(
             hold_reason="an exporter that restarts needs a moment for its first collection",
             summary=f"Nobody sees {_WHERE}: no data for {{{{ $value | humanizeDuration }}}}",
             description="The newest data are {{ $value | humanizeDuration }} old (+Inf: never collected), "
-            "which is "
-            "more than the configured maximum age. Risk alerts of this account show their last known values.",
+            "which is more than the configured maximum age. Risk alerts of this account show their last "
+            "known values.",
             dashboard=_OF_EXPORTER_ACCOUNT,
         ),
         Alert(
@@ -819,8 +813,7 @@ COLLECTION_ALERTS = Group(
             hold_reason="one refusal during maintenance of the venue passes",
             summary=f"The API key of {_WHERE} is rejected",
             description="The venue refused the key or its permissions; about {{ $value | humanize }} "
-            "refusals in "
-            "10 minutes. No retry repairs this.",
+            "refusals in 10 minutes. No retry repairs this.",
             dashboard=_OF_EXPORTER_ACCOUNT,
         ),
         Alert(
@@ -831,9 +824,8 @@ COLLECTION_ALERTS = Group(
             hold="1m",
             hold_reason="one failed round passes; shorter than that of the alerts it stands for",
             summary="No account on {{ $labels.exchange }} can be collected",
-            description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-            "exchange. "
-            "Their collection alerts are silenced, the risk alerts are not.",
+            description="All accounts of the exchange fail, with timeouts, network errors or errors of "
+            "the exchange. Their collection alerts are silenced, the risk alerts are not.",
             dashboard=_OF_EXPORTER_EXCHANGE,
         ),
         Alert(
@@ -862,9 +854,8 @@ COLLECTION_ALERTS = Group(
             hold="1m",
             hold_reason="a restart takes less; shorter than that of the alerts it stands for",
             summary="risk-exporter {{ $labels.instance }} does not answer Prometheus",
-            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that "
-            "fired keep "
-            "firing with their last known values; new dangers are not seen.",
+            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts "
+            "that fired keep firing with their last known values; new dangers are not seen.",
             dashboard=_OF_EXPORTER,
         ),
     ),

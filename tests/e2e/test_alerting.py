@@ -1,0 +1,407 @@
+"""From a simulated exchange to the person who is woken: exporter, Prometheus and Alertmanager for real.
+
+The rules and the routes are those of the repository. To fit into a test, time runs sixty times faster in
+them: `sixty_times_faster` turns every minute of a rule into a second (an hour into 60 s, a day into 1440 s),
+scrapes and evaluations happen every second, and Alertmanager waits a second where it would wait longer.
+Thresholds and expressions are untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+from aiohttp import web
+
+from exporter import app
+from exporter.config import Config
+from exporter.simulator import Market, Server, VenueSimulator
+from exporter.simulator import discover as discover_simulators
+from exporter.venues import discover as discover_venues
+from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
+from tests.grafana.programs import GRAFANA, program
+
+EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
+SKEWED = "binance_coinm"
+"""The exchange whose clock is wrong from the start; offsets are only measured where one complains."""
+WAIT_SECONDS = 90.0
+
+SECONDS_A_UNIT = {"m": 1, "h": 60, "d": 1440}
+
+# Panels without data, each with the reason. The first are empty as long as everything is well, and must have
+# data while the venue is down.
+EMPTY_WHILE_ALL_IS_WELL = {
+    ("fleet", "Accounts that cannot be collected"): "every account is collected",
+    ("fleet", "Last known distances of blind accounts"): "no account is blind",
+    ("exporter", "Failed collections by reason"): "no collection fails",
+}
+EMPTY_IN_THIS_TEST = {
+    ("exporter", "Blocked by the venue for"): "no simulated venue banned us",
+}
+
+
+def sixty_times_faster(rules: str) -> str:
+    """A rule file in which every minute is a second; texts stay as they are."""
+    return "\n".join(
+        line
+        if line.strip().startswith(("#", "summary:", "description:"))
+        else re.sub(
+            r"(?<=[\[ ])(\d+)([mhd])(?=[])\s]|$)",
+            lambda found: f"{int(found[1]) * SECONDS_A_UNIT[found[2]]}s",
+            line,
+        )
+        for line in rules.split("\n")
+    )
+
+
+def test_the_shortened_rules_differ_from_the_real_ones_in_durations_only() -> None:
+    for path in (GRAFANA / "prometheus" / "rules").glob("*.yml"):
+        real, fast = path.read_text(), sixty_times_faster(path.read_text())
+        assert re.sub(r"\b\d+[smhd]\b", "?", real) == re.sub(r"\b\d+[smhd]\b", "?", fast)
+        rules = [rule for group in yaml.safe_load(fast)["groups"] for rule in group["rules"]]
+        durations = [rule[key] for rule in rules for key in ("for", "keep_firing_for") if key in rule]
+        durations += [text for rule in rules for text in re.findall(r"\[(\w+)\]|offset (\w+)", rule["expr"])]
+        assert durations
+        assert not re.findall(r"\d[mhd]\b", " ".join(map(str, durations)))
+
+
+@dataclass
+class Receiver:
+    """Where Alertmanager sends its messages."""
+
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+    """Every alert of every message, with the ``receiver`` it was sent to."""
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        application = web.Application()
+        application.router.add_post("/{receiver}", self._take)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        message = await request.json()
+        for alert in message["alerts"]:
+            self.alerts.append(
+                {**alert, "receiver": request.match_info["receiver"], "group": message["groupLabels"]}
+            )
+        return web.Response()
+
+    def found(self, status: str = "firing", **labels: str) -> list[dict[str, Any]]:
+        return [
+            alert
+            for alert in self.alerts
+            if alert["status"] == status and labels.items() <= alert["labels"].items()
+        ]
+
+    async def until(self, status: str = "firing", **labels: str) -> dict[str, Any]:
+        """The first message about such an alert."""
+        await eventually(lambda: bool(self.found(status, **labels)), f"no {status} message about {labels}")
+        return self.found(status, **labels)[0]
+
+
+async def eventually(condition: Callable[[], bool], complaint: str) -> None:
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not condition():  # noqa: ASYNC110 - another process brings it about
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        pytest.fail(complaint)
+
+
+class Prometheus:
+    """The server's API."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url, self._session = url, session
+
+    async def query(self, expr: str) -> list[dict[str, Any]]:
+        """The series an instant query gives; fails if Prometheus refuses it."""
+        async with self._session.post(f"{self._url}/api/v1/query", data={"query": expr}) as answer:
+            content = await answer.json()
+        assert content["status"] == "success", f"{expr}: {content}"
+        found: list[dict[str, Any]] = content["data"]["result"]
+        return found
+
+    async def until(self, expr: str) -> list[dict[str, Any]]:
+        """What the query gives once it gives something."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while not (found := await self.query(expr)):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            pytest.fail(f"no data: {expr}")
+        return found
+
+    async def rules_that_fail(self) -> list[str]:
+        async with self._session.get(f"{self._url}/api/v1/rules") as answer:
+            groups = (await answer.json())["data"]["groups"]
+        return [
+            f"{r['name']}: {r.get('lastError')}" for g in groups for r in g["rules"] if r["health"] == "err"
+        ]
+
+
+@asynccontextmanager
+async def running(log: Path, *command: str) -> AsyncIterator[str]:
+    """A program of Prometheus' family; gives the address it listens on."""
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+    try:
+        await eventually(
+            lambda: process.returncode is not None or listening_address(log) is not None,
+            f"{command[0]} does not listen",
+        )
+        address = listening_address(log)
+        assert address is not None, f"{command[0]} ended before it listened"
+        yield address
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def listening_address(log: Path) -> str | None:
+    for line in log.read_text().splitlines():
+        if '"Listening on"' in line and line.endswith("}"):
+            return str(json.loads(line)["address"])
+    return None
+
+
+@asynccontextmanager
+async def alertmanager(directory: Path, receiver: str) -> AsyncIterator[str]:
+    """Alertmanager with the repository's routes and inhibitions, all messages to the test's receiver."""
+    shutil.copytree(GRAFANA / "alertmanager", directory)
+    config = yaml.safe_load((directory / "alertmanager.yml").read_text())
+    for route in (config["route"], *config["route"]["routes"]):
+        route |= {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "1h"}
+    for target in config["receivers"]:
+        if "webhook_configs" in target:
+            target["webhook_configs"] = [{"url": f"{receiver}/{target['name']}", "send_resolved": True}]
+    (directory / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    async with running(
+        directory / "log",
+        program("prometheus-alertmanager", "alertmanager"),
+        f"--config.file={directory / 'alertmanager.yml'}",
+        f"--storage.path={directory / 'data'}",
+        "--web.listen-address=127.0.0.1:0",
+        "--cluster.listen-address=",
+        "--log.format=json",
+    ) as address:
+        yield address
+
+
+@asynccontextmanager
+async def prometheus(directory: Path, target: str, manager: str) -> AsyncIterator[Prometheus]:
+    """Prometheus with the repository's rules, sixty times faster."""
+    (directory / "rules").mkdir(parents=True)
+    for path in (GRAFANA / "prometheus" / "rules").glob("*.yml"):
+        (directory / "rules" / path.name).write_text(sixty_times_faster(path.read_text()))
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager]}]}]},
+        "scrape_configs": [{"job_name": "any-name", "static_configs": [{"targets": [target]}]}],
+    }
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+    async with (
+        running(
+            directory / "log",
+            program("prometheus"),
+            f"--config.file={directory / 'prometheus.yml'}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            "--web.listen-address=127.0.0.1:0",
+            "--rules.alert.resend-delay=1s",
+            "--log.format=json",
+        ) as address,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Prometheus(f"http://{address}", session)
+
+
+@dataclass
+class Venues:
+    """The simulated exchanges and the exporter in front of them."""
+
+    market: Market
+    servers: Mapping[str, Server]
+    page: str = ""
+
+
+@asynccontextmanager
+async def exporter() -> AsyncIterator[Venues]:
+    """Every simulated exchange, and the exporter collecting their accounts every second."""
+    market = Market(seed=3)
+    servers: dict[str, Server] = {}
+    accounts = []
+    for name, factory in discover_simulators().items():
+        simulator: VenueSimulator = factory(market)
+        if name == SKEWED:
+            simulator.faults.clock_skew = -30.0
+        servers[name] = Server(simulator)
+        await servers[name].start()
+        config_class = discover_venues()[name].config_class
+        accounts += [
+            config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0})
+            for entry in simulator.demo_accounts(servers[name].base_url)
+        ]
+    listening: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    program_ = asyncio.create_task(
+        app.run(Config(accounts=tuple(accounts)), ["127.0.0.1:0"], on_listening=listening.set_result)
+    )
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            (url,) = await listening
+        yield Venues(market, servers, url)
+    finally:
+        program_.cancel()
+        await asyncio.wait([program_])
+        for server in servers.values():
+            await server.stop()
+
+
+def panel_queries() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    for path in sorted((GRAFANA / "dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                yield path.stem, panel, target
+
+
+def variable_queries() -> Iterator[tuple[str, str]]:
+    for path in sorted((GRAFANA / "dashboards").glob("*.json")):
+        for variable in json.loads(path.read_text())["templating"]["list"]:
+            if variable["type"] == "query":
+                yield f"{path.stem} {variable['name']}", variable["query"]["query"]
+
+
+def with_all_selected(expr: str) -> str:
+    """What Grafana sends with "All" in every variable."""
+    for name in ("exchange", "account", "symbol"):
+        expr = expr.replace(f"${name}", ".*")
+    expr = expr.replace("$__rate_interval", "10s")
+    assert "$" not in expr, expr
+    return expr
+
+
+async def empty_panels(server: Prometheus) -> set[tuple[str, str]]:
+    """Panels of which no query gives data; each series of an account must be called by its name."""
+    seen: dict[tuple[str, str], int] = {}
+    for board, panel, target in panel_queries():
+        series = await server.query(with_all_selected(target["expr"]))
+        key = (board, panel["title"])
+        seen[key] = seen.get(key, 0) + len(series)
+        if panel["type"] in {"timeseries", "bargauge", "state-timeline"}:
+            for label in ("exchange", "account", "symbol"):
+                if any(label in row["metric"] for row in series):
+                    assert f"{{{{{label}}}}}" in target["legendFormat"], (
+                        f"{key}: {label} is not in the legend"
+                    )
+    return {key for key, count in seen.items() if count == 0}
+
+
+async def values_of_variables(server: Prometheus) -> dict[str, set[str]]:
+    found = {}
+    for name, query in variable_queries():
+        metric, label = re.fullmatch(r"label_values\((.*), (\w+)\)", query).groups()  # type: ignore[union-attr]
+        rows = await server.query(with_all_selected(f"group by ({label}) ({metric})"))
+        found[name] = {row["metric"][label] for row in rows}
+    return found
+
+
+async def walk_towards_liquidation(server: Prometheus, market: Market) -> None:
+    """Moves the coin, in steps, to 3 % before the position's liquidation price."""
+    where = f'{{account="{ACCOUNT}", symbol="{SYMBOL}"}}'
+    (mark,) = await server.query(f"risk_position_mark_price{where}")
+    (liquidation,) = await server.query(f"risk_position_liquidation_price{where}")
+    start, end = float(mark["value"][1]), float(liquidation["value"][1]) / (1 - 0.03)
+    assert start > end, "the account starts too near to its liquidation"
+    for step in range(1, 6):
+        market.set_price(COIN, start + (end - start) * step / 5, quote="USDT")
+        await asyncio.sleep(0.5)
+
+
+NEAR = {"alertname": "RiskLiquidationNear", "severity": "critical", "account": ACCOUNT, "symbol": SYMBOL}
+STILL_FIRING = (
+    'ALERTS{alertname="RiskLiquidationNear", severity="critical", alertstate="firing", '
+    f'account="{ACCOUNT}"}}'
+)
+
+
+async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_see(tmp_path: Path) -> None:
+    """Panels have data; the danger is reported; so is the outage, and the danger does not end with it."""
+    receiver = Receiver()
+    async with (
+        receiver.served() as address,
+        exporter() as venues,
+        alertmanager(tmp_path / "alertmanager", address) as manager,
+        prometheus(tmp_path / "prometheus", venues.page.split("/")[2], manager) as server,
+    ):
+        # Everything is well. Volatility takes longest: it waits for half an hour of marks, here 35 seconds.
+        await server.until(f'position:liquidation_distance_sigmas:day{{account="{ACCOUNT}"}}')
+        assert await server.rules_that_fail() == []
+        assert await empty_panels(server) == {*EMPTY_WHILE_ALL_IS_WELL, *EMPTY_IN_THIS_TEST}
+        variables = await values_of_variables(server)
+        assert all(values for values in variables.values())
+        assert variables["fleet exchange"] == set(venues.servers)
+        assert ACCOUNT in variables["fleet account"]
+        assert SYMBOL in variables["position symbol"]
+        assert not receiver.found(**NEAR)
+        assert not receiver.found(alertname="RiskDataStale")
+        skew = await receiver.until(alertname="RiskClockSkew", exchange=SKEWED)
+        assert skew["receiver"] == "warning"
+
+        await walk_towards_liquidation(server, venues.market)
+        near = await receiver.until(**NEAR)
+        assert near["receiver"] == "critical"
+        assert near["group"] == {"exchange": EXCHANGE, "account": ACCOUNT}
+        assert near["labels"]["exchange"] == EXCHANGE
+        assert near["labels"]["side"] == "long"
+        assert near["labels"]["margin_mode"] == "cross"
+        assert near["labels"]["category"] == "risk"
+        assert "instance" not in near["labels"]
+        annotations = near["annotations"]
+        assert re.fullmatch(
+            rf"{SYMBOL} long \(cross\) of {ACCOUNT} on {EXCHANGE} is [0-4](\.\d+)?% from liquidation",
+            annotations["summary"],
+        )
+        assert "until it reaches the liquidation price (limit 5%)" in annotations["description"]
+        assert annotations["runbook_url"] == f"{RUNBOOK_URL}#riskliquidationnear"
+        assert annotations["dashboard_url"] == (
+            f"{GRAFANA_URL}/d/risk-position?var-exchange={EXCHANGE}&var-account={ACCOUNT}&var-symbol={SYMBOL}"
+        )
+
+        await venues.servers[EXCHANGE].stop()
+        stale = await receiver.until(alertname="RiskDataStale", exchange=EXCHANGE, account=ACCOUNT)
+        assert stale["receiver"] == "critical"
+        assert stale["labels"]["severity"] == "critical"
+        assert stale["annotations"]["summary"].startswith(f"Nobody sees {ACCOUNT} on {EXCHANGE}")
+        await receiver.until(alertname="RiskVenueDown", exchange=EXCHANGE)
+        # Longer without data than keep_firing_for alone would hold the alert (15 minutes, here seconds).
+        await server.until(f'account:data_age_seconds:known{{account="{ACCOUNT}"}} > 25')
+        assert not await server.query(f'risk_position_liquidation_distance_ratio{{account="{ACCOUNT}"}}')
+        assert await server.query(STILL_FIRING)
+        assert not receiver.found("resolved", **NEAR)
+        assert not receiver.found(alertname="RiskCollectionFailing", exchange=EXCHANGE)
+        assert not receiver.found(alertname="RiskDataStale", exchange=SKEWED)
+        assert not EMPTY_WHILE_ALL_IS_WELL.keys() & await empty_panels(server)
+        assert await server.rules_that_fail() == []
+
+        venues.market.set_price(COIN, "0.6", quote="USDT")
+        await venues.servers[EXCHANGE].start()
+        await receiver.until("resolved", alertname="RiskDataStale", account=ACCOUNT)
+        await receiver.until("resolved", **NEAR)
+        assert not await server.query(STILL_FIRING)
