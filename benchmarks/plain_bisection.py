@@ -29,8 +29,8 @@ def excess(snapshot: AccountSnapshot, factor_of: Callable[[Position], float]) ->
     if value is None:
         raise ValueError("the pool has no margin equity")
     for row in snapshot.positions:
-        if row.mark_price is None:
-            raise ValueError("a position has no mark price")
+        if row.mark_price is None or row.contract.size is None:
+            raise ValueError("a position has no mark price or no contract size")
         notional = row.quantity * row.contract.size * row.mark_price
         factor = factor_of(row)
         gain = notional * (factor - 1.0)

@@ -16,13 +16,19 @@ def _price(snapshot: AccountSnapshot, settings: RiskSettings, coin: str) -> floa
     return settings.usd_pegs[coin] if coin in settings.usd_pegs else snapshot.prices[coin]
 
 
+def _amount(row: Position) -> float:
+    """Base units of a linear contract, quote value of an inverse one; the oracle's accounts know their sizes."""
+    assert row.contract.size is not None
+    return row.quantity * row.contract.size
+
+
 def _notional(row: Position, mark: float) -> float:
-    amount = row.quantity * row.contract.size
+    amount = _amount(row)
     return amount * mark if row.contract.kind == "linear" else amount / mark
 
 
 def _profit(row: Position, start: float, end: float) -> float:
-    amount = row.quantity * row.contract.size
+    amount = _amount(row)
     gain = amount * (end - start) if row.contract.kind == "linear" else amount * (1 / start - 1 / end)
     return gain if row.side == "long" else -gain
 

@@ -73,6 +73,7 @@ def legs(
     for side in ("long", "short"):
         if kind not in (side, "pair"):
             continue
+        assert contract.size is not None
         value = notional_target * (draw(amounts(0.3, 1.7)) if kind == "pair" else 1.0)
         if contract.kind == "linear":
             quantity, notional = value / (mark * contract.size), value
