@@ -17,7 +17,7 @@ def _price(snapshot: AccountSnapshot, settings: RiskSettings, coin: str) -> floa
 
 
 def _amount(row: Position) -> float:
-    """Base units of a linear contract, quote value of an inverse one; the oracle's accounts know their sizes."""
+    """Base units of a linear contract, quote value of an inverse one; sizes are known here."""
     assert row.contract.size is not None
     return row.quantity * row.contract.size
 
