@@ -1307,6 +1307,39 @@ def _recording_tests() -> list[dict[str, Any]]:
             ),
         ),
         _recorded(
+            "the projected time does not take data that failing collections leave unchanged for a standstill",
+            World(
+                40,
+                accounts={KEY: _states(("ok", 20), ("failing", 20))},
+                data=[(distance, POSITION, [round(0.6 - 0.006 * minute, 6) for minute in range(20)])],
+            ),
+            (
+                "round(position:liquidation_time_seconds:known)",
+                19,
+                [(selector("", POSITION), 4860)],
+            ),
+            (
+                "round(position:liquidation_time_seconds:known)",
+                39,
+                [(selector("", POSITION), 4860)],
+            ),
+        ),
+        _recorded(
+            "an account whose data grew too old is blind although the exporter calls it up",
+            World(
+                20,
+                extra=[
+                    (selector("risk_up", SOURCE), [1.0]),
+                    (selector("risk_collector_last_success_timestamp_seconds", SOURCE), [0.0]),
+                    (selector("risk_collector_max_age_seconds", SOURCE), [90.0]),
+                    (selector(distance, {**POSITION, **EXPORTER}), span((0.04, 3), (None, 17))),
+                ],
+            ),
+            ("account:failing:bool", 19, [(selector("account:failing:bool", MAIN), 0)]),
+            ("account:blind:bool", 19, [(selector("account:blind:bool", MAIN), 1)]),
+            (known, 19, [(of_position, 0.04)]),
+        ),
+        _recorded(
             "equity in USD is absent while a pool of the account has no price",
             World(
                 20,

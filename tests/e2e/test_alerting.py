@@ -32,6 +32,8 @@ from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
 from tests.grafana.programs import GRAFANA, program
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
+EXCHANGES = ("binance_usdm", "binance_coinm", "bingx")
+"""Together they have every kind of account: cross and isolated, linear and inverse, multi-asset."""
 SKEWED = "binance_coinm"
 """The exchange whose clock is wrong from the start; offsets are only measured where one complains."""
 WAIT_SECONDS = 90.0
@@ -244,12 +246,12 @@ class Venues:
 
 @asynccontextmanager
 async def exporter() -> AsyncIterator[Venues]:
-    """Every simulated exchange, and the exporter collecting their accounts every second."""
+    """The simulated exchanges, and the exporter collecting their accounts every second."""
     market = Market(seed=3)
     servers: dict[str, Server] = {}
     accounts = []
-    for name, factory in discover_simulators().items():
-        simulator: VenueSimulator = factory(market)
+    for name in EXCHANGES:
+        simulator: VenueSimulator = discover_simulators()[name](market)
         if name == SKEWED:
             simulator.faults.clock_skew = -30.0
         servers[name] = Server(simulator)
