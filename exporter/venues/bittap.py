@@ -650,15 +650,12 @@ def _position(row: PositionRow, contract: Contract, listing: Listing | None, pos
 
 def _pools(assets: Sequence[AssetRow], positions: Sequence[Position]) -> tuple[MarginPool, ...]:
     """One pool for every coin that is held or traded in; for an empty account its first, with its 0."""
-    by_coin = {row.coin: row for row in assets}
     settled = dict.fromkeys(position.contract.settle for position in positions)
-    kept = [row.coin for row in assets if row.holds or row.coin in settled] or [
-        row.coin for row in assets[:1]
-    ]
-    pools = [_pool(by_coin[coin], positions) for coin in dict.fromkeys(kept)]
+    kept = [row for row in assets if row.holds or row.coin in settled] or assets[:1]
     # Positions that the account's rows do not back are shown, with nothing known of their pool.
-    pools += [MarginPool(currency=coin) for coin in settled if coin not in by_coin]
-    return tuple(pools)
+    missing = settled.keys() - {row.coin for row in assets}
+    unbacked = [MarginPool(currency=coin) for coin in settled if coin in missing]
+    return (*(_pool(row, positions) for row in kept), *unbacked)
 
 
 def _pool(row: AssetRow, positions: Iterable[Position]) -> MarginPool:
