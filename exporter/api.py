@@ -293,12 +293,13 @@ class Api:
             self._client.observer.optional_failed(self._venue.name, config.name, error)
             return None
 
-    async def synchronise_clock(self) -> bool:
+    async def synchronise_clock(self, max_age: float = 0.0) -> bool:
         """Measures the venue's clock against ours, once for all who ask at the same time.
 
-        Returns False if the venue cannot be asked for its time.
+        Does nothing if that was done less than `max_age` seconds ago. Returns False if the venue cannot
+        be asked for its time.
         """
-        return await self._client.shared.get((*self._scope, "clock"), 0.0, self._measure_clock)
+        return await self._client.shared.get((*self._scope, "clock"), max_age, self._measure_clock)
 
     async def _measure_clock(self) -> bool:
         before = self.now()

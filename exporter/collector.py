@@ -22,6 +22,9 @@ from exporter.venues import AnyVenue
 
 State = Literal["starting", "up", "failing"]
 
+CLOCK_MAX_AGE = 600.0
+"""Seconds between two measurements of a venue's clock."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -118,7 +121,22 @@ class Collector:
             self._failed(failure, began, defect=error)
         else:
             self._succeeded(began, began_at)
+            await self._watch_clock()
         self.attempted = True
+
+    async def _watch_clock(self) -> None:
+        """Measures the venue's clock from time to time, before a skew costs a collection.
+
+        After a success and without consequences: the data are published, and a skew that matters is
+        answered by the venue with an error that has its own treatment.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._api.synchronise_clock(CLOCK_MAX_AGE)
+        except (VenueError, TimeoutError):
+            return
+        except Exception as error:  # noqa: BLE001 (as in `collect`)
+            self._log().error("clock not measured", exception=self._redaction.clean(format_exception(error)))
 
     async def _collect(self, began: float) -> None:
         deadline = asyncio.timeout(self._timeout)

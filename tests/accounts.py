@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from exporter.account import ApiKeyConfig
 from exporter.api import Api, Client
 from exporter.collector import Collector
+from exporter.errors import VenueError
 from exporter.exposition import Store
 from exporter.model import (
     AccountRisk,
@@ -161,6 +162,15 @@ class ScriptedVenue(Venue[ApiKeyConfig]):
     fields = ()
 
     script: Script | None = None
+    server_clock: float | VenueError | None = None
+    """What it says when asked for the time."""
+    asked_for_time = 0
+
+    async def server_time(self, api: Api) -> float | None:  # noqa: ARG002 (it asks nobody)
+        self.asked_for_time += 1
+        if isinstance(self.server_clock, VenueError):
+            raise self.server_clock
+        return self.server_clock
 
     async def fetch(self, api: Api) -> AccountSnapshot:  # noqa: ARG002 (it asks nobody)
         assert self.script is not None

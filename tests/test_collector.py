@@ -416,3 +416,37 @@ async def test_no_secret_leaves_by_the_text_of_a_venues_error(log_stream: io.Str
     assert "was refused" in shown
     assert API_KEY not in shown
     assert API_SECRET not in shown
+
+
+async def test_the_venues_clock_is_measured_every_ten_minutes() -> None:
+    desk = Desk()
+    desk.venue.says(snapshot())
+    desk.venue.server_clock = desk.clock() + 2.5
+    for _ in range(3):
+        await desk.collect()
+        desk.clock.advance(200.0)
+    assert desk.venue.asked_for_time == 1
+    offset = desk.telemetry.registry.get_sample_value(
+        "risk_api_clock_offset_seconds", {"exchange": "scripted"}
+    )
+    assert offset == 2.5
+    await desk.collect()
+    assert desk.venue.asked_for_time == 2
+
+
+@pytest.mark.parametrize("answer", [None, VenueError("exchange", "no time today")])
+async def test_a_clock_that_cannot_be_measured_costs_nothing(answer: VenueError | None) -> None:
+    desk = Desk()
+    desk.venue.says(snapshot())
+    desk.venue.server_clock = answer
+    await desk.collect()
+    assert desk.venue.asked_for_time == 1
+    assert desk.meta("risk_up") == 1.0
+    assert desk.errors("exchange") == 0.0
+
+
+async def test_the_clock_is_not_measured_while_the_account_fails() -> None:
+    desk = Desk()
+    desk.venue.fails(NETWORK)
+    await desk.collect()
+    assert desk.venue.asked_for_time == 0
