@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Protocol
 from urllib.parse import quote, urlencode
 
@@ -22,7 +23,7 @@ from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
 from exporter.errors import VenueError, redact
-from exporter.model import MaintenanceTier
+from exporter.model import MaintenanceTier, MarginPool, Position
 from exporter.venues.base import (
     Endpoint,
     Params,
@@ -43,6 +44,12 @@ _RATE_LIMIT_WINDOW = 60.0
 _SHORTEST_BAN = 120.0
 _FIREWALL_PAUSE = 300.0
 
+# How long answers are kept that hardly ever change, and how long they serve if the venue gives no new one.
+RARELY = 3600.0
+A_DAY = 86400.0
+
+_ADL_MAX = 4.0
+
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 
@@ -56,6 +63,25 @@ class BinanceConfig(ApiKeyConfig):
 
 class ServerTime(Wire):
     serverTime: Required  # milliseconds
+
+
+class AccountAsset(Wire):
+    """Amounts in the coin, isolated positions included where a name does not say ``cross``."""
+
+    asset: str
+    walletBalance: Required
+    unrealizedProfit: Required
+    marginBalance: Required
+    maintMargin: Required
+    initialMargin: Required
+    crossWalletBalance: Required
+    crossUnPnl: Required
+    availableBalance: Number = None
+
+    @property
+    def holds(self) -> bool:
+        """True if there is anything in the coin."""
+        return any((self.walletBalance, self.marginBalance, self.maintMargin, self.initialMargin))
 
 
 class _ErrorBody(msgspec.Struct):
@@ -135,6 +161,50 @@ def _reproduces(
         return False
     # Printed with 8 decimals; half a per mill covers rounding and a mark that moved between two answers.
     return abs(size * tier.rate - tier.deduction - maintenance_margin) <= 5e-4 * maintenance_margin + 1e-8
+
+
+def coin_pools(
+    assets: Iterable[AccountAsset], positions: Sequence[Position], *, home: str
+) -> tuple[MarginPool, ...]:
+    """One pool for every coin that is held or traded in; for an empty account that of `home`, with its 0."""
+    by_coin = {asset.asset: asset for asset in assets}
+    settled = {position.contract.settle for position in positions}
+    kept = [asset for asset in by_coin.values() if asset.holds or asset.asset in settled]
+    if not kept and by_coin:
+        kept = [by_coin.get(home, next(iter(by_coin.values())))]
+    return tuple(
+        MarginPool(
+            currency=asset.asset,
+            equity=asset.marginBalance,
+            margin_equity=asset.crossWalletBalance + asset.crossUnPnl,
+            maintenance_margin=_cross_maintenance_margin(asset, positions),
+            wallet_balance=asset.walletBalance,
+            available_balance=asset.availableBalance,
+            unrealized_pnl=asset.unrealizedProfit,
+            initial_margin=asset.initialMargin,
+        )
+        for asset in kept
+    )
+
+
+def _cross_maintenance_margin(asset: AccountAsset, positions: Iterable[Position]) -> float | None:
+    """The asset's figure includes isolated positions, which do not threaten the cross wallet."""
+    own = [position for position in positions if position.contract.settle == asset.asset]
+    cross = [position for position in own if position.margin_mode == "cross"]
+    if len(cross) == len(own):
+        return required_margin(asset.maintMargin, cross_positions=bool(cross))
+    known = [position.maintenance_margin for position in cross if position.maintenance_margin is not None]
+    return math.fsum(known) if len(known) == len(cross) else None
+
+
+def required_margin(total: float, *, cross_positions: bool) -> float | None:
+    """A total maintenance margin; 0 beside cross positions is a placeholder, or older than they are."""
+    return None if total == 0.0 and cross_positions else total
+
+
+def adl_ratio(quantile: float | None) -> float | None:
+    """Place in the auto-deleveraging queue, 0 to 1, from the venue's 0 to 4."""
+    return quantile / _ADL_MAX if quantile is not None and 0.0 <= quantile <= _ADL_MAX else None
 
 
 class _Sign(Protocol):

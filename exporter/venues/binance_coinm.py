@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exporter.api import Api, together
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, Contract, MaintenanceTier, MarginPool, Position, Side
-from exporter.venues._binance import BinanceVenue, Brackets, ServerTime, maintenance_tiers
+from exporter.model import AccountSnapshot, Contract, MaintenanceTier, Position, Side
+from exporter.venues._binance import (
+    A_DAY,
+    RARELY,
+    AccountAsset,
+    BinanceVenue,
+    Brackets,
+    ServerTime,
+    adl_ratio,
+    coin_pools,
+    maintenance_tiers,
+)
 from exporter.venues.base import Endpoint, FieldUse
 from exporter.wire import Number, Required, Wire, liquidation_price
 
@@ -21,14 +30,11 @@ EXCHANGE_INFO = Endpoint("/dapi/v1/exchangeInfo", weight=1, signed=False)
 PREMIUM_INDEX = Endpoint("/dapi/v1/premiumIndex", weight=10, signed=False)
 TIME = Endpoint("/dapi/v1/time", weight=1, signed=False)
 
-_RARELY = 3600.0
-_A_DAY = 86400.0
 # A contract may be listed within the hour, but a symbol the venue does not list must not cost a request
 # in every collection.
 _NEW_CONTRACTS_AFTER = 60.0
 # The venue renews the queue every 30 seconds.
 _ADL_MAX_AGE = 30.0
-_ADL_MAX = 4.0
 
 _PERPETUAL = "USD_PERP"
 """Contract size of a symbol that the venue does not list: whatever depends on it is unknown too."""
@@ -154,20 +160,6 @@ FIELDS = (
 )
 
 
-class AccountAsset(Wire):
-    """Amounts in the coin, isolated positions included where a name does not say ``cross``."""
-
-    asset: str
-    walletBalance: Required
-    unrealizedProfit: Required
-    marginBalance: Required
-    maintMargin: Required
-    initialMargin: Required
-    crossWalletBalance: Required
-    crossUnPnl: Required
-    availableBalance: Number = None
-
-
 class AccountPosition(Wire):
     """A position as the account call shows it: without mark price and liquidation price.
 
@@ -280,7 +272,7 @@ class BinanceCoinm(BinanceVenue):
             return parse(account, rows, indices=await api.optional(indices) or {}, taken_at=taken_at)
         contracts, brackets, quantiles, prices = await together(
             api.optional(_contracts(api, held)),
-            api.optional(api.account_cached("brackets", _RARELY, lambda: _brackets(api), grace=_A_DAY)),
+            api.optional(api.account_cached("brackets", RARELY, lambda: _brackets(api), grace=A_DAY)),
             api.optional(api.account_cached("quantiles", _ADL_MAX_AGE, lambda: _quantiles(api))),
             api.optional(indices),
         )
@@ -297,7 +289,7 @@ class BinanceCoinm(BinanceVenue):
 
 async def _contracts(api: Api, symbols: Iterable[str]) -> Mapping[str, Contract]:
     """The venue's contracts; asked anew where the kept answer does not know one of `symbols`."""
-    known = await api.venue_cached("contracts", _RARELY, lambda: _all_contracts(api), grace=_A_DAY)
+    known = await api.venue_cached("contracts", RARELY, lambda: _all_contracts(api), grace=A_DAY)
     if all(symbol in known for symbol in symbols):
         return known
     newer = await api.optional(
@@ -381,7 +373,7 @@ def parse(
             )
     found = tuple(positions.values())
     return AccountSnapshot(
-        pools=_pools(account.assets, found),
+        pools=coin_pools(account.assets, found, home="BTC"),
         positions=found,
         modes=_modes({side for _, side in of_account} | {row.positionSide for row in rows}),
         prices=indices,
@@ -397,45 +389,6 @@ def _modes(sides: set[str]) -> Mapping[str, str]:
     if not sides:
         return {}
     return {"position_mode": "hedge" if sides & {"LONG", "SHORT"} else "one_way"}
-
-
-def _pools(assets: Iterable[AccountAsset], positions: tuple[Position, ...]) -> tuple[MarginPool, ...]:
-    """One pool for every coin that is held or traded in; for an empty account the BTC pool, with its 0."""
-    by_coin = {asset.asset: asset for asset in assets}
-    settled = {position.contract.settle for position in positions}
-    kept = [asset for asset in by_coin.values() if _holds(asset) or asset.asset in settled]
-    if not kept and by_coin:
-        kept = [by_coin.get("BTC", next(iter(by_coin.values())))]
-    return tuple(
-        MarginPool(
-            currency=asset.asset,
-            equity=asset.marginBalance,
-            margin_equity=asset.crossWalletBalance + asset.crossUnPnl,
-            maintenance_margin=_cross_maintenance_margin(asset, positions),
-            wallet_balance=asset.walletBalance,
-            available_balance=asset.availableBalance,
-            unrealized_pnl=asset.unrealizedProfit,
-            initial_margin=asset.initialMargin,
-        )
-        for asset in kept
-    )
-
-
-def _holds(asset: AccountAsset) -> bool:
-    return any((asset.walletBalance, asset.marginBalance, asset.maintMargin, asset.initialMargin))
-
-
-def _cross_maintenance_margin(asset: AccountAsset, positions: Iterable[Position]) -> float | None:
-    """The asset's figure includes isolated positions, which do not threaten the cross wallet.
-
-    A figure of 0 beside a position is a placeholder, or older than the position.
-    """
-    own = [position for position in positions if position.contract.settle == asset.asset]
-    cross = [position for position in own if position.margin_mode == "cross"]
-    if len(cross) == len(own):
-        return asset.maintMargin if not cross else asset.maintMargin or None
-    known = [position.maintenance_margin for position in cross if position.maintenance_margin is not None]
-    return math.fsum(known) if len(known) == len(cross) else None
 
 
 def _position(
@@ -533,7 +486,7 @@ def _adl_ratio(quantile: Quantile | None, position_side: str) -> float | None:
     if quantile is None or position_side not in ("LONG", "SHORT", "BOTH"):
         return None
     value: float | None = getattr(quantile, position_side)
-    return value / _ADL_MAX if value is not None and 0.0 <= value <= _ADL_MAX else None
+    return adl_ratio(value)
 
 
 def _tiers(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exporter.api import Api, together
 from exporter.model import AccountSnapshot, Asset, Contract, MaintenanceTier, MarginPool, Position, Side
-from exporter.venues._binance import BinanceVenue, Brackets, ServerTime, maintenance_tiers
+from exporter.venues._binance import (
+    A_DAY,
+    RARELY,
+    AccountAsset,
+    BinanceVenue,
+    Brackets,
+    ServerTime,
+    adl_ratio,
+    coin_pools,
+    maintenance_tiers,
+    required_margin,
+)
 from exporter.venues.base import Endpoint, FieldUse
 from exporter.wire import Number, Required, Wire, liquidation_price
 
@@ -23,10 +33,6 @@ TIME = Endpoint("/fapi/v1/time", weight=1, signed=False)
 
 # A person may change the leverage at any time, but only this gauge depends on it.
 _SYMBOL_CONFIG_MAX_AGE = 60.0
-_RARELY = 3600.0
-_A_DAY = 86400.0
-
-_ADL_MAX = 4.0
 
 
 _A, _P = ACCOUNT.path, POSITION_RISK.path
@@ -110,18 +116,6 @@ FIELDS = (
     FieldUse(ASSET_INDEX.path, "index", ("risk_asset_price_usd", "risk_account_equity_usd")),
     FieldUse(ASSET_INDEX.path, "bidRate", ("risk_account_liquidation_shock_ratio",)),
 )
-
-
-class AccountAsset(Wire):
-    asset: str
-    walletBalance: Required
-    unrealizedProfit: Required
-    marginBalance: Required
-    maintMargin: Required
-    initialMargin: Required
-    crossWalletBalance: Required
-    crossUnPnl: Required
-    availableBalance: Number = None
 
 
 class AccountPosition(Wire):
@@ -237,8 +231,8 @@ class BinanceUsdm(BinanceVenue):
         rows = rows if isinstance(rows, list) else [rows]
         symbols, contracts, brackets, indices = await together(
             api.optional(self._symbol_configuration(api, rows)),
-            api.optional(api.venue_cached("contracts", _RARELY, lambda: _contracts(api), grace=_A_DAY)),
-            api.optional(api.account_cached("brackets", _RARELY, lambda: _brackets(api), grace=_A_DAY)),
+            api.optional(api.venue_cached("contracts", RARELY, lambda: _contracts(api), grace=A_DAY)),
+            api.optional(api.account_cached("brackets", RARELY, lambda: _brackets(api), grace=A_DAY)),
             api.optional(api.venue_cached("indices", api.interval, lambda: _indices(api))),
         )
         return parse(
@@ -323,9 +317,9 @@ def parse(
                 positions[key] = position
     found = tuple(positions.values())
     return AccountSnapshot(
-        pools=(_usd_pool(account, found),) if multi_asset else _coin_pools(account.assets, found),
+        pools=(_usd_pool(account, found),) if multi_asset else coin_pools(account.assets, found, home="USDT"),
         positions=found,
-        assets=tuple(_asset(asset, indices) for asset in account.assets if _holds(asset))
+        assets=tuple(_asset(asset, indices) for asset in account.assets if asset.holds)
         if multi_asset
         else (),
         modes={
@@ -337,60 +331,18 @@ def parse(
     )
 
 
-def _holds(asset: AccountAsset) -> bool:
-    return any((asset.walletBalance, asset.marginBalance, asset.maintMargin, asset.initialMargin))
-
-
 def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
     cross = any(position.margin_mode == "cross" for position in positions)
     return MarginPool(
         currency="USD",
         equity=account.totalMarginBalance,
         margin_equity=account.totalCrossWalletBalance + account.totalCrossUnPnl,
-        maintenance_margin=_required(account.totalMaintMargin, positions=cross),
+        maintenance_margin=required_margin(account.totalMaintMargin, cross_positions=cross),
         wallet_balance=account.totalWalletBalance,
         available_balance=account.availableBalance,
         unrealized_pnl=account.totalUnrealizedProfit,
         initial_margin=account.totalInitialMargin,
     )
-
-
-def _coin_pools(assets: Iterable[AccountAsset], positions: Iterable[Position]) -> tuple[MarginPool, ...]:
-    """One pool for every coin that is held or traded in; for an empty account the USDT pool, with its 0."""
-    by_coin = {asset.asset: asset for asset in assets}
-    positions = tuple(positions)
-    settled = {position.contract.settle for position in positions}
-    kept = [asset for asset in by_coin.values() if _holds(asset) or asset.asset in settled]
-    if not kept and by_coin:
-        kept = [by_coin.get("USDT", next(iter(by_coin.values())))]
-    return tuple(
-        MarginPool(
-            currency=asset.asset,
-            equity=asset.marginBalance,
-            margin_equity=asset.crossWalletBalance + asset.crossUnPnl,
-            maintenance_margin=_cross_maintenance_margin(asset, positions),
-            wallet_balance=asset.walletBalance,
-            available_balance=asset.availableBalance,
-            unrealized_pnl=asset.unrealizedProfit,
-            initial_margin=asset.initialMargin,
-        )
-        for asset in kept
-    )
-
-
-def _cross_maintenance_margin(asset: AccountAsset, positions: Iterable[Position]) -> float | None:
-    """The asset's figure includes isolated positions, which do not threaten the cross wallet."""
-    own = [position for position in positions if position.contract.settle == asset.asset]
-    cross = [position for position in own if position.margin_mode == "cross"]
-    if len(cross) == len(own):
-        return _required(asset.maintMargin, positions=bool(cross))
-    known = [position.maintenance_margin for position in cross if position.maintenance_margin is not None]
-    return math.fsum(known) if len(known) == len(cross) else None
-
-
-def _required(total: float, *, positions: bool) -> float | None:
-    """A total maintenance margin; 0 beside cross positions is a placeholder, or older than they are."""
-    return None if total == 0.0 and positions else total
 
 
 def _asset(asset: AccountAsset, indices: Mapping[str, AssetIndex]) -> Asset:
@@ -427,7 +379,7 @@ def _position(
         # 0 for a position is a placeholder: there is no contract without maintenance margin.
         maintenance_margin=row.maintMargin or None,
         margin=row.isolatedWallet if isolated else None,
-        adl_ratio=row.adl / _ADL_MAX if row.adl is not None else None,
+        adl_ratio=adl_ratio(row.adl),
         updated_at=row.updateTime / 1000 if row.updateTime else None,
         maintenance_tiers=_tiers(brackets, row.symbol, row.notional, row.maintMargin),
         pool_currency=pool_currency,
