@@ -6,7 +6,9 @@ documentation says (independent of the adapter). It gets back the snapshot, or t
 
 from __future__ import annotations
 
+import copy
 import difflib
+import json
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from hypothesis import strategies as st
 
 from exporter.api import Client
 from exporter.errors import VenueError
@@ -54,6 +57,55 @@ class QuietObserver:
 def payload(venue: str, name: str) -> bytes:
     """The documented answer `name` of a venue, byte for byte as it is kept here."""
     return (HERE / "payloads" / venue / name).read_bytes()
+
+
+def answers_of(
+    venue: str, paths: Mapping[str, tuple[str, str]], changed: Mapping[str, Any]
+) -> dict[str, Answer]:
+    """The documented answers by path; `paths` has path and payload file by name.
+
+    `changed` replaces one by name (a document, or an `Answer` as it is), None takes it away.
+    """
+    unknown = set(changed) - set(paths)
+    assert not unknown, unknown
+    found: dict[str, Answer] = {}
+    for name, (path, file) in paths.items():
+        value = changed.get(name, payload(venue, file))
+        if value is not None:
+            is_answer = isinstance(value, bytes | web.Response) or callable(value)
+            found[path] = value if is_answer else json.dumps(value).encode()
+    return found
+
+
+# What takes the place of something in a damaged document.
+DAMAGE = st.one_of(
+    st.none(),
+    st.text(max_size=5),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.sampled_from(["", "0", "-0", "-1", "1e308", "-1e308", "5e-324", "BOTH", "true"]),
+    st.just([]),
+    st.just({}),
+)
+
+
+def damaged(document: Any, choice: int, value: Any) -> tuple[Any, Any]:
+    """A copy of a JSON document with `value` in one of its places, and the key of that place."""
+    document = copy.deepcopy(document)
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        children = (
+            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        )
+        for key, child in children:
+            places.append((node, key))
+            walk(child)
+
+    walk(document)
+    node, key = places[choice % len(places)]
+    node[key] = value
+    return document, key
 
 
 def make_venue(name: str, base_url: str, config: Mapping[str, Any]) -> Venue[Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import hmac
-import json
 import math
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,10 +21,13 @@ from exporter.simulator import Market, Server
 from exporter.simulator.binance_coinm import BinanceCoinmSimulator
 from exporter.venues.binance_coinm import ADL_QUANTILE, LEVERAGE_BRACKET, POSITION_RISK, BinanceCoinm
 from tests.venues.harness import (
+    DAMAGE,
     Answer,
     QuietObserver,
     VenueServer,
+    answers_of,
     assert_golden,
+    damaged,
     decoded,
     exposition,
     fetch,
@@ -90,17 +91,7 @@ LISTED = listed("BTCUSD_200925", "BTCUSD_201225", "BTCUSD_PERP")
 
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    unknown = set(changed) - set(PATHS)
-    assert not unknown, unknown
-    changed.setdefault("exchange_info", LISTED)
-    given_answers: dict[str, Answer] = {}
-    for name, (path, file) in PATHS.items():
-        value = changed.get(name, payload(NAME, file))
-        if value is None:
-            continue
-        is_answer = isinstance(value, bytes | web.Response) or callable(value)
-        given_answers[path] = value if is_answer else json.dumps(value).encode()
-    return given_answers
+    return answers_of(NAME, PATHS, {"exchange_info": LISTED, **changed})
 
 
 async def snapshot_of(**changed: Any) -> AccountSnapshot:
@@ -739,31 +730,10 @@ FILES = {
 @given(
     file=st.sampled_from(sorted(FILES)),
     choice=st.integers(0, 10_000),
-    value=st.one_of(
-        st.none(),
-        st.text(max_size=5),
-        st.integers(),
-        st.floats(allow_nan=False, allow_infinity=False),
-        st.sampled_from(["1e308", "-1e308", "5e-324", "-0"]),
-        st.just([]),
-        st.just({}),
-    ),
+    value=DAMAGE,
 )
 async def test_a_damaged_answer_raises_nothing_but_a_venue_error(file: str, choice: int, value: Any) -> None:
-    body = copy.deepcopy(document(file))
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        entries = (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        )
-        for key, child in entries:
-            places.append((node, key))
-            walk(child)
-
-    walk(body)
-    node, key = places[choice % len(places)]
-    node[key] = value
+    body, _ = damaged(document(file), choice, value)
     try:
         text = exposition(NAME, "desk", await snapshot_of(**{FILES[file]: body}))
     except VenueError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import hmac
 import json
@@ -22,10 +21,13 @@ from exporter.venues import _binance as binance
 from exporter.venues.base import Response
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.venues.harness import (
+    DAMAGE,
     Answer,
     QuietObserver,
     VenueServer,
+    answers_of,
     assert_golden,
+    damaged,
     decoded,
     exposition,
     fetch,
@@ -64,28 +66,21 @@ def check(request: web.Request, body: bytes) -> None:
     assert parameters["recvWindow"] == ["5000"]
 
 
+PATHS = {
+    "account": ("/fapi/v3/account", "account_single_asset.json"),
+    "position_risk": ("/fapi/v3/positionRisk", "position_risk.json"),
+    "account_config": ("/fapi/v1/accountConfig", "account_config.json"),
+    "symbol_config": ("/fapi/v1/symbolConfig", "symbol_config.json"),
+    "leverage_bracket": ("/fapi/v1/leverageBracket", "leverage_bracket.json"),
+    "exchange_info": ("/fapi/v1/exchangeInfo", "exchange_info.json"),
+    "asset_index": ("/fapi/v1/assetIndex", "asset_index.json"),
+    "time": ("/fapi/v1/time", "time.json"),
+}
+
+
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    paths = {
-        "account": ("/fapi/v3/account", "account_single_asset.json"),
-        "position_risk": ("/fapi/v3/positionRisk", "position_risk.json"),
-        "account_config": ("/fapi/v1/accountConfig", "account_config.json"),
-        "symbol_config": ("/fapi/v1/symbolConfig", "symbol_config.json"),
-        "leverage_bracket": ("/fapi/v1/leverageBracket", "leverage_bracket.json"),
-        "exchange_info": ("/fapi/v1/exchangeInfo", "exchange_info.json"),
-        "asset_index": ("/fapi/v1/assetIndex", "asset_index.json"),
-        "time": ("/fapi/v1/time", "time.json"),
-    }
-    unknown = set(changed) - set(paths)
-    assert not unknown, unknown
-    given_answers: dict[str, Answer] = {}
-    for name, (path, file) in paths.items():
-        value = changed.get(name, payload(NAME, file))
-        if value is None:
-            continue
-        is_answer = isinstance(value, bytes | web.Response) or callable(value)
-        given_answers[path] = value if is_answer else json.dumps(value).encode()
-    return given_answers
+    return answers_of(NAME, PATHS, changed)
 
 
 def document(file: str) -> Any:
@@ -506,25 +501,10 @@ class TestErrors:
 @given(
     file=st.sampled_from(["account_single_asset.json", "account_real_rows.json", "position_risk.json"]),
     choice=st.integers(0, 10_000),
-    value=st.one_of(
-        st.none(), st.text(max_size=5), st.integers(), st.floats(allow_nan=False), st.just([]), st.just({})
-    ),
+    value=DAMAGE,
 )
 async def test_a_damaged_answer_raises_nothing_but_a_venue_error(file: str, choice: int, value: Any) -> None:
-    body = copy.deepcopy(document(file))
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        entries = (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        )
-        for key, child in entries:
-            places.append((node, key))
-            walk(child)
-
-    walk(body)
-    node, key = places[choice % len(places)]
-    node[key] = value
+    body, _ = damaged(document(file), choice, value)
     try:
         snapshot = await snapshot_of(**{"position_risk" if "risk" in file else "account": body})
         exposition(NAME, "desk", snapshot)

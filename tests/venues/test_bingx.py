@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import hmac
 import json
@@ -23,10 +22,13 @@ from exporter.venues.base import Response
 from exporter.venues.bingx import Bingx
 from exporter.wire import decode
 from tests.venues.harness import (
+    DAMAGE,
     Answer,
     QuietObserver,
     VenueServer,
+    answers_of,
     assert_golden,
+    damaged,
     decoded,
     exposition,
     fetch,
@@ -80,16 +82,7 @@ def check(request: web.Request, body: bytes) -> None:
 
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    unknown = set(changed) - set(PATHS)
-    assert not unknown, unknown
-    given_answers: dict[str, Answer] = {}
-    for name, (path, file) in PATHS.items():
-        value = changed.get(name, payload(NAME, file))
-        if value is None:
-            continue
-        is_answer = isinstance(value, bytes | web.Response) or callable(value)
-        given_answers[path] = value if is_answer else json.dumps(value).encode()
-    return given_answers
+    return answers_of(NAME, PATHS, changed)
 
 
 def document(file: str) -> Any:
@@ -724,32 +717,11 @@ class TestErrors:
 @given(
     name=st.sampled_from(["balance", "positions", "tiers", "premium_index", "position_mode", "asset_mode"]),
     choice=st.integers(0, 10_000),
-    value=st.one_of(
-        st.none(),
-        st.text(max_size=5),
-        st.integers(),
-        st.floats(allow_nan=False),
-        st.sampled_from(["", "0", "-1", "1e308", "BOTH", "true"]),
-        st.just([]),
-        st.just({}),
-    ),
+    value=DAMAGE,
 )
 async def test_a_damaged_answer_raises_nothing_but_a_venue_error(name: str, choice: int, value: Any) -> None:
     hedged = {"balance": document("hedged_balance.json"), "positions": document("hedged_positions.json")}
-    body = copy.deepcopy(hedged.get(name) or document(PATHS[name][1]))
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        entries = (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        )
-        for key, child in entries:
-            places.append((node, key))
-            walk(child)
-
-    walk(body)
-    node, key = places[choice % len(places)]
-    node[key] = value
+    body, key = damaged(hedged.get(name) or document(PATHS[name][1]), choice, value)
     try:
         snapshot = await snapshot_of(**{**hedged, name: body})
         exposition(NAME, "desk", snapshot)

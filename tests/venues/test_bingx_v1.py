@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import hmac
 import json
@@ -22,9 +21,12 @@ from exporter.venues import bingx_v1
 from exporter.venues.base import Response
 from exporter.venues.bingx_v1 import BingxV1
 from tests.venues.harness import (
+    DAMAGE,
     Answer,
     QuietObserver,
+    answers_of,
     assert_golden,
+    damaged,
     decoded,
     exposition,
     fetch,
@@ -77,16 +79,7 @@ def check(request: web.Request, body: bytes) -> None:
 
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    unknown = set(changed) - set(PATHS)
-    assert not unknown, unknown
-    given_answers: dict[str, Answer] = {}
-    for name, (path, file) in PATHS.items():
-        value = changed.get(name, payload(NAME, file))
-        if value is None:
-            continue
-        is_answer = isinstance(value, bytes | web.Response) or callable(value)
-        given_answers[path] = value if is_answer else json.dumps(value).encode()
-    return given_answers
+    return answers_of(NAME, PATHS, changed)
 
 
 def document(file: str) -> Any:
@@ -347,31 +340,10 @@ class TestErrors:
 @given(
     name=st.sampled_from(["balance", "positions", "price"]),
     choice=st.integers(0, 10_000),
-    value=st.one_of(
-        st.none(),
-        st.text(max_size=5),
-        st.integers(),
-        st.floats(allow_nan=False),
-        st.sampled_from(["", "0", "-1", "1e308", "Both"]),
-        st.just([]),
-        st.just({}),
-    ),
+    value=DAMAGE,
 )
 async def test_a_damaged_answer_raises_nothing_but_a_venue_error(name: str, choice: int, value: Any) -> None:
-    body = copy.deepcopy(document(PATHS[name][1]))
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        entries = (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        )
-        for key, child in entries:
-            places.append((node, key))
-            walk(child)
-
-    walk(body)
-    node, key = places[choice % len(places)]
-    node[key] = value
+    body, key = damaged(document(PATHS[name][1]), choice, value)
     try:
         snapshot = await snapshot_of(**{name: body})
         exposition(NAME, "desk", snapshot)

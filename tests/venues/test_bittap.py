@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import hmac
 import json
@@ -31,9 +30,12 @@ from exporter.venues.bittap import (
     string_to_sign,
 )
 from tests.venues.harness import (
+    DAMAGE,
     Answer,
     QuietObserver,
+    answers_of,
     assert_golden,
+    damaged,
     decoded,
     exposition,
     fetch,
@@ -75,15 +77,7 @@ def document(name: str) -> Any:
 
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    unknown = set(changed) - set(PATHS)
-    assert not unknown, unknown
-    found: dict[str, Answer] = {}
-    for name, (path, _) in PATHS.items():
-        value = changed.get(name, document(name))
-        if value is not None:
-            is_answer = isinstance(value, bytes | web.Response) or callable(value)
-            found[path] = value if is_answer else json.dumps(value).encode()
-    return found
+    return answers_of(NAME, PATHS, changed)
 
 
 async def snapshot_of(observer: QuietObserver | None = None, **changed: Any) -> AccountSnapshot:
@@ -482,25 +476,10 @@ class TestErrors:
 @given(
     name=st.sampled_from(sorted(PATHS)),
     choice=st.integers(0, 10_000),
-    value=st.one_of(
-        st.none(), st.text(max_size=5), st.integers(), st.floats(allow_nan=False), st.just([]), st.just({})
-    ),
+    value=DAMAGE,
 )
 async def test_a_damaged_answer_raises_nothing_but_a_venue_error(name: str, choice: int, value: Any) -> None:
-    body = copy.deepcopy(document(name))
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        entries = (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        )
-        for key, child in entries:
-            places.append((node, key))
-            walk(child)
-
-    walk(body)
-    node, key = places[choice % len(places)]
-    node[key] = value
+    body, _ = damaged(document(name), choice, value)
     try:
         exposition(NAME, "desk", await snapshot_of(**{name: body}))
     except VenueError as error:
