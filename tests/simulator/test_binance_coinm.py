@@ -435,7 +435,7 @@ def test_the_12_5_percent_bracket_deducts_what_the_venue_deducts() -> None:
 # --- Numbers ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_equity_is_printed_wallet_plus_printed_pnl(seed: int, seconds: int) -> None:
     simulator = simulated(seed, seconds)
@@ -461,7 +461,7 @@ def test_printed_equity_is_printed_wallet_plus_printed_pnl(seed: int, seconds: i
             assert row["isolated"] == is_isolated(row)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_figures_follow_the_formulas_of_inverse_contracts(seed: int, seconds: int) -> None:
     """Notional q·C/M, PnL q·C·(1/E − 1/M), margins from notional, leverage and brackets; in the coin."""
@@ -499,7 +499,7 @@ def venue_formula(
     return top / bottom
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_liquidation_prices_are_those_of_the_venues_formula(seed: int, seconds: int) -> None:
     simulator = simulated(seed, seconds)

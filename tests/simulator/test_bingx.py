@@ -434,7 +434,7 @@ def total(rows: list[dict[str, str]], name: str) -> Decimal:
     return sum((Decimal(row[name]) for row in rows), Decimal(0))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     simulator = moved(seed, seconds)
@@ -470,7 +470,7 @@ def test_printed_figures_add_up(seed: int, seconds: int) -> None:
             assert abs(Decimal(row["riskRate"]) - required / margin_equity) < Decimal("2e-4")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_the_mark_at_a_printed_liquidation_price_brings_the_risk_rate_to_one(seed: int, seconds: int) -> None:
     simulator = moved(seed, seconds)

@@ -218,7 +218,7 @@ def accounts(draw: st.DrawFn) -> tuple[Book, Position]:
     return book, position
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(account=accounts())
 def test_the_mark_at_the_liquidation_price_brings_the_rate_to_one(account: tuple[Book, Position]) -> None:
     book, position = account
@@ -234,7 +234,7 @@ def test_the_mark_at_the_liquidation_price_brings_the_rate_to_one(account: tuple
     assert abs(excess(book, position)) <= CENT * (slope + 10)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(account=accounts())
 def test_liquidation_happens_past_the_liquidation_price_and_not_before(
     account: tuple[Book, Position],
@@ -275,7 +275,7 @@ def test_liquidation_happens_past_the_liquidation_price_and_not_before(
     assert book.liquidations == [event]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(account=accounts())
 def test_no_liquidation_price_means_that_the_adverse_move_never_liquidates(
     account: tuple[Book, Position],
@@ -296,7 +296,7 @@ def excess_at(book: Book, position: Position, price: Decimal) -> Decimal:
     return excess(book, position)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(account=accounts())
 def test_equity_is_wallet_plus_pnl_and_available_is_what_margins_leave(
     account: tuple[Book, Position],
@@ -386,7 +386,7 @@ def test_a_multi_asset_pool_counts_collateral_after_its_haircut_and_debt_above_i
         book.open(ETHUSDT, "long", 1, margin_mode="isolated")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(quantity=st.decimals(1, 200, places=1), side=SIDES, bitcoin=st.decimals(1, 10, places=3))
 def test_a_multi_asset_liquidation_price_brings_the_pool_to_one_with_collateral_still(
     quantity: Decimal, side: Side, bitcoin: Decimal
