@@ -1,13 +1,7 @@
-"""ZKX perpetual futures as a local server.
+"""ZKX as a local server.
 
-Answer: https://docs.zkx.fi/api/rest-api/account/get-account-info ; signing, headers and limit:
-https://docs.zkx.fi/api/rest-api and https://docs.zkx.fi/api/signing . The venue liquidates when the
-margin is not above the maintenance margin at the *mark*, and prints that at the *entry*
-(https://github.com/udayj/zkxsubstrate). Not documented and made up here: every failure except HTTP 429, and
-how old a timestamp may be.
-
-Hash and curve are written out below, slowly and from their definitions, so that a signature is judged by
-other code than the one that made it.
+Requests and answers: https://docs.zkx.fi/api/signing, .../rest-api and .../rest-api/account/get-account-info.
+Failures other than HTTP 429, their words, and the window of a timestamp are not documented and made up.
 """
 
 from __future__ import annotations
@@ -17,155 +11,41 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import ClassVar
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from exporter.simulator import _stark
 from exporter.simulator.base import VenueSimulator
 from exporter.simulator.book import UNLIMITED, ZERO, Book, Contract, Position, Tier, rounded
 from exporter.simulator.market import Market
 
 DIGITS = 6
-"""Decimal places of every amount."""
-COLLATERAL = "USDC"
-WINDOW_MS = 30_000
-"""Assumed: the venue does not document one."""
+"""Decimal places of every amount and price."""
+WINDOW_MS = 60_000
 LIMIT = 120
-"""Requests of an address in any `LIMIT_SECONDS`."""
+"""Requests of an address in 10 seconds; one more blocks it for 10 seconds."""
 LIMIT_SECONDS = 10.0
-BLOCK_SECONDS = 10.0
 MAINTENANCE_RATE = Decimal("0.03")
-TIERS = (Tier(ZERO, UNLIMITED, MAINTENANCE_RATE, ZERO, 20),)
+"""As in the documented example."""
+LARGEST_LIST = 25
 
+_TIERS = (Tier(ZERO, UNLIMITED, MAINTENANCE_RATE, ZERO, 20),)
 CONTRACTS: dict[str, Contract] = {
-    f"{base}{COLLATERAL}": Contract(f"{base}{COLLATERAL}", "linear", base, COLLATERAL, COLLATERAL, TIERS)
-    for base in ("BTC", "ETH", "SOL", "DOGE")
+    f"{base}USDC": Contract(f"{base}USDC", "linear", base, "USDC", "USDC", _TIERS)
+    for base in ("BTC", "ETH", "SOL")
 }
 
-# --- The Stark curve: https://docs.starknet.io/learn/protocol/cryptography ---------------------------
-
-FIELD = 3618502788666131213697322783095070105623107215331596699973092056135872020481
-ORDER = 3618502788666131213697322783095070105526743751716087489154079457884512865583
-GENERATOR = (
-    874739451078007766457464989774322083649278607533249481151382481072868806602,
-    152666792071518830868575557812948353041420400780739481342941381225525861407,
-)
-
-Point = tuple[int, int] | None
-"""None is the point at infinity."""
-
-
-def add(left: Point, right: Point) -> Point:
-    """The sum of two points of y² = x³ + x + b."""
-    if left is None or right is None:
-        return right if left is None else left
-    (x1, y1), (x2, y2) = left, right
-    if x1 != x2:
-        slope = (y2 - y1) * pow(x2 - x1, -1, FIELD) % FIELD
-    elif y1 == y2 != 0:
-        slope = (3 * x1 * x1 + 1) * pow(2 * y1, -1, FIELD) % FIELD
-    else:
-        return None
-    x3 = (slope * slope - x1 - x2) % FIELD
-    return x3, (slope * (x1 - x3) - y1) % FIELD
-
-
-def weighted_sum(first: int, left: Point, second: int, right: Point) -> Point:
-    """The points times the two factors, added; every doubling serves both."""
-    both = add(left, right)
-    total: Point = None
-    for bit in range(max(first.bit_length(), second.bit_length()) - 1, -1, -1):
-        total = add(total, total)
-        match first >> bit & 1, second >> bit & 1:
-            case 1, 1:
-                total = add(total, both)
-            case 1, 0:
-                total = add(total, left)
-            case 0, 1:
-                total = add(total, right)
-    return total
-
-
-def verify(public_key: Point, message_hash: int, r: int, s: int) -> bool:
-    """Whether (r, s) is an ECDSA signature of the hash by the owner of the public key."""
-    if not (0 < r < ORDER and 0 < s < ORDER):
-        return False
-    inverse = pow(s, -1, ORDER)
-    point = weighted_sum(message_hash * inverse % ORDER, GENERATOR, r * inverse % ORDER, public_key)
-    return point is not None and point[0] % ORDER == r
-
-
-def compressed(point: Point) -> str:
-    """0x02 or 0x03 by the parity of Y, then X: https://docs.zkx.fi/api/signing ."""
-    if point is None:
-        raise ValueError("the point at infinity is no public key")
-    return f"0x{'03' if point[1] & 1 else '02'}{point[0]:064x}"
-
-
-# --- Keccak-256: https://keccak.team/keccak_specs_summary.html -----------------------------------------
-
-_RATE = 136
-_LANE = 2**64 - 1
-
-
-def _rotated(lane: int, by: int) -> int:
-    return (lane << by | lane >> 64 - by) & _LANE if by else lane
-
-
-def _permuted(a: list[list[int]]) -> list[list[int]]:
-    """Keccak-f[1600] of the state of 5 x 5 lanes."""
-    register = 1
-    for _ in range(24):
-        # theta
-        c = [a[x][0] ^ a[x][1] ^ a[x][2] ^ a[x][3] ^ a[x][4] for x in range(5)]
-        d = [c[x - 1] ^ _rotated(c[(x + 1) % 5], 1) for x in range(5)]
-        a = [[lane ^ d[x] for lane in a[x]] for x in range(5)]
-        # rho and pi
-        x, y, lane = 1, 0, a[1][0]
-        for step in range(24):
-            x, y = y, (2 * x + 3 * y) % 5
-            lane, a[x][y] = a[x][y], _rotated(lane, (step + 1) * (step + 2) // 2 % 64)
-        # chi
-        a = [[a[x][y] ^ (~a[(x + 1) % 5][y] & a[(x + 2) % 5][y]) for y in range(5)] for x in range(5)]
-        # iota: the constants come from a shift register
-        for j in range(7):
-            if register & 1:
-                a[0][0] ^= 1 << (1 << j) - 1
-            register = register << 1 ^ (register >> 7) * 0x171
-    return a
-
-
-def keccak_256(data: bytes) -> bytes:
-    """The original Keccak, as Ethereum and Starknet use it: not SHA-3, which pads differently."""
-    padded = bytearray(data) + bytes(_RATE - len(data) % _RATE)
-    padded[len(data)] ^= 0x01
-    padded[-1] ^= 0x80
-    state = [[0] * 5 for _ in range(5)]
-    for start in range(0, len(padded), _RATE):
-        for index in range(_RATE // 8):
-            place = start + 8 * index
-            state[index % 5][index // 5] ^= int.from_bytes(padded[place : place + 8], "little")
-        state = _permuted(state)
-    return b"".join(state[x][0].to_bytes(8, "little") for x in range(4))
-
-
-def message_hash(parameters: list[tuple[str, str]]) -> int:
-    """The lower 250 bits of the hash of the sorted parameters in a form's encoding, commas as they are."""
-    # The URL standard leaves * and encodes ~, quote_plus does not.
-    texts = [[quote_plus(text, safe="*,").replace("~", "%7E") for text in pair] for pair in parameters]
-    text = "&".join(f"{name}={value}" for name, value in sorted(map(tuple, texts)))
-    return int.from_bytes(keccak_256(text.encode()), "big") % 2**250
-
-
-# --- The venue -----------------------------------------------------------------------------------------
+Parameters = Mapping[str, str]
 
 
 class ZkxError(Exception):
-    """An error answer of the venue: an HTTP status and ``{"message": message}``."""
+    """An error answer: an HTTP status and ``{"message": message}``."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -175,39 +55,83 @@ class ZkxError(Exception):
 
 @dataclass(frozen=True)
 class Credential:
-    """A trading account and the key that signs for it."""
+    """The trading key of a simulated account and the address it belongs to."""
 
     account: str
-    account_id: str
+    address: int
     private_key: int = field(repr=False)
-    public_key: Point
 
     @classmethod
     def fake(cls, venue: str, account: str) -> Credential:
         """Always the same for the same venue and account."""
-        text = f"simulated {venue} {account}".encode()
-        identity = "0x" + hashlib.blake2b(text, digest_size=32).hexdigest()
-        private_key = int(hashlib.sha256(text).hexdigest(), 16) % (ORDER - 1) + 1
-        return cls.of(account, identity, private_key)
+        address, key = (
+            int.from_bytes(hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).digest(), "big")
+            for purpose in ("address", "key")
+        )
+        return cls(account, address % _stark.FIELD, key % (_stark.ORDER - 1) + 1)
 
-    @classmethod
-    def of(cls, account: str, account_id: str, private_key: int) -> Credential:
-        """With the public key that belongs to the private one."""
-        return cls(account, account_id, private_key, weighted_sum(private_key, GENERATOR, 0, None))
+    @cached_property
+    def account_id(self) -> str:
+        """Of the address's first trading account."""
+        return account_id(self.address, 0)
+
+    @cached_property
+    def point(self) -> tuple[int, int]:
+        """The public key."""
+        return _stark.affine(_stark.times(self.private_key, _stark.GENERATOR))
+
+    @property
+    def public_key(self) -> str:
+        """As the header has it: 02 or 03, by the parity of y, and x."""
+        x, y = self.point
+        return f"0x{'03' if y % 2 else '02'}{x:064x}"
+
+
+def account_id(address: int, index: int) -> str:
+    """BLAKE2b of the address in little-endian and the index of the trading account."""
+    data = address.to_bytes(32, "little") + bytes([index])
+    return "0x" + hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+class Limiter:
+    """Requests of an address in a rolling window."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, deque[float]] = {}
+        self._blocked_until: dict[str, float] = {}
+
+    def spend(self, address: str, now: float) -> None:
+        """Counts a request.
+
+        Raises:
+            ZkxError: 429.
+        """
+        seen = self._seen.setdefault(address, deque())
+        while seen and seen[0] <= now - LIMIT_SECONDS:
+            seen.popleft()
+        if now >= self._blocked_until.get(address, 0.0):
+            if len(seen) < LIMIT:
+                seen.append(now)
+                return
+            self._blocked_until[address] = now + LIMIT_SECONDS
+        raise ZkxError(429, "Too Many Requests")
 
 
 class ZkxSimulator(VenueSimulator):
-    """ZKX with one demo account, ``zkx``: three cross positions."""
+    """ZKX with two demo accounts: ``zkx-single`` with one position, ``zkx-cross`` with three.
+
+    An account is liquidated when its total margin is not above 3 % of its positions at the mark price. The
+    maintenance margins it prints are at the entry prices, as in the documented example.
+    """
 
     name: ClassVar[str] = "zkx"
 
     def __init__(self, market: Market, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
-        """By account id."""
-        self._recent: dict[str, deque[float]] = {}
-        self._blocked_until: dict[str, float] = {}
-        self.add_account(self._demo_book())
+        self.limiter = Limiter()
+        for book in self._demo_books():
+            self.add_account(book)
 
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
@@ -218,7 +142,14 @@ class ZkxSimulator(VenueSimulator):
 
     def new_book(self, name: str) -> Book:
         """An empty account with this venue's rules, where both sides of a market can be held."""
-        return Book(name, self.market, digits=DIGITS, hedge_mode=True, initial_margin_basis="entry")
+        return Book(
+            name,
+            self.market,
+            digits=DIGITS,
+            price_digits=DIGITS,
+            hedge_mode=True,
+            initial_margin_basis="entry",
+        )
 
     def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
         return [
@@ -232,39 +163,51 @@ class ZkxSimulator(VenueSimulator):
             for credential in self.credentials.values()
         ]
 
-    def _demo_book(self) -> Book:
-        book = self.new_book("zkx")
-        book.deposit(COLLATERAL, "5214.730218")
-        for symbol, side, quantity, price, leverage, realized in (
-            ("SOLUSDC", "short", "61.5", "148.273", 6, "-3.417"),
-            ("ETHUSDC", "long", "2.75", "3418.06", 5, "12.2094"),
-            ("DOGEUSDC", "short", "21500", "0.16213", 4, "0"),
-        ):
-            book.open(
-                CONTRACTS[symbol],
-                "long" if side == "long" else "short",
-                quantity,
-                price=price,
-                leverage=leverage,
-                realized_pnl=realized,
-                now=self.now(),
-            )
-        return book
+    def _demo_books(self) -> Iterable[Book]:
+        now = self.now()
+        book = self.new_book("zkx-single")
+        book.deposit("USDC", "3627.894177")
+        book.open(
+            CONTRACTS["ETHUSDC"], "short", "3.22", price="3389.99", leverage=6, realized_pnl="1.4279", now=now
+        )
+        yield book
+
+        book = self.new_book("zkx-cross")
+        book.deposit("USDC", "4105.3802")
+        book.open(CONTRACTS["SOLUSDC"], "short", "47.6", price="149.566", leverage=6, now=now)
+        book.open(CONTRACTS["ETHUSDC"], "long", "1.22", price="3393.99", leverage=5, now=now)
+        book.open(CONTRACTS["BTCUSDC"], "long", "0.11", price="64980.5", leverage=10, now=now)
+        yield book
 
     # --- What the venue answers ----------------------------------------------------------------------
 
-    def account_info(self, book: Book) -> dict[str, object]:
-        """The answer of ``/v1/private/account-info``."""
-        pool = book.coin_pool(COLLATERAL)
-        invested = sum((book.entry_notional(held) for held in book.positions), ZERO)
+    def _account_info(self, parameters: Parameters, book: Book) -> object:
+        pool = book.coin_pool(_collateral(parameters))
+        zero = rounded(ZERO, DIGITS)
+        margins = sum((book.initial_margin(held) for held in book.positions), zero)
         return {
-            "collateralBalance": _text(pool.wallet),
-            "availableMargin": _text(pool.equity - pool.initial_margin),
-            "totalInvested": _text(invested),
-            "totalMargin": _text(pool.equity),
-            "totalUnrealizedPnl": _text(pool.unrealized_pnl),
-            "positions": [_position_row(book, held) for held in book.positions],
+            "collateralId": "USDC",
+            "collateralBalance": text(pool.wallet),
+            "availableMargin": text(pool.equity - margins),
+            "totalInvested": text(sum((book.entry_notional(held) for held in book.positions), zero)),
+            "totalMargin": text(pool.equity),
+            "totalUnrealizedPnl": text(pool.unrealized_pnl),
+            "positions": [position_row(book, held) for held in book.positions],
         }
+
+    def _positions(self, parameters: Parameters, book: Book) -> object:
+        _collateral(parameters)
+        market, limit = parameters.get("marketId"), parameters.get("limit", str(LARGEST_LIST))
+        if market is not None and market not in CONTRACTS:
+            raise ZkxError(400, "marketId is not known")
+        if not re.fullmatch(r"[0-9]{1,2}", limit) or not 0 < int(limit) <= LARGEST_LIST:
+            raise ZkxError(400, "limit is not valid")
+        rows = [
+            position_row(book, held)
+            for held in book.positions
+            if market is None or held.contract.symbol == market
+        ]
+        return rows[: int(limit)]
 
     # --- How it is asked -----------------------------------------------------------------------------
 
@@ -286,74 +229,71 @@ class ZkxSimulator(VenueSimulator):
         """Milliseconds since 1970 by the venue's clock."""
         return int(self.now() * 1000)
 
-    def _answer(self, request: web.Request, body: bytes) -> dict[str, object]:
-        self._spend(request.remote or "")
-        if request.path != "/v1/private/account-info" or request.method != "GET":
+    def _answer(self, request: web.Request, body: bytes) -> object:
+        self.limiter.spend(request.remote or "", self.now())
+        table = {
+            "/v1/private/account-info": (self._account_info, frozenset({"collateralId"})),
+            "/v1/private/positions": (self._positions, frozenset({"collateralId", "marketId", "limit"})),
+        }
+        if request.path not in table or request.method != "GET":
             raise ZkxError(404, "Not Found")
+        answer, names = table[request.path]
         pairs = parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True)
-        if body or [name for name, _ in pairs] != ["collateralId"]:
-            raise ZkxError(400, "the only parameter is collateralId")
-        credential = self._authenticate(request, pairs)
-        if pairs[0][1] != COLLATERAL:
-            raise ZkxError(400, "unknown collateral")
-        return self.account_info(self.accounts[credential.account])
+        parameters = dict(pairs)
+        if body or len(parameters) != len(pairs) or not parameters.keys() <= names:
+            raise ZkxError(400, "parameters are not valid")
+        if not parameters.get("collateralId"):
+            raise ZkxError(400, "collateralId is required")
+        credential = self._authenticate(request.headers, parameters)
+        return answer(parameters, self.accounts[credential.account])
 
-    def _authenticate(self, request: web.Request, pairs: list[tuple[str, str]]) -> Credential:
-        headers = request.headers
-        if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", headers.get("x-request-id", "")):
-            raise ZkxError(400, "x-request-id must be a UUID")
-        timestamp = headers.get("x-timestamp", "")
-        if not re.fullmatch(r"[0-9]{13}", timestamp):
-            raise ZkxError(400, "x-timestamp must be in milliseconds")
+    def _authenticate(self, headers: Mapping[str, str], parameters: Parameters) -> Credential:
         credential = self.credentials.get(headers.get("x-account-id", ""))
-        if credential is None:
-            raise ZkxError(401, "unknown trading account")
-        if headers.get("x-public-key", "") != compressed(credential.public_key):
-            raise ZkxError(401, "the public key is not that of the trading account")
-        signature = [_felt(headers.get(name, "")) for name in ("x-signature-1", "x-signature-2")]
-        signed = message_hash([*pairs, ("timestamp", timestamp)])
-        if not verify(credential.public_key, signed, *signature):
+        if credential is None or headers.get("x-public-key", "") != credential.public_key:
+            raise ZkxError(401, "the trading key is not one of this account")
+        if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", headers.get("x-request-id", "")):
+            raise ZkxError(400, "x-request-id is not a UUID")
+        timestamp = headers.get("x-timestamp", "")
+        r, s = _integer(headers.get("x-signature-1", "")), _integer(headers.get("x-signature-2", ""))
+        signed = {**parameters, "timestamp": timestamp}
+        # No value that is valid here needs percent-encoding.
+        origin = "&".join(f"{name}={signed[name]}" for name in sorted(signed))
+        if not _stark.verified(credential.point, _stark.message_hash(origin), r, s):
             raise ZkxError(401, "the signature is not valid")
-        if abs(self.server_time() - int(timestamp)) > WINDOW_MS:
-            raise ZkxError(401, "the timestamp is not within 30 seconds of the server's")
+        if not re.fullmatch(r"[0-9]{13}", timestamp) or abs(self.server_time() - int(timestamp)) > WINDOW_MS:
+            raise ZkxError(400, "the timestamp is too far from the server's")
         return credential
 
-    def _spend(self, who: str) -> None:
-        now = self.now()
-        recent = self._recent.setdefault(who, deque())
-        while recent and recent[0] <= now - LIMIT_SECONDS:
-            recent.popleft()
-        if now < self._blocked_until.get(who, 0.0):
-            raise ZkxError(429, "Too Many Requests")
-        recent.append(now)
-        if len(recent) > LIMIT:
-            self._blocked_until[who] = now + BLOCK_SECONDS
-            raise ZkxError(429, "Too Many Requests")
+
+def _integer(digits: str) -> int:
+    """A hexadecimal number; 0, which is no part of a signature, where it is none."""
+    return int(digits, 16) if re.fullmatch(r"0x[0-9a-f]{1,64}", digits) else 0
 
 
-def _felt(text: str) -> int:
-    """A field element in hexadecimal; 0, which no signature contains, for anything else."""
-    return int(text, 16) if re.fullmatch(r"0x[0-9a-f]{1,64}", text) else 0
+def _collateral(parameters: Parameters) -> str:
+    if parameters["collateralId"] != "USDC":
+        raise ZkxError(400, "collateralId is not known")
+    return "USDC"
 
 
-def _position_row(book: Book, position: Position) -> dict[str, object]:
-    entry_notional = book.entry_notional(position)
-    margin = book.initial_margin(position)
-    liquidation = book.liquidation_price(position)
+def position_row(book: Book, position: Position) -> dict[str, str]:
+    """One position: everything at the entry price except the liquidation price."""
+    entry, margin = book.entry_notional(position), book.initial_margin(position)
+    price = book.liquidation_price(position)
     return {
         "marketId": position.contract.symbol,
         "direction": position.side.upper(),
-        "avgExecutionPrice": _text(position.entry_price),
-        "size": _text(position.quantity),
-        "marginAmount": _text(margin),
-        "borrowedAmount": _text(entry_notional - margin),
+        "avgExecutionPrice": text(position.entry_price),
+        "size": text(position.quantity),
+        "marginAmount": text(margin),
+        "borrowedAmount": text(entry - margin),
         "leverage": str(position.leverage),
-        "realizedPnl": _text(position.realized_pnl),
-        "liquidationPrice": "0" if liquidation is None else _text(rounded(liquidation, DIGITS)),
-        "maintenanceMargin": _text(rounded(entry_notional * MAINTENANCE_RATE, DIGITS)),
+        "realizedPnl": text(position.realized_pnl),
+        "liquidationPrice": text(rounded(price, DIGITS)) if price is not None else "0",
+        "maintenanceMargin": text(rounded(entry * MAINTENANCE_RATE, DIGITS)),
     }
 
 
-def _text(value: Decimal) -> str:
-    """Without zeros at the end, as the documented example: 3511.0394 and 17.6."""
-    return f"{value.normalize():f}"
+def text(value: Decimal) -> str:
+    """A number as the venue prints it: without trailing zeros."""
+    return f"{value.normalize():f}" if value else "0"

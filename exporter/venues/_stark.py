@@ -1,106 +1,87 @@
-"""Signatures on the Stark curve, as Starknet accounts make them.
+"""Signatures on the Stark curve, as ZKX wants them.
 
-The curve is y² = x³ + x + b over the prime P: https://docs.starknet.io/learn/protocol/cryptography.
-Hash and signature come from the packages of the extra ``zkx``, which are imported when they are used; the
-point arithmetic is here because they give no Y coordinate.
+ECDSA over the Starknet keccak of the text. The libraries come with the extra ``zkx`` and are imported when
+a key is used. Curve: https://docs.starknet.io/documentation/architecture_and_concepts/Cryptography/stark-curve/
 """
 
 from __future__ import annotations
 
-PRIME = 2**251 + 17 * 2**192 + 1
-ORDER = 0x0800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
-"""Of the generator: private keys are 1 to ORDER - 1."""
-_GENERATOR = (
-    0x01EF15C18599971B7BECED415A40F0C7DEACFD9B0D1819E03D723D8BC943CFCA,
-    0x005668060AA49730B7BE4801DF46EC62DE53ECD11ABE43A32873000C36E8DC1F,
+import re
+from importlib.util import find_spec
+
+# y² = x³ + x + b over the field of P elements; the generator has order N.
+P = 2**251 + 17 * 2**192 + 1
+N = 0x800000000000010FFFFFFFFFFFFFFFFB781126DCAE7B2321E66A241ADC64D2F
+GENERATOR = (
+    0x1EF15C18599971B7BECED415A40F0C7DEACFD9B0D1819E03D723D8BC943CFCA,
+    0x5668060AA49730B7BE4801DF46EC62DE53ECD11ABE43A32873000C36E8DC1F,
 )
+_KECCAK_MASK = (1 << 250) - 1
 
-_HASH_BITS = 250
-
-_Jacobian = tuple[int, int, int]
+Point = tuple[int, int]
 
 
-def missing_packages() -> tuple[str, ...]:
-    """Those of the packages needed that are not installed, or do not work on this machine."""
-    missing = []
-    try:
-        import fast_stark_crypto  # noqa: F401, PLC0415 (an optional package)
-    except ImportError:
-        missing.append("fast-stark-crypto")
-    try:
-        import Crypto.Hash.keccak  # noqa: F401, PLC0415 (an optional package)
-    except ImportError:
-        missing.append("pycryptodome")
-    return tuple(missing)
+def available() -> bool:
+    """True if the libraries of the extra ``zkx`` are installed."""
+    return find_spec("fast_stark_crypto") is not None and find_spec("Crypto") is not None
+
+
+def private_key(text: str) -> int:
+    """A private key from its hexadecimal digits, with or without ``0x``.
+
+    Raises:
+        ValueError: if it is not one; the text does not repeat it.
+    """
+    digits = text.strip().removeprefix("0x")
+    if not re.fullmatch(r"[0-9a-fA-F]{1,64}", digits):
+        raise ValueError("`private_key` must be a Stark private key in hexadecimal digits")
+    key = int(digits, 16)
+    # The library signs with numbers outside the range, and the signature is worth nothing.
+    if not 0 < key < N:
+        raise ValueError("`private_key` is not in the range of the Stark curve")
+    return key
 
 
 def starknet_keccak(data: bytes) -> int:
-    """Keccak-256 cut to its lower 250 bits, so that it is a field element.
+    """Keccak-256 (the original, not SHA-3) cut to its lower 250 bits."""
+    from Crypto.Hash import keccak  # noqa: PLC0415 (optional)
 
-    Source: https://docs.starknet.io/learn/protocol/cryptography
-
-    Raises:
-        ImportError: without the extra.
-    """
-    from Crypto.Hash import keccak  # noqa: PLC0415 (an optional package)
-
-    digest = keccak.new(digest_bits=256, data=data).digest()
-    return int.from_bytes(digest, "big") & ((1 << _HASH_BITS) - 1)
+    return int.from_bytes(keccak.new(digest_bits=256, data=data).digest(), "big") & _KECCAK_MASK
 
 
-def sign(private_key: int, message_hash: int) -> tuple[int, int]:
-    """The ECDSA signature (r, s), with the nonce of RFC 6979: the same input gives the same signature.
+def sign(key: int, message_hash: int) -> tuple[int, int]:
+    """The numbers r and s of an ECDSA signature, its nonce derived from key and hash."""
+    import fast_stark_crypto  # noqa: PLC0415 (optional)
 
-    Raises:
-        ImportError: without the extra.
-    """
-    import fast_stark_crypto  # noqa: PLC0415 (an optional package)
-
-    r, s = fast_stark_crypto.sign(private_key, message_hash)
+    r, s = fast_stark_crypto.sign(key, message_hash)
     return r, s
 
 
-def compressed_public_key(private_key: int) -> str:
-    """0x, the prefix 02 (Y is even) or 03 (odd), and X with 64 hexadecimal digits."""
-    x, y = _public_point(private_key)
-    return f"0x{2 + y % 2:02x}{x:064x}"
+def public_key(key: int) -> Point:
+    """The point of a private key. The library gives only its x."""
+    point = GENERATOR
+    result: Point | None = None
+    while key:
+        if key & 1:
+            result = point if result is None else _add(result, point)
+        point = _add(point, point)
+        key >>= 1
+    if result is None:
+        raise ValueError("the private key is 0")
+    return result
 
 
-def _public_point(private_key: int) -> tuple[int, int]:
-    """The generator times the private key, by doubling and adding.
-
-    The time this takes depends on the key. It runs once for an account and nothing can be asked to run
-    it, so nobody can measure it.
-    """
-    point: _Jacobian = (0, 1, 0)
-    for bit in f"{private_key:b}":
-        point = _double(point)
-        if bit == "1":
-            point = _add_generator(point)
-    x, y, z = point
-    inverse = pow(z, -1, PRIME)
-    return x * inverse**2 % PRIME, y * inverse**3 % PRIME
+def compressed(point: Point) -> str:
+    """A point as 02 or 03, by the parity of its y, and the 64 digits of its x."""
+    x, y = point
+    return f"0x{2 + (y & 1):02x}{x:064x}"
 
 
-def _double(point: _Jacobian) -> _Jacobian:
-    """Source: https://hyperelliptic.org/EFD/g1p/auto-shortw-jacobian.html (a = 1)."""
-    x, y, z = point
-    square = y * y % PRIME
-    s = 4 * x * square % PRIME
-    m = (3 * x * x + z**4) % PRIME
-    new_x = (m * m - 2 * s) % PRIME
-    return new_x, (m * (s - new_x) - 8 * square * square) % PRIME, 2 * y * z % PRIME
-
-
-def _add_generator(point: _Jacobian) -> _Jacobian:
-    """Point + generator. Never meets the generator itself: a prefix of a key below ORDER is doubled first."""
-    x, y, z = point
-    if z == 0:
-        return (*_GENERATOR, 1)
-    zz = z * z % PRIME
-    h = (_GENERATOR[0] * zz - x) % PRIME
-    r = (_GENERATOR[1] * zz * z - y) % PRIME
-    hh = h * h % PRIME
-    hhh, v = h * hh % PRIME, x * hh % PRIME
-    new_x = (r * r - hhh - 2 * v) % PRIME
-    return new_x, (r * (v - new_x) - y * hhh) % PRIME, h * z % PRIME
+def _add(a: Point, b: Point) -> Point:
+    """Sum of two points that are not each other's opposite: never the case below the group's order."""
+    if a == b:
+        slope = (3 * a[0] * a[0] + 1) * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P

@@ -1,20 +1,18 @@
-"""ZKX perpetual futures: one collateral, one cross pool, requests signed on the Stark curve."""
+"""ZKX perpetuals: requests signed on the Stark curve, one account call, no mark prices. Discontinued."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 from uuid import uuid4
 
-import msgspec
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from exporter.account import AccountConfig
 from exporter.api import Api
-from exporter.errors import VenueError, redact
+from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Contract, MarginPool, Position
 from exporter.venues import _stark
 from exporter.venues.base import (
@@ -27,25 +25,19 @@ from exporter.venues.base import (
     http_error,
     retry_after,
 )
-from exporter.wire import Number, Required, Wire, liquidation_price, number
+from exporter.wire import Number, Required, Wire, liquidation_price
 
-ACCOUNT = Endpoint("/v1/private/account-info")
+ACCOUNT_INFO = Endpoint("/v1/private/account-info")
 
-# "On exceeding that value you will be blocked on 10 seconds": https://docs.zkx.fi/api/rest-api
+# "Exceeding it blocks all requests for 10 seconds."
 _PAUSE = 10.0
 
-_PRIVATE_KEY = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,64}")
-_HEADER_TEXT = re.compile(r"[!-~]+")
-_COLLATERAL = re.compile(r"[A-Za-z0-9]{1,32}")
-
-_A = ACCOUNT.path
+_A = ACCOUNT_INFO.path
 FIELDS = (
     FieldUse(_A, "collateralBalance", ("risk_account_wallet_balance",)),
     FieldUse(_A, "availableMargin", ("risk_account_available_balance",)),
     FieldUse(
-        _A,
-        "totalInvested",
-        reason="size × entry price over all positions: a notional at the entry, not at the mark",
+        _A, "totalInvested", reason="entry notional of all positions; an empty list beside it is an error"
     ),
     FieldUse(
         _A,
@@ -62,20 +54,16 @@ FIELDS = (
         "totalUnrealizedPnl",
         ("risk_account_unrealized_pnl", "risk_position_unrealized_pnl", "risk_position_mark_price"),
     ),
-    FieldUse(
-        _A, "positions", reason="a number in the schema's sample: 0 means no position, any other is an error"
-    ),
+    FieldUse(_A, "positions", reason="a number in the generated sample, where the real answer has a list"),
     FieldUse(_A, "positions[].avgExecutionPrice", ("risk_position_entry_price", "risk_position_mark_price")),
+    FieldUse(_A, "positions[].size", ("risk_position_quantity", "risk_position_notional_usd")),
     FieldUse(
         _A,
-        "positions[].size",
-        ("risk_position_quantity", "risk_position_mark_price", "risk_position_notional_usd"),
+        "positions[].marginAmount",
+        ("risk_position_initial_margin", "risk_account_initial_margin"),
     ),
-    FieldUse(_A, "positions[].marginAmount", ("risk_account_initial_margin", "risk_position_initial_margin")),
     FieldUse(
-        _A,
-        "positions[].borrowedAmount",
-        reason="the part of the entry notional that `marginAmount` does not cover: size and entry tell it",
+        _A, "positions[].borrowedAmount", reason="entry notional less the initial margin, which is published"
     ),
     FieldUse(_A, "positions[].leverage", ("risk_position_leverage_ratio",)),
     FieldUse(_A, "positions[].realizedPnl", ("risk_position_realized_pnl",)),
@@ -88,59 +76,32 @@ FIELDS = (
         _A,
         "positions[].maintenanceMargin",
         (
+            "risk_position_maintenance_margin",
             "risk_account_maintenance_margin",
             "risk_account_maintenance_margin_rate",
-            "risk_position_maintenance_margin",
         ),
     ),
 )
 
 
-def _felt(value: SecretStr) -> SecretStr:
-    # The text of the error must not quote the key.
-    text = value.get_secret_value()
-    if not _PRIVATE_KEY.fullmatch(text) or not 0 < int(text, 16) < _stark.ORDER:
-        raise ValueError(
-            "expected a Stark private key: 0x and up to 64 hexadecimal digits, in the curve's range"
-        )
-    return value
-
-
-def _header(value: SecretStr) -> SecretStr:
-    if not _HEADER_TEXT.fullmatch(value.get_secret_value()):
-        raise ValueError("expected the id of the trading account, without spaces")
-    return value
-
-
-def _collateral(value: str) -> str:
-    if not _COLLATERAL.fullmatch(value):
-        raise ValueError("expected a collateral id such as USDC")
-    return value
-
-
 class ZkxConfig(AccountConfig):
-    """A trading account, which a Starknet account's private key signs for."""
+    """A ZKX trading account."""
 
-    private_key: Annotated[SecretStr, AfterValidator(_felt)] = Field(
-        description="Private key of the Starknet account, hexadecimal. The venue has no read-only keys: "
-        "this one can trade and withdraw, too."
-    )
-    account_id: Annotated[SecretStr, AfterValidator(_header)] = Field(
-        description="Id of the trading account, as the venue shows it."
-    )
-    collateral_id: Annotated[str, AfterValidator(_collateral)] = Field(
-        default="USDC", description="The collateral whose account is read."
+    private_key: SecretStr = Field(description="Private trading key on the Stark curve, hexadecimal.")
+    account_id: SecretStr = Field(description="Trading account id, as the `x-account-id` header has it.")
+    collateral_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")] = Field(
+        default="USDC", description="Collateral whose account is read."
     )
 
 
 class PositionRow(Wire):
     marketId: str
-    direction: str  # LONG or SHORT; both can be open in one market
+    direction: str  # LONG or SHORT; both can be held in one market
+    size: Required  # base units, unsigned
     avgExecutionPrice: Number
-    size: Required  # unsigned, base units
-    marginAmount: Number
+    marginAmount: Number  # at the entry price
     liquidationPrice: Number
-    maintenanceMargin: Number  # of the notional at the entry price
+    maintenanceMargin: Number  # at the entry price
     leverage: Number = None
     realizedPnl: Number = None
 
@@ -150,228 +111,183 @@ class PositionRow(Wire):
         if self.direction not in {"LONG", "SHORT"}:
             raise ValueError("`direction` is neither LONG nor SHORT")
         if self.size < 0.0:
-            raise ValueError("`size` is negative, and the direction has a field of its own")
-        if not self.marketId.strip():
-            raise ValueError("`marketId` is empty")
+            raise ValueError("`size` is negative")
 
 
-class Account(Wire):
-    collateralBalance: Number
+class AccountInfo(Wire):
+    """The operator's generated sample has numbers where the real example has text, even for `positions`."""
+
+    collateralBalance: Required
     availableMargin: Number
-    totalMargin: Required
+    totalMargin: Required  # balance + unrealized PnL
     totalUnrealizedPnl: Number
-    # The schema's sample has a number here, the documented example a list.
-    positions: list[PositionRow] | PositionRow | float | str | None
-    collateralId: str | None = None  # in the schema only
-    totalInvested: Number = None
+    positions: list[PositionRow] | PositionRow | float | None
+    totalInvested: Number = None  # Σ size × entry price
+    collateralId: str | None = None
 
 
-class Failure(msgspec.Struct):
-    """Where the words of a failure usually are; the documentation shows none."""
+def canonical(params: Params) -> str:
+    """Parameters sorted by name and written as ``URLSearchParams`` of JavaScript does, commas plain.
 
-    message: str | list[str] | None = None
-    error: str | None = None
-
-
-def signed_string(params: Params, timestamp_ms: int) -> str:
-    """What is hashed and signed: sorted parameters and timestamp, as ``URLSearchParams`` writes them.
-
-    Source: https://docs.zkx.fi/api/rest-api , which then turns ``%2C`` back into a comma.
+    Source: https://docs.zkx.fi/api/signing
     """
-    pairs = sorted((*params, ("timestamp", str(timestamp_ms))))
-    # urlencode keeps `~` and encodes `*`; the URL standard has it the other way round.
-    return urlencode(pairs, safe="*").replace("~", "%7E").replace("%2C", ",")
+    pairs = sorted(params, key=lambda pair: pair[0])
+    return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in pairs)
 
 
-def zkx_error(response: Response, secrets: Iterable[str] = ()) -> VenueError | None:
-    """The failure an answer reports, or None. Only HTTP 429 is documented; the rest is what statuses mean."""
-    common = http_error(response)
-    if common is None:
+def _encoded(text: str) -> str:
+    return quote_plus(text, safe="*,").replace("~", "%7E")
+
+
+def zkx_error(response: Response) -> VenueError | None:
+    """The failure an answer reports, or None. Only HTTP 429 is documented; no text is passed on."""
+    error = http_error(response)
+    if error is None:
         return None
-    if response.status == 429:
+    if error.reason == "rate_limited":
         return VenueError(
             "rate_limited",
-            "HTTP 429: more than 120 requests in 10 seconds",
+            error.message,
             blocked_until=retry_after(response) or response.received_at + _PAUSE,
         )
-    words = _words(response.body)
-    lower = words.lower()
-    if response.status in {400, 401, 403}:
-        if "timestamp" in lower and "signature" not in lower:
-            return VenueError(
-                "clock", f"HTTP {response.status}: the timestamp is refused; check this machine's clock"
-            )
-        if "signature" in lower or "public key" in lower:
-            return VenueError("auth", f"HTTP {response.status}: the key or its signature is refused")
-    if common.reason == "exchange" and words:
-        return VenueError("exchange", f"HTTP {response.status}: {redact(words, secrets)}")
-    return common
-
-
-def _words(body: bytes) -> str:
-    """The venue's own words; empty where the answer is not JSON of the usual form."""
-    try:
-        found = msgspec.json.decode(body, type=Failure)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    message = "; ".join(found.message) if isinstance(found.message, list) else found.message
-    return message or found.error or ""
+    if response.status in {400, 401, 403} and b"timestamp" in response.body.lower():
+        return VenueError("clock", f"HTTP {response.status}: the timestamp is refused")
+    return error
 
 
 class Zkx(Venue[ZkxConfig]):
     """Source: https://docs.zkx.fi/api/rest-api/account/get-account-info ."""
 
     name = "zkx"
-    title = "ZKX perpetual futures (discontinued)"
+    title = "ZKX perpetuals (discontinued)"
     documentation = "https://docs.zkx.fi/api/rest-api/account/get-account-info"
     config_class = ZkxConfig
     base_url = None
     simulator = "exporter.simulator.zkx:ZkxSimulator"
     note = (
-        "Discontinued by its operator in July 2024; for whoever runs the software elsewhere. Needs "
-        "`pip install risk-exporter[zkx]`. The maintenance margin is the venue's figure, 3 % of the notional "
-        "at the entry price, while it liquidates by the notional at the mark. Marks are not told: with one "
-        "position the account's PnL gives its mark, with several their marks, notionals and distances are "
-        "absent. The venue cannot be asked for its time, so this machine's clock must be right."
+        "Discontinued by its operator in July 2024, and its host was never published: only for those who run "
+        "one. Needs `pip install 'risk-exporter[zkx]'`. The maintenance margin is the venue's figure, at the "
+        "entry price; the venue liquidates by the mark price. It tells no mark prices and no PnL of a single "
+        "position: distance, notional and what follows from them are published only of an account with one "
+        "position, whose mark follows from the account's PnL; its liquidation prices are published always. A "
+        "total PnL of exactly 0 beside positions is what the venue says without prices, and is not published."
     )
-    endpoints = (ACCOUNT,)
+    endpoints = (ACCOUNT_INFO,)
     fields = FIELDS
 
+    def __init__(self, config: ZkxConfig, *, request_id: Callable[[], str] = lambda: str(uuid4())) -> None:
+        super().__init__(config)
+        self._request_id = request_id
+
     @classmethod
-    def check(cls, config: ZkxConfig) -> str | None:  # noqa: ARG003 (the same for every account)
-        missing = _stark.missing_packages()
-        if not missing:
-            return None
-        return (
-            f"signatures for {cls.name} need {' and '.join(missing)}, not installed or not working here: "
-            "pip install risk-exporter[zkx]"
-        )
+    def check(cls, config: ZkxConfig) -> str | None:
+        if not _stark.available():
+            return "ZKX needs its signature libraries: pip install 'risk-exporter[zkx]'"
+        try:
+            _stark.private_key(config.private_key.get_secret_value())
+        except ValueError as error:
+            return str(error)
+        return None
 
     @cached_property
     def _private_key(self) -> int:
-        return int(self.config.private_key.get_secret_value(), 16)
+        return _stark.private_key(self.config.private_key.get_secret_value())
 
     @cached_property
     def _public_key(self) -> str:
-        return _stark.compressed_public_key(self._private_key)
+        return _stark.compressed(_stark.public_key(self._private_key))
 
     def sign(self, endpoint: Endpoint, params: Params, timestamp_ms: int) -> SignedRequest:  # noqa: ARG002
-        """Everything but the query goes into headers. The request id is random and not signed."""
-        message = _stark.starknet_keccak(signed_string(params, timestamp_ms).encode())
-        r, s = _stark.sign(self._private_key, message)
+        """The signature covers the parameters and the timestamp, which is sent as a header only."""
+        text = canonical((*params, ("timestamp", str(timestamp_ms))))
+        r, s = _stark.sign(self._private_key, _stark.starknet_keccak(text.encode()))
         return SignedRequest(
-            query=urlencode(params),
+            query=canonical(params),
             headers={
                 "x-public-key": self._public_key,
                 "x-account-id": self.config.account_id.get_secret_value(),
                 "x-timestamp": str(timestamp_ms),
                 "x-signature-1": hex(r),
                 "x-signature-2": hex(s),
-                "x-request-id": str(uuid4()),
+                "x-request-id": self._request_id(),
             },
         )
 
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:  # noqa: ARG002
-        return zkx_error(response, self.config.secrets())
-
-    # `server_time` stays None: the path of the time endpoint is not published.
+        return zkx_error(response)
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         taken_at = api.now()
         collateral = self.config.collateral_id
-        account = await api.get(ACCOUNT, Account, (("collateralId", collateral),))
-        return parse(account, collateral, taken_at=taken_at)
+        account = await api.get(ACCOUNT_INFO, AccountInfo, (("collateralId", collateral),))
+        return parse(account, collateral=collateral, taken_at=taken_at)
 
 
-def _schema_error(text: str) -> VenueError:
-    return VenueError("schema", f"{Zkx.name} {ACCOUNT.method} {ACCOUNT.path}: {text}")
-
-
-def open_rows(account: Account) -> list[PositionRow]:
+def open_rows(account: AccountInfo) -> list[PositionRow]:
     """The rows with a size.
 
     Raises:
-        VenueError: reason ``schema``, if the venue says there are positions and does not list them, or
-            lists one twice.
+        VenueError: reason ``schema``, if the venue says that there are positions and does not list them:
+            without them the requirement would look like 0.
     """
     listed = account.positions
-    if isinstance(listed, PositionRow):
-        listed = [listed]
-    if not isinstance(listed, list):
-        try:
-            count = number(listed, "positions")
-        except ValueError as error:
-            raise _schema_error(str(error)) from None
-        if count:
-            raise _schema_error("`positions` is a number and not the list of positions")
-        if account.totalInvested or account.totalUnrealizedPnl:
-            raise _schema_error("`positions` is empty although there is unrealized PnL or invested margin")
-        return []
-    rows = [row for row in listed if row.size != 0.0]
-    if len({(row.marketId, row.direction) for row in rows}) < len(rows):
-        raise _schema_error("`positions` has two rows of one `marketId` and `direction`")
+    if isinstance(listed, int | float):
+        if listed:
+            raise _schema_error("`positions` is a number, not a list")
+        listed = None
+    rows = [] if listed is None else listed if isinstance(listed, list) else [listed]
+    rows = [row for row in rows if row.size != 0.0]
+    if not rows and account.totalInvested:
+        raise _schema_error("`positions` is empty beside a `totalInvested`")
     return rows
 
 
-def parse(account: Account, collateral: str, *, taken_at: float) -> AccountSnapshot:
-    """The account from its message; `collateral` is the id that was asked for.
+def _schema_error(text: str) -> VenueError:
+    return VenueError("schema", f"{Zkx.name} {ACCOUNT_INFO.method} {ACCOUNT_INFO.path}: {text}")
 
-    Maintenance margins of 0 or less are not taken: the venue's engine counts a market without a mark price
-    as PnL 0 and margin 0 (https://github.com/udayj/zkxsubstrate), which means that it does not know. The
-    account's PnL then lacks that position's and is not told either.
 
-    Raises:
-        VenueError: reason ``schema``.
-    """
-    if account.collateralId is not None and account.collateralId.casefold() != collateral.casefold():
-        raise _schema_error("`collateralId` is not the collateral that was asked for")
+def parse(account: AccountInfo, *, collateral: str, taken_at: float) -> AccountSnapshot:
+    """The account from its message: one cross pool in the collateral."""
+    if account.collateralId not in (None, "", collateral):
+        raise _schema_error("`collateralId` is not the one asked for")
     rows = open_rows(account)
-    priced = all(row.maintenanceMargin != 0.0 for row in rows)
+    margins = [row.marginAmount for row in rows]
+    known = [margin for margin in margins if margin is not None]
+    # Without a mark price the venue takes every PnL for 0; and no move is exactly 0 for long.
+    pnl = account.totalUnrealizedPnl or (None if rows else account.totalUnrealizedPnl)
     return AccountSnapshot(
         pools=(
             MarginPool(
                 currency=collateral,
                 equity=account.totalMargin,
                 margin_equity=account.totalMargin,
-                maintenance_margin=_total(_positive(row.maintenanceMargin) for row in rows),
                 wallet_balance=account.collateralBalance,
                 available_balance=account.availableMargin,
-                unrealized_pnl=account.totalUnrealizedPnl if priced else None,
-                initial_margin=_total(row.marginAmount for row in rows),
+                unrealized_pnl=pnl,
+                initial_margin=sum(known) if len(known) == len(margins) else None,
             ),
         ),
-        positions=tuple(_position(row, collateral) for row in rows),
+        positions=_positions(rows, collateral),
         taken_at=taken_at,
     )
 
 
-def _total(values: Iterable[float | None]) -> float | None:
-    """The sum; None if one of the values is not known."""
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
-
-
-def _positive(value: float | None) -> float | None:
-    return value if value is not None and value > 0.0 else None
-
-
-def _position(row: PositionRow, collateral: str) -> Position:
-    # "SOLUSDC" is SOL quoted in USDC; a market named otherwise is settled in the collateral all the same.
-    base = row.marketId.removesuffix(collateral).rstrip("-_/") or row.marketId
-    return Position(
-        symbol=row.marketId,
-        side="long" if row.direction == "LONG" else "short",
-        margin_mode="cross",
-        quantity=row.size,
-        contract=Contract("linear", 1.0, base, collateral, collateral),
-        entry_price=_positive(row.avgExecutionPrice),
-        liquidation_price=liquidation_price(row.liquidationPrice, row.avgExecutionPrice),
-        realized_pnl=row.realizedPnl,
-        leverage=_positive(row.leverage),
-        initial_margin=row.marginAmount,
-        maintenance_margin=_positive(row.maintenanceMargin),
+def _positions(rows: Sequence[PositionRow], collateral: str) -> tuple[Position, ...]:
+    return tuple(
+        Position(
+            symbol=row.marketId,
+            side="long" if row.direction == "LONG" else "short",
+            margin_mode="cross",
+            quantity=row.size,
+            contract=Contract(
+                "linear", 1.0, row.marketId.removesuffix(collateral) or row.marketId, collateral, collateral
+            ),
+            entry_price=row.avgExecutionPrice or None,
+            liquidation_price=liquidation_price(row.liquidationPrice, row.avgExecutionPrice),
+            realized_pnl=row.realizedPnl,
+            leverage=row.leverage or None,
+            initial_margin=row.marginAmount,
+            maintenance_margin=row.maintenanceMargin or None,
+        )
+        for row in rows
     )
