@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated
 from urllib.parse import quote_plus
 from uuid import uuid4
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from exporter.account import AccountConfig
 from exporter.api import Api
@@ -84,11 +85,21 @@ FIELDS = (
 )
 
 
+def _header_text(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise ValueError("expected the id of a trading account, plain text without spaces")
+    return value
+
+
 class ZkxConfig(AccountConfig):
     """A ZKX trading account."""
 
-    private_key: SecretStr = Field(description="Private trading key on the Stark curve, hexadecimal.")
-    account_id: SecretStr = Field(description="Trading account id, as the `x-account-id` header has it.")
+    private_key: SecretStr = Field(
+        description="Private trading key on the Stark curve, hexadecimal. It signs orders, too."
+    )
+    account_id: Annotated[SecretStr, AfterValidator(_header_text)] = Field(
+        description="Trading account id, as the `x-account-id` header has it."
+    )
     collateral_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")] = Field(
         default="USDC", description="Collateral whose account is read."
     )
@@ -112,6 +123,8 @@ class PositionRow(Wire):
             raise ValueError("`direction` is neither LONG nor SHORT")
         if self.size < 0.0:
             raise ValueError("`size` is negative")
+        if not self.marketId.strip():
+            raise ValueError("`marketId` is empty")
 
 
 class AccountInfo(Wire):
@@ -227,8 +240,8 @@ def open_rows(account: AccountInfo) -> list[PositionRow]:
     """The rows with a size.
 
     Raises:
-        VenueError: reason ``schema``, if the venue says that there are positions and does not list them:
-            without them the requirement would look like 0.
+        VenueError: reason ``schema``, if the venue says that there are positions and does not list them
+            (without them the requirement would look like 0), or lists one twice.
     """
     listed = account.positions
     if isinstance(listed, int | float):
@@ -239,6 +252,9 @@ def open_rows(account: AccountInfo) -> list[PositionRow]:
     rows = [row for row in rows if row.size != 0.0]
     if not rows and account.totalInvested:
         raise _schema_error("`positions` is empty beside a `totalInvested`")
+    # Nothing else tells positions apart: two of one kind would be one series with two values.
+    if len({(row.marketId, row.direction) for row in rows}) < len(rows):
+        raise _schema_error("`positions` has two rows of one `marketId` and `direction`")
     return rows
 
 
@@ -282,12 +298,17 @@ def _positions(rows: Sequence[PositionRow], collateral: str) -> tuple[Position, 
             contract=Contract(
                 "linear", 1.0, row.marketId.removesuffix(collateral) or row.marketId, collateral, collateral
             ),
-            entry_price=row.avgExecutionPrice or None,
+            entry_price=_positive(row.avgExecutionPrice),
             liquidation_price=liquidation_price(row.liquidationPrice, row.avgExecutionPrice),
             realized_pnl=row.realizedPnl,
-            leverage=row.leverage or None,
+            leverage=_positive(row.leverage),
             initial_margin=row.marginAmount,
-            maintenance_margin=row.maintenanceMargin or None,
+            # 0 is what the venue requires of a market it cannot price.
+            maintenance_margin=_positive(row.maintenanceMargin),
         )
         for row in rows
     )
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and value > 0.0 else None
