@@ -332,7 +332,7 @@ class Api:
         url = yarl.URL(
             self._base_url + endpoint.path + ("?" + signed.query if signed.query else ""), encoded=True
         )
-        started, status = time.perf_counter(), "timeout"
+        started, status = time.perf_counter(), "cancelled"
         try:
             # Errors of the HTTP library carry the signed URL or the proxy's password in their text and
             # cause; neither goes on from here.
@@ -351,6 +351,7 @@ class Api:
                 )
             status = str(response.status)
         except TimeoutError:
+            status = "timeout"
             raise VenueError(
                 "timeout", f"{where}: no complete answer within {self._timeout.total:g} s"
             ) from None

@@ -181,6 +181,26 @@ async def test_a_slow_answer_is_a_timeout() -> None:
     assert recorder.requests == [("toy", "/open", "timeout")]
 
 
+async def test_a_request_that_nobody_waits_for_any_more_is_no_timeout() -> None:
+    """One of several at once fails: the venue did not time out on the others."""
+    asked = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.Response:
+        if request.path == "/open":
+            await asked.wait()
+            return web.json_response({}, status=500)
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    recorder = Recorder()
+    with pytest.raises(VenueError, match="HTTP 500"):
+        await ask(
+            handler, lambda api: together(api.get(OPEN, Time), api.get(SIGNED, Time)), recorder=recorder
+        )
+    assert sorted(recorder.requests) == [("toy", "/open", "500"), ("toy", "/signed", "cancelled")]
+
+
 async def test_an_answer_beyond_all_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.api.MAX_BODY_BYTES", 100)
     with pytest.raises(VenueError, match="larger than 100 bytes"):
