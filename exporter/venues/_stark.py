@@ -7,7 +7,7 @@ a key is used. Curve: https://docs.starknet.io/documentation/architecture_and_co
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
+from importlib import import_module
 
 # y² = x³ + x + b over the field of P elements; the generator has order N.
 P = 2**251 + 17 * 2**192 + 1
@@ -21,9 +21,18 @@ _KECCAK_MASK = (1 << 250) - 1
 Point = tuple[int, int]
 
 
-def available() -> bool:
-    """True if the libraries of the extra ``zkx`` are installed."""
-    return find_spec("fast_stark_crypto") is not None and find_spec("Crypto") is not None
+def missing_packages() -> tuple[str, ...]:
+    """Those of the extra ``zkx`` that are not installed, or do not work on this machine."""
+    missing = []
+    for package, module in (
+        ("fast-stark-crypto", "fast_stark_crypto"),
+        ("pycryptodome", "Crypto.Hash.keccak"),
+    ):
+        try:
+            import_module(module)
+        except ImportError:
+            missing.append(package)
+    return tuple(missing)
 
 
 def private_key(text: str) -> int:

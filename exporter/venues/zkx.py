@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Annotated
 from urllib.parse import quote_plus
 from uuid import uuid4
 
+import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
 from exporter.account import AccountConfig
 from exporter.api import Api
-from exporter.errors import VenueError
+from exporter.errors import VenueError, redact
 from exporter.model import AccountSnapshot, Contract, MarginPool, Position
 from exporter.venues import _stark
 from exporter.venues.base import (
@@ -26,7 +27,7 @@ from exporter.venues.base import (
     http_error,
     retry_after,
 )
-from exporter.wire import Number, Required, Wire, liquidation_price
+from exporter.wire import Number, Required, Wire, liquidation_price, number
 
 ACCOUNT_INFO = Endpoint("/v1/private/account-info")
 
@@ -134,7 +135,7 @@ class AccountInfo(Wire):
     availableMargin: Number
     totalMargin: Required  # balance + unrealized PnL
     totalUnrealizedPnl: Number
-    positions: list[PositionRow] | PositionRow | float | None
+    positions: list[PositionRow] | PositionRow | float | str | None
     totalInvested: Number = None  # Σ size × entry price
     collateralId: str | None = None
 
@@ -152,8 +153,15 @@ def _encoded(text: str) -> str:
     return quote_plus(text, safe="*,").replace("~", "%7E")
 
 
-def zkx_error(response: Response) -> VenueError | None:
-    """The failure an answer reports, or None. Only HTTP 429 is documented; no text is passed on."""
+class Failure(msgspec.Struct):
+    """Where the words of a failure usually are; the documentation shows none."""
+
+    message: str | None = None
+    error: str | None = None
+
+
+def zkx_error(response: Response, secrets: Iterable[str] = ()) -> VenueError | None:
+    """The failure an answer reports, or None. Only HTTP 429 is documented; the rest is what words say."""
     error = http_error(response)
     if error is None:
         return None
@@ -163,9 +171,27 @@ def zkx_error(response: Response) -> VenueError | None:
             error.message,
             blocked_until=retry_after(response) or response.received_at + _PAUSE,
         )
-    if response.status in {400, 401, 403} and b"timestamp" in response.body.lower():
-        return VenueError("clock", f"HTTP {response.status}: the timestamp is refused")
+    words = _words(response.body)
+    lower = words.lower()
+    if response.status in {400, 401, 403}:
+        if "signature" in lower or "key" in lower:
+            return VenueError("auth", f"HTTP {response.status}: the key or its signature is refused")
+        if "timestamp" in lower:
+            return VenueError(
+                "clock", f"HTTP {response.status}: the timestamp is refused; check this machine's clock"
+            )
+    if error.reason == "exchange" and words:
+        return VenueError("exchange", f"HTTP {response.status}: {redact(words, secrets)}")
     return error
+
+
+def _words(body: bytes) -> str:
+    """The venue's own words; empty where the answer is not in the usual form."""
+    try:
+        found = msgspec.json.decode(body, type=Failure)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return found.message or found.error or ""
 
 
 class Zkx(Venue[ZkxConfig]):
@@ -194,8 +220,9 @@ class Zkx(Venue[ZkxConfig]):
 
     @classmethod
     def check(cls, config: ZkxConfig) -> str | None:
-        if not _stark.available():
-            return "ZKX needs its signature libraries: pip install 'risk-exporter[zkx]'"
+        missing = _stark.missing_packages()
+        if missing:
+            return f"ZKX needs {' and '.join(missing)}: pip install 'risk-exporter[zkx]'"
         try:
             _stark.private_key(config.private_key.get_secret_value())
         except ValueError as error:
@@ -227,7 +254,7 @@ class Zkx(Venue[ZkxConfig]):
         )
 
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:  # noqa: ARG002
-        return zkx_error(response)
+        return zkx_error(response, self.config.secrets())
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         taken_at = api.now()
@@ -244,14 +271,18 @@ def open_rows(account: AccountInfo) -> list[PositionRow]:
             (without them the requirement would look like 0), or lists one twice.
     """
     listed = account.positions
-    if isinstance(listed, int | float):
-        if listed:
+    if isinstance(listed, int | float | str):
+        try:
+            count = number(listed, "positions")
+        except ValueError as error:
+            raise _schema_error(str(error)) from None
+        if count:
             raise _schema_error("`positions` is a number, not a list")
         listed = None
     rows = [] if listed is None else listed if isinstance(listed, list) else [listed]
     rows = [row for row in rows if row.size != 0.0]
-    if not rows and account.totalInvested:
-        raise _schema_error("`positions` is empty beside a `totalInvested`")
+    if not rows and (account.totalInvested or account.totalUnrealizedPnl):
+        raise _schema_error("`positions` is empty although there is invested margin or unrealized PnL")
     # Nothing else tells positions apart: two of one kind would be one series with two values.
     if len({(row.marketId, row.direction) for row in rows}) < len(rows):
         raise _schema_error("`positions` has two rows of one `marketId` and `direction`")
@@ -264,13 +295,15 @@ def _schema_error(text: str) -> VenueError:
 
 def parse(account: AccountInfo, *, collateral: str, taken_at: float) -> AccountSnapshot:
     """The account from its message: one cross pool in the collateral."""
-    if account.collateralId not in (None, "", collateral):
+    if account.collateralId and account.collateralId.casefold() != collateral.casefold():
         raise _schema_error("`collateralId` is not the one asked for")
     rows = open_rows(account)
     margins = [row.marginAmount for row in rows]
     known = [margin for margin in margins if margin is not None]
-    # Without a mark price the venue takes every PnL for 0; and no move is exactly 0 for long.
-    pnl = account.totalUnrealizedPnl or (None if rows else account.totalUnrealizedPnl)
+    # The venue counts a position that it cannot price as PnL 0 and margin 0: a total without it, or of
+    # exactly 0, would give a wrong mark.
+    priced = all(row.maintenanceMargin != 0.0 for row in rows) and bool(account.totalUnrealizedPnl)
+    pnl = account.totalUnrealizedPnl if priced or not rows else None
     return AccountSnapshot(
         pools=(
             MarginPool(
@@ -295,9 +328,7 @@ def _positions(rows: Sequence[PositionRow], collateral: str) -> tuple[Position, 
             side="long" if row.direction == "LONG" else "short",
             margin_mode="cross",
             quantity=row.size,
-            contract=Contract(
-                "linear", 1.0, row.marketId.removesuffix(collateral) or row.marketId, collateral, collateral
-            ),
+            contract=Contract("linear", 1.0, _base(row.marketId, collateral), collateral, collateral),
             entry_price=_positive(row.avgExecutionPrice),
             liquidation_price=liquidation_price(row.liquidationPrice, row.avgExecutionPrice),
             realized_pnl=row.realizedPnl,
@@ -308,6 +339,11 @@ def _positions(rows: Sequence[PositionRow], collateral: str) -> tuple[Position, 
         )
         for row in rows
     )
+
+
+def _base(market: str, collateral: str) -> str:
+    """SOL of ``SOLUSDC``; a market named otherwise is settled in the collateral all the same."""
+    return market.removesuffix(collateral).rstrip("-_/") or market
 
 
 def _positive(value: float | None) -> float | None:
