@@ -34,6 +34,9 @@ REPEAT_AFTER = 600.0
 COLLECTION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+USED_MAX_AGE = 90.0
+"""Seconds for which the used share of a request limit is shown: venues count by the minute."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -49,6 +52,7 @@ class Telemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's gap
         self._clock = clock
         self._accounts: set[tuple[str, str]] = set()
+        self._used_told_at: dict[str, float] = {}
         self._optional_logged: dict[tuple[str, str, Reason], float] = {}
         self.registry = CollectorRegistry(auto_describe=True)
         ProcessCollector(registry=self.registry)
@@ -82,6 +86,7 @@ class Telemetry:
 
     def exposition(self, format_: Format) -> bytes:
         """The families with headers, without the end marker of OpenMetrics."""
+        self._forget_used()
         if format_ is Format.OPENMETRICS_1_0_0:
             page: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]  # the same
             return page.removesuffix(b"# EOF\n")
@@ -120,6 +125,7 @@ class Telemetry:
             self._errors.remove(*key, reason)
             self._optional_logged.pop((*key, reason), None)
         if all(venue != exchange for venue, _ in self._accounts):
+            self._used_told_at.pop(exchange, None)
             for gauge in (self._rate_limit_used, self._clock_offset, self._blocked_until):
                 gauge.remove(exchange)
 
@@ -155,7 +161,16 @@ class Telemetry:
         self._request_duration.labels(exchange).observe(seconds)
 
     def rate_limit_used(self, exchange: str, ratio: float) -> None:
+        self._used_told_at[exchange] = self._clock()
         self._rate_limit_used.labels(exchange).set(ratio)
+
+    def _forget_used(self) -> None:
+        """Takes away what venues told of a window of their request limit that has passed."""
+        now = self._clock()
+        for exchange, told_at in list(self._used_told_at.items()):
+            if not 0.0 <= now - told_at < USED_MAX_AGE:
+                del self._used_told_at[exchange]
+                self._rate_limit_used.remove(exchange)
 
     def clock_offset(self, exchange: str, seconds: float) -> None:
         self._clock_offset.labels(exchange).set(seconds)

@@ -221,3 +221,15 @@ def test_the_process_is_described_and_no_created_series_are_there() -> None:
     assert "python_info{" in page
     assert "python_gc_objects_collected_total{" in page
     assert "_created" not in page
+
+
+def test_the_used_share_of_a_limit_is_gone_when_its_minute_has_passed() -> None:
+    clock = FakeClock()
+    telemetry = Telemetry(clock=clock)
+    telemetry.rate_limit_used("x", 0.9)
+    clock.advance(89.0)
+    assert b'risk_api_rate_limit_used_ratio{exchange="x"} 0.9' in telemetry.exposition(Format.TEXT_0_0_4)
+    clock.advance(1.0)
+    assert b"risk_api_rate_limit_used_ratio{" not in telemetry.exposition(Format.TEXT_0_0_4)
+    telemetry.rate_limit_used("x", 0.1)
+    assert b'risk_api_rate_limit_used_ratio{exchange="x"} 0.1' in telemetry.exposition(Format.TEXT_0_0_4)
