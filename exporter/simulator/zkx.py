@@ -27,7 +27,8 @@ from exporter.simulator.market import Market
 
 DIGITS = 6
 """Decimal places of every amount and price."""
-WINDOW_MS = 60_000
+WINDOW_MS = 30_000
+"""Assumed: the documentation has none."""
 LIMIT = 120
 """Requests of an address in 10 seconds; one more blocks it for 10 seconds."""
 LIMIT_SECONDS = 10.0
