@@ -131,7 +131,7 @@ class PositionRow(Wire):
 class AccountInfo(Wire):
     """The operator's generated sample has numbers where the real example has text, even for `positions`."""
 
-    collateralBalance: Required
+    collateralBalance: Number
     availableMargin: Number
     totalMargin: Required  # balance + unrealized PnL
     totalUnrealizedPnl: Number
@@ -156,7 +156,7 @@ def _encoded(text: str) -> str:
 class Failure(msgspec.Struct):
     """Where the words of a failure usually are; the documentation shows none."""
 
-    message: str | None = None
+    message: str | list[str] | None = None
     error: str | None = None
 
 
@@ -191,7 +191,8 @@ def _words(body: bytes) -> str:
         found = msgspec.json.decode(body, type=Failure)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return found.message or found.error or ""
+    message = "; ".join(found.message) if isinstance(found.message, list) else found.message
+    return message or found.error or ""
 
 
 class Zkx(Venue[ZkxConfig]):
