@@ -210,8 +210,8 @@ class Zkx(Venue[ZkxConfig]):
         "entry price; the venue liquidates by the mark price. It tells no mark prices and no PnL of a single "
         "position: distance, notional and what follows from them are published only of an account with one "
         "position, whose mark follows from the account's PnL; its liquidation prices are published always. A "
-        "total PnL of exactly 0 beside positions is what the venue says without prices, and is not published. "
-        "The venue cannot be asked for its time: this machine's clock must be right."
+        "total PnL of exactly 0 beside positions is what the venue says without prices, and is not "
+        "published. The venue cannot be asked for its time: this machine's clock must be right."
     )
     endpoints = (ACCOUNT_INFO,)
     fields = FIELDS
