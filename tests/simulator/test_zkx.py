@@ -302,6 +302,13 @@ async def test_120_requests_in_any_10_seconds_and_then_10_seconds_of_silence(cli
     assert (await client.signed(ACCOUNT_INFO, USDC))[0] == 200
 
 
+async def test_a_request_counts_for_10_seconds_and_no_longer(client: Client) -> None:
+    for _ in range(3):
+        statuses = [(await client.raw("/nothing", {}))[0] for _ in range(120)]
+        assert statuses == [404] * 120
+        client.clock.now += 10.0
+
+
 # --- Numbers ---------------------------------------------------------------------------------------------
 
 

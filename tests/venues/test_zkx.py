@@ -433,7 +433,7 @@ class TestPositionsThatAreNoList:
     @pytest.mark.parametrize("wrong", [10, "10", -1, 0.5, "many", True])
     async def test_anything_else_is_a_schema_error(self, wrong: object) -> None:
         with pytest.raises(VenueError) as caught:
-            await snapshot_of(positions=wrong)
+            await snapshot_of(positions=wrong, totalInvested="0", totalUnrealizedPnl="0")
         assert caught.value.reason == "schema"
         assert str(caught.value).startswith("zkx GET /v1/private/account-info")
         assert "positions" in str(caught.value)
