@@ -137,7 +137,7 @@ def run(
 
 @main.command()
 @_option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
-@_option("--interval", type=_Interval(), default="3s", help="From one collection of an account to the next.")
+@_option("--interval", type=_Interval(), default="5s", help="From one collection of an account to the next.")
 @_web_options
 @_log_options
 def demo(

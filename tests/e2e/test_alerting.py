@@ -27,6 +27,7 @@ from exporter import app
 from exporter.config import Config
 from exporter.simulator import Market, Server, VenueSimulator
 from exporter.simulator import discover as discover_simulators
+from exporter.simulator.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
 from tests.grafana.programs import GRAFANA, program
@@ -248,6 +249,8 @@ class Venues:
 async def exporter() -> AsyncIterator[Venues]:
     """The simulated exchanges, and the exporter collecting their accounts every second."""
     market = Market(seed=3)
+    # A minute of the desk is a second here, but the venue's request limit counts real minutes.
+    WeightPool.of(market).limit *= 60
     servers: dict[str, Server] = {}
     accounts = []
     for name in EXCHANGES:
