@@ -12,32 +12,29 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import pytest
 import yaml
 from aiohttp import web
 
-from exporter import app
 from exporter.config import Config
 from exporter.simulator import Market, Server, VenueSimulator
 from exporter.simulator import discover as discover_simulators
 from exporter.simulator.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
+from tests.e2e.programs import Prometheus, eventually, exporter, prometheus, running
 from tests.grafana.programs import GRAFANA, program
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
 EXCHANGES = ("binance_usdm", "binance_coinm", "bingx")
 """Together they have every kind of account: cross and isolated, linear and inverse, multi-asset."""
 SKEWED = "binance_coinm"
-"""The exchange whose clock is wrong from the start; offsets are only measured where one complains."""
-WAIT_SECONDS = 90.0
+"""The exchange whose clock is wrong from the start."""
 
 SECONDS_A_UNIT = {"m": 1, "h": 60, "d": 1440}
 
@@ -114,75 +111,12 @@ class Receiver:
 
     async def until(self, status: str = "firing", **labels: str) -> dict[str, Any]:
         """The first message about such an alert."""
-        await eventually(lambda: bool(self.found(status, **labels)), f"no {status} message about {labels}")
+
+        async def arrived() -> bool:
+            return bool(self.found(status, **labels))
+
+        await eventually(arrived, lambda: f"no {status} message about {labels}")
         return self.found(status, **labels)[0]
-
-
-async def eventually(condition: Callable[[], bool], complaint: str) -> None:
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not condition():  # noqa: ASYNC110 - another process brings it about
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        pytest.fail(complaint)
-
-
-class Prometheus:
-    """The server's API."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self._url, self._session = url, session
-
-    async def query(self, expr: str) -> list[dict[str, Any]]:
-        """The series an instant query gives; fails if Prometheus refuses it."""
-        async with self._session.post(f"{self._url}/api/v1/query", data={"query": expr}) as answer:
-            content = await answer.json()
-        assert content["status"] == "success", f"{expr}: {content}"
-        found: list[dict[str, Any]] = content["data"]["result"]
-        return found
-
-    async def until(self, expr: str) -> list[dict[str, Any]]:
-        """What the query gives once it gives something."""
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                while not (found := await self.query(expr)):  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.2)
-        except TimeoutError:
-            pytest.fail(f"no data: {expr}")
-        return found
-
-    async def rules_that_fail(self) -> list[str]:
-        async with self._session.get(f"{self._url}/api/v1/rules") as answer:
-            groups = (await answer.json())["data"]["groups"]
-        return [
-            f"{r['name']}: {r.get('lastError')}" for g in groups for r in g["rules"] if r["health"] == "err"
-        ]
-
-
-@asynccontextmanager
-async def running(log: Path, *command: str) -> AsyncIterator[str]:
-    """A program of Prometheus' family; gives the address it listens on."""
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
-    try:
-        await eventually(
-            lambda: process.returncode is not None or listening_address(log) is not None,
-            f"{command[0]} does not listen",
-        )
-        address = listening_address(log)
-        assert address is not None, f"{command[0]} ended before it listened"
-        yield address
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-def listening_address(log: Path) -> str | None:
-    for line in log.read_text().splitlines():
-        if '"Listening on"' in line and line.endswith("}"):
-            return str(json.loads(line)["address"])
-    return None
 
 
 @asynccontextmanager
@@ -203,13 +137,12 @@ async def alertmanager(directory: Path, receiver: str) -> AsyncIterator[str]:
         f"--storage.path={directory / 'data'}",
         "--web.listen-address=127.0.0.1:0",
         "--cluster.listen-address=",
-        "--log.format=json",
     ) as address:
         yield address
 
 
 @asynccontextmanager
-async def prometheus(directory: Path, target: str, manager: str) -> AsyncIterator[Prometheus]:
+async def fast_prometheus(directory: Path, target: str, manager: str) -> AsyncIterator[Prometheus]:
     """Prometheus with the repository's rules, sixty times faster."""
     (directory / "rules").mkdir(parents=True)
     for path in (GRAFANA / "prometheus" / "rules").glob("*.yml"):
@@ -220,20 +153,8 @@ async def prometheus(directory: Path, target: str, manager: str) -> AsyncIterato
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager]}]}]},
         "scrape_configs": [{"job_name": "any-name", "static_configs": [{"targets": [target]}]}],
     }
-    (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
-    async with (
-        running(
-            directory / "log",
-            program("prometheus"),
-            f"--config.file={directory / 'prometheus.yml'}",
-            f"--storage.tsdb.path={directory / 'data'}",
-            "--web.listen-address=127.0.0.1:0",
-            "--rules.alert.resend-delay=1s",
-            "--log.format=json",
-        ) as address,
-        aiohttp.ClientSession() as session,
-    ):
-        yield Prometheus(f"http://{address}", session)
+    async with prometheus(directory, config, "--rules.alert.resend-delay=1s") as server:
+        yield server
 
 
 @dataclass
@@ -246,7 +167,7 @@ class Venues:
 
 
 @asynccontextmanager
-async def exporter() -> AsyncIterator[Venues]:
+async def watched_venues() -> AsyncIterator[Venues]:
     """The simulated exchanges, and the exporter collecting their accounts every second."""
     market = Market(seed=3)
     # A minute of the desk is a second here, but the venue's request limit counts real minutes.
@@ -264,17 +185,10 @@ async def exporter() -> AsyncIterator[Venues]:
             config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0})
             for entry in simulator.demo_accounts(servers[name].base_url)
         ]
-    listening: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    program_ = asyncio.create_task(
-        app.run(Config(accounts=tuple(accounts)), ["127.0.0.1:0"], on_listening=listening.set_result)
-    )
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            (url,) = await listening
-        yield Venues(market, servers, url)
+        async with exporter(Config(accounts=tuple(accounts))) as url:
+            yield Venues(market, servers, url)
     finally:
-        program_.cancel()
-        await asyncio.wait([program_])
         for server in servers.values():
             await server.stop()
 
@@ -351,9 +265,9 @@ async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_
     receiver = Receiver()
     async with (
         receiver.served() as address,
-        exporter() as venues,
+        watched_venues() as venues,
         alertmanager(tmp_path / "alertmanager", address) as manager,
-        prometheus(tmp_path / "prometheus", venues.page.split("/")[2], manager) as server,
+        fast_prometheus(tmp_path / "prometheus", venues.page.split("/")[2], manager) as server,
     ):
         # Everything is well. Volatility takes longest: it waits for half an hour of marks, here 35 seconds.
         await server.until(f'position:liquidation_distance_sigmas:day{{account="{ACCOUNT}"}}')

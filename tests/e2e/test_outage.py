@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import aiohttp
 
-from exporter import app
 from exporter.config import Config
 from exporter.simulator import Market, Server
 from exporter.simulator.binance_usdm import BinanceUsdmSimulator
 from exporter.venues.binance_usdm import BinanceUsdm
+from tests.e2e.programs import exporter
 
 INTERVAL, MAX_AGE = 0.2, 1.2
 
@@ -23,24 +22,6 @@ def configuration(server: Server) -> Config:
     return Config(
         accounts=tuple(BinanceUsdm.config_class.model_validate({**entry, **timing}) for entry in entries)
     )
-
-
-@asynccontextmanager
-async def exporter(config: Config) -> AsyncIterator[str]:
-    """The program on a free port, stopped as a signal stops it."""
-    bound: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(app.run(config, ["127.0.0.1:0"], on_listening=bound.set_result))
-
-    def ended(_: object) -> None:
-        if not bound.done():  # it could not start: its failure is what the test should show
-            bound.set_exception(task.exception() or RuntimeError("the program ended"))
-
-    task.add_done_callback(ended)
-    try:
-        yield (await bound)[0]
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def families(page: str) -> set[str]:
