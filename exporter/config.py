@@ -657,11 +657,26 @@ def _message(error: Any) -> str:
             return str(error["msg"]).removeprefix("Value error, ")
 
 
-_YAML_QUOTED = re.compile(r"'(?!<[a-z ]+>')[^']{2,}'|\"[^\"]{2,}\"")
+_YAML_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+# The names that PyYAML has for parts of a file.
+_YAML_PART = re.compile(r"<[a-z ]+>")
 
 
 def _yaml_message(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or ""
+    if problem.startswith("found character '\\t'"):
+        return "not valid YAML: a tab; indent with spaces"
+    # A quote or bracket that is never closed is found at the end; the mistake is where it was opened.
+    context = error.context or ""
+    if context and error.context_mark is not None and error.problem_mark is not None:
+        opened = error.context_mark.line
+        if opened != error.problem_mark.line:
+            context += f" that starts in line {opened + 1}"
     # PyYAML quotes aliases and tags, and a secret that starts with * or ! is one to it.
-    text = ", ".join(part for part in (error.context, error.problem) if part)
-    text = _YAML_QUOTED.sub("…", text)
+    text = _YAML_QUOTED.sub(_without_words, ", ".join(part for part in (context, problem) if part))
     return f"not valid YAML: {text} (a value with special characters needs quotes)"
+
+
+def _without_words(match: re.Match[str]) -> str:
+    inner = match[1] if match[1] is not None else match[2]
+    return match[0] if len(inner) <= 1 or _YAML_PART.fullmatch(inner) else "…"

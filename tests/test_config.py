@@ -338,6 +338,15 @@ def test_a_mistake_in_the_defaults_is_said_once(read: Read) -> None:
         ("collect: {}", "1: accounts: at least one account is needed"),
         ("accounts: {name: a}", "1: accounts: expected a list: each account starts with `- name:`"),
         ("accounts: [\n", "2: not valid YAML: "),
+        ("accounts:\n\t- name: a", "2: not valid YAML: a tab; indent with spaces"),
+        (
+            "a: 'x\nb: 1\n",
+            "3: not valid YAML: while scanning a quoted scalar that starts in line 1, found unexpected end",
+        ),
+        (
+            "a: {b: {c}d}",
+            "1: not valid YAML: while parsing a flow mapping, expected ',' or '}', but got '<scalar>'",
+        ),
         ("accounts: []\na: 1\naccounts: []", "3: accounts: stands twice; the first is in line 1"),
         ("usd_pegs: {USD: 2}\naccounts: []", "1: usd_pegs.USD: one USD is 1 USD"),
         (
@@ -403,6 +412,25 @@ def test_a_venue_can_refuse_an_account_and_its_words_are_redacted(read: Read) ->
 def test_a_venue_without_a_public_host_needs_a_base_url(read: Read) -> None:
     found = problems(read, "accounts: [{name: a, exchange: hostless, api_key: k, api_secret: s}]")
     assert found == ["1: accounts[0].base_url: is required: Hostless has no public host"]
+
+
+@pytest.mark.parametrize("host", ["h:99999", "h:0", "h:port", "[::1", "[::g]", ":443"])
+def test_a_base_url_without_a_usable_host_and_port_is_refused(read: Read, host: str) -> None:
+    found = problems(
+        read,
+        f"accounts: [{{name: a, exchange: toy, api_key: k, api_secret: s, base_url: 'http://{host}/v1'}}]",
+    )
+    assert found == [
+        "1: accounts[0].base_url: the host or its port is not one: expected http://host or https://host:port"
+    ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:80", "[::1]:8080", "[::1]", "api.example.com:443"])
+def test_a_base_url_has_a_host_and_perhaps_a_port(read: Read, host: str) -> None:
+    config = read(
+        f"accounts: [{{name: a, exchange: toy, api_key: k, api_secret: s, base_url: 'http://{host}/v1'}}]"
+    )
+    assert config.accounts[0].base_url == f"http://{host}/v1"
 
 
 @pytest.mark.parametrize(
