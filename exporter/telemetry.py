@@ -169,7 +169,8 @@ class Telemetry:
         now = self._clock()
         for exchange, told_at in list(self._used_told_at.items()):
             if not 0.0 <= now - told_at < USED_MAX_AGE:
-                del self._used_told_at[exchange]
+                # Pages are built in threads: another one may have taken it away by now.
+                self._used_told_at.pop(exchange, None)
                 self._rate_limit_used.remove(exchange)
 
     def clock_offset(self, exchange: str, seconds: float) -> None:

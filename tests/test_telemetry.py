@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, ItemsView, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -233,3 +235,22 @@ def test_the_used_share_of_a_limit_is_gone_when_its_minute_has_passed() -> None:
     assert b"risk_api_rate_limit_used_ratio{" not in telemetry.exposition(Format.TEXT_0_0_4)
     telemetry.rate_limit_used("x", 0.1)
     assert b'risk_api_rate_limit_used_ratio{exchange="x"} 0.1' in telemetry.exposition(Format.TEXT_0_0_4)
+
+
+def test_two_pages_at_once_can_find_the_same_share_too_old() -> None:
+    together = Barrier(2, timeout=60.0)
+
+    class ReadTogether(dict[str, float]):
+        def items(self) -> ItemsView[str, float]:  # type: ignore[override]  # of the same entries
+            found = dict(self).items()
+            together.wait()
+            return found
+
+    clock = FakeClock()
+    telemetry = Telemetry(clock=clock)
+    telemetry.rate_limit_used("x", 0.9)
+    clock.advance(3600.0)
+    telemetry._used_told_at = ReadTogether(telemetry._used_told_at)
+    with ThreadPoolExecutor(2) as threads:
+        pages = list(threads.map(telemetry.exposition, [Format.TEXT_0_0_4] * 2))
+    assert all(b"risk_api_rate_limit_used_ratio{" not in page for page in pages)
