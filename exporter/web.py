@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import jinja2
+import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from exporter import __version__
@@ -27,6 +31,8 @@ MIN_COMPRESSED_BYTES = 1024
 """Shorter pages fit in one packet as they are."""
 SHUTDOWN_SECONDS = 1.0
 """What open connections have to finish when the server stops."""
+
+log = structlog.get_logger(__name__)
 
 
 class Address(Struct, frozen=True):
@@ -185,6 +191,28 @@ _HEADERS = {
 }
 
 
+@web.middleware
+async def _without_traceback(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A defect is for the log: with asyncio's debug mode on, aiohttp sends its traceback to the caller."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("page failed", path=request.path)
+        return web.Response(status=500, text="500: Internal Server Error")
+
+
+class _ClientMistakes(logging.Filter):
+    """Leaves out that a client does not speak HTTP: anybody could fill the log with that."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_client_mistakes = _ClientMistakes()
+
+
 async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
@@ -245,7 +273,7 @@ def create_app(
             return web.Response(text="risk-exporter is ready.\n")
         return web.Response(status=503, text="Not every account has finished its first attempt.\n")
 
-    app = web.Application()
+    app = web.Application(middlewares=[_without_traceback])
     app.on_response_prepare.append(_set_headers)
     app.router.add_get("/", index)
     app.router.add_get(telemetry_path, metrics)
@@ -263,6 +291,7 @@ async def serve(app: web.Application, addresses: Sequence[Address]) -> AsyncIter
     Raises:
         ListenError: if one cannot be listened on; then none is.
     """
+    logging.getLogger("aiohttp.server").addFilter(_client_mistakes)
     # No access log: it would hold the addresses of callers.
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import importlib.util
 import socket
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from exporter import web
 from exporter.collector import AccountStatus
@@ -356,6 +358,53 @@ async def test_requests_leave_no_line_in_the_log(caplog: pytest.LogCaptureFixtur
     async with Site().served() as session, session.get("/metrics") as answer:
         assert answer.status == 200
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "NONSENSE",
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: word-of-the-caller",
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + "x" * 20_000,
+        "POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nword-of-the-caller",
+    ],
+)
+async def test_a_client_that_does_not_speak_http_leaves_no_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, request_text: str
+) -> None:
+    async with Site().served() as session:
+        assert session._base_url is not None
+        reader, writer = await asyncio.open_connection(session._base_url.host, session._base_url.port)
+        writer.write(f"{request_text}\r\n\r\n".encode())
+        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+        await writer.wait_closed()
+        async with session.get("/-/healthy") as answer:
+            assert answer.status == 200
+    assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics"])
+async def test_a_defect_is_told_to_the_log_and_not_to_the_caller(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """In asyncio's debug mode aiohttp would send the traceback."""
+    site = Site()
+
+    def broken(*_: object) -> None:
+        raise KeyError("word of the defect")
+
+    asyncio.get_running_loop().set_debug(True)
+    monkeypatch.setattr(site, "accounts", property(broken))  # no list: the landing page cannot show it
+    monkeypatch.setattr(site.store, "page", broken)
+    with capture_logs() as lines:
+        async with site.served() as session, session.get(path) as answer:
+            assert answer.status == 500
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert await answer.text() == "500: Internal Server Error"
+    assert [(line["event"], line["path"], line["log_level"]) for line in lines] == [
+        ("page failed", path, "error")
+    ]
 
 
 @pytest.mark.parametrize(
