@@ -66,9 +66,13 @@ class Budget:
     def __init__(self) -> None:
         self.closed_until = 0.0
         self.closed_by: VenueError | None = None
+        self._checked_at = 0.0
 
     def check(self, now: float) -> None:
         """Raises the error that closed the budget, as long as it is closed."""
+        # With the clock set back by an hour, ten seconds of closure must not become an hour.
+        self.closed_until -= max(0.0, self._checked_at - now)
+        self._checked_at = now
         if self.closed_by is not None and now < self.closed_until:
             wait = self.closed_until - now
             raise VenueError(
@@ -119,7 +123,10 @@ class SharedAnswers:
     def kept(self, key: Hashable, max_age: float) -> Kept | None:
         """The answer under `key` if it is younger than `max_age` seconds."""
         found = self._kept.get(key)
-        return found if found is not None and self._clock() - found.asked_at < max_age else None
+        # Asked for in the future: the clock was set back since, and the age cannot be told.
+        if found is None or not 0.0 <= self._clock() - found.asked_at < max_age:
+            return None
+        return found
 
     async def _fetch(self, key: Hashable, fetch: Callable[[], Awaitable[T]]) -> T:
         asked_at = self._clock()
@@ -207,7 +214,7 @@ class Api:
         self._base_url = base_url.rstrip("/")
         self._proxy = config.proxy.get_secret_value() if config.proxy is not None else None
         self._timeout = aiohttp.ClientTimeout(total=config.timeout)
-        place = "production" if base_url == venue.base_url else urlsplit(base_url).hostname
+        place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
         self._budget = client.budget((venue.budget or venue.name, place, self._proxy))
         # Through another proxy the same host may be another machine with another view of the data.
         self._scope: tuple[Hashable, ...] = (venue.name, self._base_url, self._proxy)
@@ -424,6 +431,8 @@ def _network_text(error: Exception) -> str:
             return f"no connection: {_system_text(error.os_error)}"
         case aiohttp.ServerDisconnectedError():
             return "the server closed the connection"
+        case aiohttp.ClientResponseError():
+            return "the answer is not valid HTTP"
         case aiohttp.ClientPayloadError():
             return "the answer broke off"
         case ValueError() if str(error).startswith("the answer is larger"):

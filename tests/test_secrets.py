@@ -200,6 +200,35 @@ async def test_a_venue_that_repeats_what_it_was_sent_is_not_repeated() -> None:
     seen.holds_none_of({*all_secrets(accounts), CALLER, ACCOUNT_ID})
 
 
+@asynccontextmanager
+async def nonsense(requests: list[str]) -> AsyncIterator[str]:
+    """Runs a server that answers with what is no HTTP, and notes what it was sent; gives its URL."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(f"NONSENSE from {CALLER}\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield "http://{}:{}".format(*server.sockets[0].getsockname())
+
+
+async def test_a_venue_that_does_not_speak_http_does_not_make_the_signed_url_visible() -> None:
+    """The HTTP library's errors name it, with a signature that nobody knows to be secret beforehand."""
+    requests: list[str] = []
+    async with one_account_a_venue() as accounts, nonsense(requests) as url:
+        told = [changed(account, f"told-{account.exchange}", base_url=url) for account in accounts]
+        seen = await run(Config(accounts=tuple(told)))
+    assert {seen.reason(account.name) for account in told} == {"network"}
+    assert seen.page.count("the answer is not valid HTTP") == len(told)
+    queries = [line.partition("?")[2].partition(" ")[0] for line in requests]
+    values = {value for query in queries for _, value in parse_qsl(query) if len(value) >= 8}
+    assert len(values) >= len(told)  # timestamps and signatures
+    seen.holds_none_of({*values, *all_secrets(accounts), CALLER, "NONSENSE"})
+
+
 async def test_a_proxy_and_its_password_are_not_named() -> None:
     async with one_account_a_venue() as accounts, echo() as proxy:
         address = f"127.0.0.1:{proxy.port}"
