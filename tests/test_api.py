@@ -263,6 +263,25 @@ class TestClock:
         assert stamps == ["1000000", "1060500"]
         assert recorder.offsets == [60.5]
 
+    async def test_the_offset_is_measured_again_when_our_clock_was_set_back(self) -> None:
+        clock, venue_time = FakeClock(5000.0), 5000.0
+
+        def handler(request: web.Request) -> web.Response:
+            if request.path == "/open":
+                return web.json_response({"time": venue_time})
+            fits = abs(int(request.query["timestamp"]) / 1000 - venue_time) < 5.0
+            return web.json_response({"time": venue_time}, status=200 if fits else 400)
+
+        async def question(api: Api) -> None:
+            await api.synchronise_clock()
+            await api.get(SIGNED, Time)
+            clock.now -= 3600.0
+            await api.get(SIGNED, Time)
+
+        recorder = Recorder()
+        await ask(handler, question, clock=clock, recorder=recorder)
+        assert recorder.offsets == [0.0, 3600.0]
+
     async def test_it_is_tried_once_only(self) -> None:
         count = 0
 
@@ -311,6 +330,26 @@ class TestBudget:
         with pytest.raises(VenueError, match="long"):
             budget.check(1600.0)
 
+    def test_it_does_not_stay_closed_longer_because_the_clock_was_set_back(self) -> None:
+        budget = Budget()
+        budget.check(5000.0)
+        budget.close(VenueError("rate_limited", "short"), 5010.0)
+        with pytest.raises(VenueError, match="for another 10 s"):
+            budget.check(1400.0)
+        budget.check(1410.0)
+
+    async def test_a_slash_after_the_venues_own_host_does_not_make_it_another_address(self) -> None:
+        class Hosted(Toy):
+            base_url = "https://api.example.com"
+
+        async with Client(Recorder(), clock=FakeClock()) as client:
+            config = {"name": "desk", "exchange": "toy", "api_key": "k", "api_secret": SECRET}
+            written = {**config, "base_url": "https://api.example.com/"}
+            client.account(Hosted(ApiKeyConfig.model_validate(config)))
+            client.budget(("toy", "production", None)).close(VenueError("banned", "out"), 2000.0)
+            with pytest.raises(VenueError, match="out"):
+                await client.account(Hosted(ApiKeyConfig.model_validate(written))).get(OPEN, Time)
+
 
 class TestSharedAnswers:
     async def test_many_who_ask_at_once_cause_one_request(self) -> None:
@@ -342,6 +381,20 @@ class TestSharedAnswers:
         clock.now += 9.9
         assert await shared.get("key", 10, fetch) == 1
         clock.now += 0.1
+        assert await shared.get("key", 10, fetch) == 2
+
+    async def test_an_answer_of_an_unknown_age_is_not_used_after_the_clock_was_set_back(self) -> None:
+        clock = FakeClock()
+        shared, calls = SharedAnswers(clock), 0
+
+        async def fetch() -> int:
+            nonlocal calls
+            calls += 1
+            return calls
+
+        assert await shared.get("key", 10, fetch) == 1
+        clock.now -= 3600.0
+        assert await shared.get("key", 10, fetch) == 2
         assert await shared.get("key", 10, fetch) == 2
 
     async def test_a_failure_is_not_kept(self) -> None:

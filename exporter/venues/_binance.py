@@ -327,11 +327,13 @@ def binance_error(response: Response, secrets: Iterable[str] = ()) -> VenueError
     if code == -1021:
         return VenueError("clock", prefix + "the timestamp is outside the receive window")
     if status == 418 or banned_until is not None:
-        until = int(banned_until[1]) / 1000 if banned_until else retry_after(response)
+        until = int(banned_until[1]) / 1000 if banned_until else 0.0
+        until = max(until, retry_after(response) or 0.0)
         return VenueError(
             "banned",
             prefix + "this address is banned for ignoring the request limit",
-            blocked_until=until or response.received_at + _SHORTEST_BAN,
+            # Read by our clock, the venue's moment may have passed already; asking during a ban prolongs it.
+            blocked_until=until if until > response.received_at else response.received_at + _SHORTEST_BAN,
         )
     if status == 429 or code in (-1003, -1015):
         return VenueError(

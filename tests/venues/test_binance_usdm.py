@@ -416,6 +416,13 @@ class TestErrors:
             assert found.blocked_until is not None
             assert found.blocked_until > 1000.0
 
+    @pytest.mark.parametrize(("headers", "until"), [({}, 1120.0), ({"Retry-After": "7200"}, 8200.0)])
+    def test_a_ban_that_is_over_by_our_clock_is_kept_to(self, headers: dict[str, str], until: float) -> None:
+        body = {"code": -1003, "msg": "Way too many requests; IP(1.2.3.4) banned until 0000000999000."}
+        found = binance.binance_error(response(418, body, headers))
+        assert found is not None
+        assert (found.reason, found.blocked_until) == ("banned", until)
+
     async def test_a_clock_error_is_retried_once_after_a_resync(self) -> None:
         asked: list[str] = []
 
