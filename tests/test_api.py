@@ -340,7 +340,7 @@ class TestBudget:
 
     async def test_a_slash_after_the_venues_own_host_does_not_make_it_another_address(self) -> None:
         class Hosted(Toy):
-            base_url = "https://api.example.com"
+            base_url = "https://api.example.com"  # type: ignore[assignment]  # the toy has none
 
         async with Client(Recorder(), clock=FakeClock()) as client:
             config = {"name": "desk", "exchange": "toy", "api_key": "k", "api_secret": SECRET}

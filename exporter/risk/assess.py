@@ -37,8 +37,8 @@ def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
     """
     prices = usd_prices(snapshot, settings)
     facts = position_facts(snapshot, prices)
-    fill_isolated(facts)
     pools = group_pools(snapshot, facts, prices)
+    fill_isolated(facts)
     assessed: dict[int, PositionRisk] = {}
     for entry in pools:
         for rows in entry.symbols.values():
@@ -69,8 +69,8 @@ def computed_liquidation_prices(
     """
     prices = usd_prices(snapshot, settings)
     facts = position_facts(snapshot, prices)
-    fill_isolated(facts)
     pools = group_pools(snapshot, facts, prices)
+    fill_isolated(facts)
     found: dict[int, float | None] = {}
     for entry in pools:
         for rows in entry.symbols.values():

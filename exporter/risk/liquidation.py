@@ -15,7 +15,7 @@ from enum import Enum
 
 from exporter.model import RiskSettings
 from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Excess, Leg
-from exporter.risk.notional import exposure, finite, positive
+from exporter.risk.notional import finite, positive
 from exporter.risk.pools import Facts, Pool, leg_from, legs_of
 
 # A net below this share of the gross is a perfect hedge up to rounding.
@@ -124,7 +124,8 @@ def pair_distance(rows: Sequence[Facts], *, alive: bool | None) -> float | None:
         return None
     net = gross = 0.0
     for row in rows:
-        size = exposure(row.position)
+        # The rows are of one symbol: the net has the same side in contracts, whatever one is worth.
+        size = positive(row.position.quantity)
         if size is None:
             return None
         gross += size

@@ -167,7 +167,10 @@ def group_pools(snapshot: AccountSnapshot, facts: Iterable[Facts], prices: Mappi
 
 
 def fill_isolated(facts: Iterable[Facts]) -> None:
-    """Give isolated positions the maintenance margin of their schedule where the venue gives none."""
+    """Give isolated positions the maintenance margin of their schedule where the venue gives none.
+
+    After `group_pools`, which completes the marks that the schedule is read at.
+    """
     for row in facts:
         if row.position.margin_mode == "isolated" and row.maintenance_margin is None:
             _from_schedule([row])

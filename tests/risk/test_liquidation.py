@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from exporter.model import MarginPool
+from exporter.model import Contract, MarginPool
 from tests.risk.accounts import CHECKED, account, flat_rate, inverse, linear, pool_of, position, tiers
 from tests.risk.ticks import ticks_around
 
@@ -131,6 +131,16 @@ def test_a_pair_with_a_venue_price_but_no_mark_has_no_distance() -> None:
     assert [row.liquidation_price for row in risk.positions] == [80.0, 80.0]
 
 
+def test_a_pair_of_unknown_contract_size_has_the_distance_of_the_net_all_the_same() -> None:
+    contract = Contract(kind="inverse", size=None, base="BTC", quote="USD", settle="BTC")
+    risk = account(
+        MarginPool(currency="BTC", equity=1.0, maintenance_margin=0.1),
+        position(contract, quantity=10.0, mark_price=100.0, liquidation_price=80.0),
+        position(contract, "short", 4.0, mark_price=100.0, liquidation_price=80.0),
+    )
+    assert [row.liquidation_distance_ratio for row in risk.positions] == [pytest.approx(0.2)] * 2
+
+
 def test_a_pair_whose_pool_the_venue_did_not_report_is_still_a_pair() -> None:
     risk = account(
         MarginPool(currency="BTC", margin_equity=1.0),
@@ -140,6 +150,19 @@ def test_a_pair_whose_pool_the_venue_did_not_report_is_still_a_pair() -> None:
     for row in risk.positions:
         assert (row.liquidation_price, row.liquidation_source) == (80.0, "venue")
         assert row.liquidation_distance_ratio == pytest.approx(0.2)
+
+
+def test_an_isolated_position_whose_mark_follows_from_the_pools_pnl_has_a_price() -> None:
+    risk = account(
+        MarginPool(currency="USDT", equity=100.0, unrealized_pnl=-5.0),
+        position(linear("BTC"), margin_mode="isolated", margin=20.0, maintenance_tiers=flat_rate(0.01)),
+    )
+    (row,) = risk.positions
+    # Mark 95; equity 20 - 5; liquidated where 20 + (p - 100) = 0.01 p.
+    assert row.maintenance_margin == pytest.approx(0.95)
+    assert row.maintenance_margin_rate == pytest.approx(0.95 / 15)
+    assert row.liquidation_source == "computed"
+    assert row.liquidation_price == pytest.approx(80 / 0.99)
 
 
 def test_isolated_long_and_short_of_one_symbol_are_no_pair() -> None:
