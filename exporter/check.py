@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from exporter.account import AccountConfig
 from exporter.api import Client
-from exporter.config import Config
+from exporter.config import Config, secret_forms
 from exporter.errors import VenueError
+from exporter.logs import Redaction
 from exporter.model import AccountRisk, RiskSettings
 from exporter.risk import assess
 from exporter.venues import discover
@@ -80,13 +81,16 @@ async def _collect(
     except Exception as error:
         log.exception("internal error", account=account.name, exchange=account.exchange)
         reason, message = "internal", f"{type(error).__name__}; the log has the traceback"
+    # Adapters word their errors without secrets; this is for the day one of them does not.
+    redaction = Redaction()
+    redaction.hide(secret_forms(account))
     return Outcome(
         account=account,
         seconds=clock() - started,
         risk=risk,
         reason=reason,
-        message=message,
-        notes=tuple(notes.by_account.get(account.name, ())),
+        message=redaction.clean(message),
+        notes=tuple(map(redaction.clean, notes.by_account.get(account.name, ()))),
     )
 
 

@@ -18,8 +18,10 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from exporter import app, logs
+from exporter import check as one_collection
 from exporter import demo as simulated
 from exporter.account import AccountConfig
+from exporter.api import Api
 from exporter.config import Config
 from exporter.errors import VenueError
 from exporter.venues import AnyVenue, discover
@@ -282,3 +284,27 @@ async def test_a_defect_leaves_a_traceback_without_secrets(monkeypatch: pytest.M
         assert seen.reason(account.name) == "internal"
         # The place of the defect is what a person needs.
         assert any("in fetch" in line for line in seen.lines(account.name))
+
+
+async def test_the_table_of_check_shows_no_secret_of_a_careless_adapter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with one_account_a_venue() as accounts:
+        account = accounts[0]
+    secrets = all_secrets([account])
+    words = " ".join(sorted(secrets))
+
+    class Careless(discover()[account.exchange]):  # type: ignore[misc]  # a class made at run time
+        async def fetch(self, api: Api) -> Any:
+            async def fail() -> None:
+                raise VenueError("exchange", f"not needed: {words}")
+
+            await api.optional(fail())
+            raise VenueError("auth", f"refused: {words}")
+
+    venues: dict[str, type[AnyVenue]] = {account.exchange: Careless}
+    monkeypatch.setattr(one_collection, "discover", lambda: MappingProxyType(venues))
+    table = one_collection.table(await one_collection.check(Config(accounts=(account,))))
+    assert "refused: [redacted]" in table
+    assert "not needed: [redacted]" in table
+    assert not any(secret in table for secret in secrets)
