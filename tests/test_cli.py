@@ -167,13 +167,14 @@ def test_the_example_configuration_is_right(tmp_path: Path) -> None:
     path = tmp_path / "risk-exporter.yml"
     path.write_text(text)
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "binance").write_text("secret\n")
-    environment = {"BINANCE_KEY": "key", "PROXY_USER": "user", "PROXY_PASSWORD": "word"}
-    config = load(path, environment=environment)
-    # Every option that exists is in it.
-    account = config.accounts[0]
-    for field in type(account).model_fields:
-        assert re.search(rf"^ +-? *{field}(_file)?: ", text, re.MULTILINE), field
+    for name in ("binance", "zkx"):
+        (tmp_path / "secrets" / name).write_text("0x5ec2e7\n")
+    config = load(path, environment=dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "0x123"))
+    # Every option that exists is in it, and every venue.
+    assert {account.exchange for account in config.accounts} == set(discover())
+    for account in config.accounts:
+        for field in type(account).model_fields:
+            assert re.search(rf"^ +-? *{field}(_file)?: ", text, re.MULTILINE), field
 
 
 @pytest.mark.parametrize("interval", ["0.5s", "2h", "soon", "-1s"])
