@@ -97,6 +97,9 @@ def secret_forms(account: AccountConfig) -> Iterator[str]:
             user, password = unquote(proxy.username or ""), unquote(proxy.password)
             yield from (password, proxy.password, f"{proxy.username}:{proxy.password}")
             yield base64.b64encode(f"{user}:{password}".encode()).decode()
+        elif proxy.username:  # a token in its place
+            yield from (unquote(proxy.username), proxy.username)
+            yield base64.b64encode(f"{unquote(proxy.username)}:".encode()).decode()
 
 
 def _finite(value: float) -> float:

@@ -205,6 +205,14 @@ def test_the_forms_of_a_proxy_password_are_secrets(read: Read) -> None:
     assert {"p@ss", "p%40ss", basic, "key/key", "key%2Fkey"} <= config.secrets()
 
 
+def test_a_proxy_token_in_place_of_user_and_password_is_a_secret(read: Read) -> None:
+    config = read(
+        "accounts: [{name: a, exchange: toy, api_key: kkkk, api_secret: ssss, proxy: 'http://t%40ken@proxy:1'}]"
+    )
+    basic = base64.b64encode(b"t@ken:").decode()
+    assert {"t@ken", "t%40ken", basic} <= config.secrets()
+
+
 def test_all_mistakes_are_listed_at_once_with_their_lines(read: Read, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "closed").mkdir()
