@@ -20,8 +20,10 @@ Reason = Literal[
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+# The second form may end in the first: ::ffff:203.0.113.7.
+_IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)"
 _IP_ADDRESS = re.compile(
-    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])"
+    rf"(?<![\w:])(?:[0-9a-fA-F]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9a-fA-F]{{0,4}}(?![\w:]))|(?<![\d.]){_IPV4}"
 )
 _LONG_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{16,}|\d{6,}")
 _MAX_VENUE_TEXT = 200
