@@ -535,13 +535,17 @@ def open_rows(positions: Positions, balances: Iterable[AssetRow]) -> list[Positi
     """The rows with a size.
 
     Raises:
-        VenueError: reason ``schema``, if the venue lists nothing although margin is in use.
+        VenueError: reason ``schema``, if the venue lists nothing although margin is in use. The requirement
+            is the sum over the positions, and would look like 0.
     """
     if positions.data is None:
         if any(row.usedMargin or row.unrealizedProfit for row in balances):
             raise _schema_error("`data` is null although margin is in use")
         return []
-    return [row for row in _listed(positions.data) if row.positionAmt != 0.0]
+    rows = [row for row in _listed(positions.data) if row.positionAmt != 0.0]
+    if not rows and any(row.unrealizedProfit for row in balances):
+        raise _schema_error("`data` has no position although there is unrealized PnL")
+    return rows
 
 
 def _schema_error(text: str) -> VenueError:

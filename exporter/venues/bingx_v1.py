@@ -285,7 +285,10 @@ def open_rows(positions: Positions, balance: BalanceRow) -> list[PositionRow]:
         if balance.usedMargin or balance.unrealisedPNL:
             raise _schema_error("`positions` is null although margin is in use")
         return []
-    return [row for row in (listed if isinstance(listed, list) else [listed]) if row.volume != 0.0]
+    rows = [row for row in (listed if isinstance(listed, list) else [listed]) if row.volume != 0.0]
+    if not rows and balance.unrealisedPNL:
+        raise _schema_error("`positions` is empty although there is unrealized PnL")
+    return rows
 
 
 def _schema_error(text: str) -> VenueError:

@@ -288,9 +288,9 @@ class OpenPositions(Wire):
 
 
 class RiskLimit(Wire):
-    maintainMarginRate: Required
-    minPositionValue: Required
-    maxPositionValue: Required
+    maintainMarginRate: Number = None
+    minPositionValue: Number = None
+    maxPositionValue: Number = None
 
 
 class SymbolRow(Wire):
@@ -507,18 +507,34 @@ def listings_of(rows: Iterable[SymbolRow]) -> Mapping[str, Listing]:
     found = {}
     for row in rows:
         kind = _KINDS.get(row.contractSide.upper())
-        limits = sorted(row.riskLimitConfigs or (), key=lambda limit: limit.minPositionValue)
-        tiers = tuple(
-            MaintenanceTier(
-                floor=limit.minPositionValue,
-                cap=limit.maxPositionValue if limit is not limits[-1] else math.inf,
-                rate=limit.maintainMarginRate,
-                deduction=0.0,
-            )
-            for limit in limits
-        )
-        found[row.symbolId] = Listing(kind, () if kind == "inverse" else tiers)
+        tiers = () if kind == "inverse" else tiers_of(row.riskLimitConfigs or ())
+        found[row.symbolId] = Listing(kind, tiers)
     return found
+
+
+def tiers_of(limits: Sequence[RiskLimit]) -> tuple[MaintenanceTier, ...]:
+    """A symbol's schedule in ascending order; the last tier is open.
+
+    Empty where a floor or rate is missing: one symbol that is listed incompletely must not cost the
+    others their tiers.
+    """
+    known = [
+        (limit.minPositionValue, limit.maintainMarginRate, limit.maxPositionValue)
+        for limit in limits
+        if limit.minPositionValue is not None and limit.maintainMarginRate is not None
+    ]
+    if len(known) < len(limits):
+        return ()
+    known.sort(key=lambda tier: tier[0])
+    return tuple(
+        MaintenanceTier(
+            floor=floor,
+            cap=cap if cap is not None and place < len(known) else math.inf,
+            rate=rate,
+            deduction=0.0,
+        )
+        for place, (floor, rate, cap) in enumerate(known, start=1)
+    )
 
 
 def _listed(rows: list[PositionRow] | PositionRow | None) -> list[PositionRow]:
@@ -558,11 +574,13 @@ def parse(
         VenueError: reason ``schema``, if the venue lists nothing although something is at risk.
     """
     assets = account.data.assets if isinstance(account.data.assets, list) else [account.data.assets]
-    rows = joined(_listed(account.data.positions), _listed(opened.data if opened else None))
-    if account.data.positions is None and not rows:
+    of_account = _listed(account.data.positions)
+    rows = joined(of_account, _listed(opened.data if opened else None))
+    # The account's own rows and totals are of one moment: those of the position call may be later.
+    if not rows and not any(row.quantity for row in of_account):
         at_risk = any(asset.profitUnreal or asset.crossedMaintainMargin for asset in assets)
         if at_risk:
-            raise _schema_error("`positions` is null although margin is required")
+            raise _schema_error("`positions` has none although margin is required")
     contracts = [contract_of(row, listings.get(row.symbolId)) for row in rows]
     repeated = Counter((row.symbolId, row.side, row.isolated) for row in rows)
     positions = tuple(

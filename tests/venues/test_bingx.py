@@ -180,7 +180,7 @@ class TestSigning:
 
 class TestAccount:
     async def test_documented_balance(self) -> None:
-        (pool,) = (await snapshot_of(positions=rows())).pools
+        (pool,) = (await snapshot_of()).pools
         assert (pool.currency, pool.equity, pool.wallet_balance) == ("USDT", 196.7431, 194.8212)
         assert pool.equity == pytest.approx(194.8212 + 1.9219, abs=1e-9)
         assert (pool.available_balance, pool.unrealized_pnl) == (193.7609, 1.9219)
@@ -283,6 +283,16 @@ class TestAccount:
         assert (await snapshot_of(balance=empty, positions=null)).positions == ()
         with pytest.raises(VenueError, match="margin is in use") as caught:
             await snapshot_of(positions=null)
+        assert caught.value.reason == "schema"
+
+    @pytest.mark.parametrize("listed", [rows(), rows(row(positionAmt="0"))])
+    async def test_no_position_beside_unrealized_pnl_is_a_schema_error_and_no_rate_of_zero(
+        self, listed: dict[str, Any]
+    ) -> None:
+        empty = payload(NAME, "balance_v3_empty_usdc.json")
+        assert (await snapshot_of(balance=empty, positions=listed)).positions == ()
+        with pytest.raises(VenueError, match="there is unrealized PnL") as caught:
+            await snapshot_of(positions=listed)
         assert caught.value.reason == "schema"
 
 

@@ -162,6 +162,11 @@ class TestAccount:
             await snapshot_of(positions=positions)
         assert caught.value.reason == "schema"
 
+    async def test_no_position_beside_unrealized_pnl_is_a_schema_error(self) -> None:
+        with pytest.raises(VenueError, match="there is unrealized PnL") as caught:
+            await snapshot_of(positions=rows())
+        assert caught.value.reason == "schema"
+
 
 class TestPosition:
     async def test_documented_rows(self) -> None:

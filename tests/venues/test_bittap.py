@@ -298,12 +298,17 @@ class TestJoin:
         assert (pool.pool.equity, pool.maintenance_margin, pool.maintenance_margin_rate) == (5.0, 0.0, 0.0)
         assert pool.pool.venue_margin_rate == 0.0
 
-    async def test_a_list_that_is_null_beside_a_required_margin_is_a_schema_error(self) -> None:
+    @pytest.mark.parametrize("empty", [None, []])
+    async def test_no_position_beside_a_required_margin_is_a_schema_error(self, empty: object) -> None:
         body = account_of()
-        body["data"]["positions"] = None
-        with pytest.raises(VenueError, match="`positions` is null") as caught:
-            await snapshot_of(account=body, opened=success(None))
+        body["data"]["positions"] = empty
+        with pytest.raises(VenueError, match="`positions` has none although margin") as caught:
+            await snapshot_of(account=body, opened=success(empty))
         assert caught.value.reason == "schema"
+
+    async def test_a_position_closed_between_the_two_calls_is_gone_without_an_error(self) -> None:
+        opened = success([open_row(quantity="0")])
+        assert (await snapshot_of(opened=opened)).positions == ()
 
 
 class TestPools:
@@ -397,6 +402,25 @@ class TestContracts:
         ]
         assert (listings["A-USD-M"].kind, listings["A-USD-M"].tiers) == ("inverse", ())
         assert (listings["B-USDT-M"].kind, listings["B-USDT-M"].tiers) == (None, ())
+
+    @pytest.mark.parametrize("field", ["minPositionValue", "maintainMarginRate"])
+    @pytest.mark.parametrize("missing", [None, "", ...])
+    async def test_a_symbol_listed_incompletely_does_not_cost_the_others_their_tiers(
+        self, field: str, missing: Any
+    ) -> None:
+        contracts = document("exchange_info.json")
+        limit: dict[str, Any] = {"maintainMarginRate": "0.1", "minPositionValue": "0", field: missing}
+        odd = {name: value for name, value in limit.items() if value is not ...}
+        contracts["data"]["symbols"].append(
+            {"symbolId": "ODD-USDT-M", "contractSide": "FORWARD", "riskLimitConfigs": [odd]}
+        )
+        observer = QuietObserver()
+        found = [account_row(), account_row(positionId="2", symbolId="ODD-USDT-M")]
+        snapshot = await snapshot_of(account=account_of(*found), contracts=contracts, observer=observer)
+        listed, incomplete = snapshot.positions
+        assert len(listed.maintenance_tiers) == 3
+        assert incomplete.maintenance_tiers == ()
+        assert observer.optional_failures == []
 
     async def test_without_the_list_what_is_quoted_in_dollars_is_linear(self) -> None:
         observer = QuietObserver()
