@@ -30,7 +30,7 @@ MIN_SECRET_LENGTH = 4
 _FRAMES = 30
 _OWN_LOGGERS = ("exporter", "risk_exporter")
 _QUERY = re.compile(r"\?[^\s'\"<>]*=[^\s'\"<>]*")
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/@'\"]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/'\"]+@")  # up to the last @: a password may have one
 
 
 class Redaction:

@@ -93,9 +93,9 @@ def test_a_hidden_text_is_in_no_part_of_a_line(format_: logs.Format) -> None:
 def test_a_library_line_loses_queries_credentials_addresses_and_tokens() -> None:
     stream = configured()
     logging.getLogger("some.library").error(
-        "GET https://me:word@api.example.com/v1?timestamp=1&signature=ab from 203.0.113.9 as 4242424242"
+        "GET https://me:wo@rd@api.example.com/v1?timestamp=1&signature=ab from 203.0.113.9 as 4242424242"
     )
-    for part in ("me:word", "signature", "203.0.113.9", "4242424242"):
+    for part in ("me:wo", "rd@", "signature", "203.0.113.9", "4242424242"):
         assert part not in stream.getvalue()
     assert "api.example.com/v1" in stream.getvalue()
 
