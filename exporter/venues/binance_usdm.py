@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exporter.api import Api, together
+from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Asset, Contract, MaintenanceTier, MarginPool, Position, Side
 from exporter.venues._binance import (
     A_DAY,
@@ -299,7 +300,11 @@ def parse(
     indices: Mapping[str, AssetIndex],
     taken_at: float,
 ) -> AccountSnapshot:
-    """The account from its messages."""
+    """The account from its messages.
+
+    Raises:
+        VenueError: reason ``schema``, where the coin of a position cannot be told from its symbol.
+    """
     multi_asset = configuration.multiAssetsMargin
     pool_currency = "USD" if multi_asset else None
     positions = {
@@ -312,9 +317,7 @@ def parse(
     for item in account.positions:
         key = (item.symbol, item.positionSide)
         if item.positionAmt != 0.0 and key not in positions:
-            position = _bare_position(item, symbols, contracts, brackets, pool_currency)
-            if position is not None:
-                positions[key] = position
+            positions[key] = _bare_position(item, symbols, contracts, brackets, pool_currency)
     found = tuple(positions.values())
     return AccountSnapshot(
         pools=(_usd_pool(account, found),) if multi_asset else coin_pools(account.assets, found, home="USDT"),
@@ -392,10 +395,8 @@ def _bare_position(
     contracts: Mapping[str, Contract],
     brackets: Mapping[str, Brackets],
     pool_currency: str | None,
-) -> Position | None:
+) -> Position:
     contract = contracts.get(item.symbol) or _guess_contract(item.symbol)
-    if contract is None:
-        return None
     configuration = symbols.get(item.symbol)
     isolated = _has_own_margin(item)
     # A notional of 0 beside a size says that the row was not valued yet: its amounts are placeholders.
@@ -430,9 +431,17 @@ def _contract_of(symbol: str, settle: str) -> Contract:
     return Contract("linear", 1.0, base, settle, settle)
 
 
-def _guess_contract(symbol: str) -> Contract | None:
+def _guess_contract(symbol: str) -> Contract:
+    """The same where no row tells the settlement coin either."""
     pair = symbol.split("_", maxsplit=1)[0]
-    return next((_contract_of(symbol, coin) for coin in ("USDT", "USDC") if pair.endswith(coin)), None)
+    coin = next((coin for coin in ("USDT", "USDC") if pair.endswith(coin)), None)
+    if coin is None:
+        raise VenueError(
+            "schema",
+            f"{BinanceUsdm.name} {ACCOUNT.method} {ACCOUNT.path}: `symbol` of a position is not listed and "
+            "does not tell its settlement coin",
+        )
+    return _contract_of(symbol, coin)
 
 
 def _tiers(

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, Position
+from exporter.model import AccountSnapshot, Position, RiskSettings
+from exporter.risk import assess
 from exporter.venues import _binance as binance
 from exporter.venues.base import Response
 from exporter.venues.binance_usdm import BinanceUsdm
@@ -249,6 +250,24 @@ class TestAccount:
         snapshot = await snapshot_of(exchange_info=None, account_config=ONE_WAY)
         ada = next(position for position in snapshot.positions if position.symbol == "ADAUSDT")
         assert (ada.contract.base, ada.contract.settle) == ("ADA", "USDT")
+
+    async def test_a_position_whose_coin_cannot_be_told_is_an_error_and_not_hidden(self) -> None:
+        account = document("account_real_rows.json")
+        row = next(item for item in account["positions"] if item["symbol"] == "ETCUSDT")
+        row["symbol"] = "ETCBNFCR"
+        with pytest.raises(VenueError, match=r"GET /fapi/v3/account: `symbol` of a position") as caught:
+            await snapshot_of(account=account, exchange_info=None, account_config=ONE_WAY)
+        assert caught.value.reason == "schema"
+
+    async def test_both_legs_of_a_hedge_pair_have_the_distance_of_the_net(self) -> None:
+        both = {"markPrice": "100", "liquidationPrice": "80", "unRealizedProfit": "0", "entryPrice": "100"}
+        long, short = (
+            {**document("position_risk.json")[0], **both, "positionSide": side, "positionAmt": amount}
+            for side, amount in (("LONG", "3"), ("SHORT", "-1"))
+        )
+        risk = assess(await snapshot_of(position_risk=[long, short]), RiskSettings())
+        distances = [row.liquidation_distance_ratio for row in risk.positions if row.mark_price == 100.0]
+        assert distances == [pytest.approx(0.2)] * 2
 
 
 class TestPosition:

@@ -306,10 +306,6 @@ class TestJoin:
             await snapshot_of(account=body, opened=success(empty))
         assert caught.value.reason == "schema"
 
-    async def test_a_position_closed_between_the_two_calls_is_gone_without_an_error(self) -> None:
-        opened = success([open_row(quantity="0")])
-        assert (await snapshot_of(opened=opened)).positions == ()
-
 
 class TestPools:
     async def test_a_requirement_of_0_beside_a_cross_position_is_not_told(self) -> None:

@@ -1,0 +1,63 @@
+"""What the demo shows of every simulated venue: nothing a desk looks for is missing without a reason."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from exporter.model import RiskSettings
+from exporter.risk import assess
+from exporter.simulator import discover
+from tests.e2e.test_liquidation_price import snapshots
+
+SIMULATORS = discover()
+
+# What a venue does not tell and nobody can compute, each with the reason.
+WITHOUT_RATE = {"bingx_v1": "it states no maintenance margin and no tiers"}
+WITHOUT_MARK = {"zkx-cross": "the venue tells no mark prices, and the PnL is of several positions"}
+
+
+def test_every_documented_venue_is_simulated() -> None:
+    assert set(SIMULATORS) == {"binance_usdm", "binance_coinm", "bingx", "bingx_v1", "bittap", "zkx"}
+
+
+@pytest.mark.parametrize("name", sorted(SIMULATORS))
+async def test_every_account_has_equity_rate_pnl_and_a_distance_for_every_position_with_a_price(
+    name: str,
+) -> None:
+    found = await snapshots(name)
+    distances = 0
+    for account, snapshot in found.items():
+        risk = assess(snapshot, RiskSettings())
+        assert risk.positions, account
+        for pool in risk.pools:
+            assert pool.pool.equity is not None
+            assert pool.equity_usd is not None
+            assert pool.pool.unrealized_pnl is not None
+            assert (pool.maintenance_margin_rate is None) == (name in WITHOUT_RATE), account
+        for row in risk.positions:
+            assert row.liquidation_source in {"venue", "computed", "none"}, (account, row.position.symbol)
+            if account in WITHOUT_MARK:
+                assert row.liquidation_price is not None
+                assert row.liquidation_distance_ratio is None
+                continue
+            assert row.mark_price is not None
+            assert row.unrealized_pnl is not None
+            assert (row.liquidation_distance_ratio is None) == (row.liquidation_price is None)
+            if row.liquidation_distance_ratio is not None:
+                assert 0.0 < row.liquidation_distance_ratio < math.inf, (account, row.position.symbol)
+                distances += 1
+    assert distances > 0
+
+
+@pytest.mark.parametrize("name", sorted(SIMULATORS))
+async def test_both_legs_of_every_cross_hedge_have_one_distance(name: str) -> None:
+    for account, snapshot in (await snapshots(name)).items():
+        by_symbol: dict[str, dict[str, float | None]] = {}
+        for row in assess(snapshot, RiskSettings()).positions:
+            if row.position.margin_mode == "cross":
+                legs = by_symbol.setdefault(row.position.symbol, {})
+                legs[row.position.side] = row.liquidation_distance_ratio
+        for symbol, legs in by_symbol.items():
+            assert len(set(legs.values())) == 1, (account, symbol, legs)
