@@ -321,7 +321,7 @@ def _account_url() -> str:
     return "/d/risk-account?var-exchange=binance_usdm&var-account=main"
 
 
-LAST_KNOWN: Final = " If the account is failing, this is the last known value."
+LAST_KNOWN: Final = " While the account fails, or this figure is missing, this is the last known value."
 
 
 def _simple(
@@ -551,7 +551,8 @@ def _unknown_case(
         expected=Expected(
             alert="RiskLiquidationPriceUnknown",
             labels={"severity": severity, "category": "risk", **POSITION},
-            summary="BTCUSDT long (cross) of main on binance_usdm has no known liquidation price" + summary,
+            summary="BTCUSDT long (cross) of main on binance_usdm has no known distance to liquidation"
+            + summary,
             description=description + LAST_KNOWN,
             dashboard=_position_url(),
         ),
@@ -566,8 +567,8 @@ def _unknown_case(
 _UNKNOWN_INFO: Final = _unknown_case(
     "info",
     "",
-    "Neither the venue nor the exporter can tell at which price this cross position is liquidated. The "
-    "account's margin rate and shock are watched.",
+    "The liquidation price or the mark price of this cross position is not known, so that nobody can tell "
+    "how near it is. The account's margin rate is watched.",
     _unknown_price_with_rate,
 )
 
@@ -702,8 +703,8 @@ RISK_CASES: Final = (
     _unknown_case(
         "warning",
         ", nor has the account a margin rate",
-        "Neither the liquidation price of this cross position nor the maintenance margin rate of its "
-        "account is known: nothing here would page before a liquidation.",
+        "Neither the distance of this cross position to its liquidation nor the maintenance margin rate of "
+        "its account is known: nothing here would page before a liquidation.",
         _unknown_price_without_rate,
         also=(_UNKNOWN_INFO.expected,),
     ),
@@ -786,6 +787,24 @@ def _collection_failing() -> list[dict[str, Any]]:
     ]
 
 
+TWIN: Final = {"job": "risk", "instance": "exporter-2:10217"}
+
+
+def _twin(minutes: int) -> list[tuple[str, Values]]:
+    """A second exporter that collects the main account all the time."""
+    source = {**MAIN, **TWIN}
+    return [
+        (selector("up", TWIN), [1.0]),
+        (selector("risk_exporter_build_info", {"version": "1.0.0", **TWIN}), [1.0]),
+        (selector("risk_up", source), [1.0]),
+        (
+            selector("risk_collector_last_success_timestamp_seconds", source),
+            [60.0 * minute for minute in range(minutes)],
+        ),
+        (selector("risk_collector_max_age_seconds", source), [float(MAX_AGE)]),
+    ]
+
+
 def _data_stale() -> list[dict[str, Any]]:
     def expected(age: str) -> Expected:
         return Expected(
@@ -852,6 +871,12 @@ def _data_stale() -> list[dict[str, Any]]:
             expected(""),
             firing=[8, 10, 12, 14, 19],
             silent=[7],
+        ),
+        make_test(
+            "does not fire while another exporter sees the account",
+            World(20, accounts=_ok_then(("blind", 15)), extra=_twin(minutes=20)),
+            expected(""),
+            silent=range(20),
         ),
         make_test(
             "fires, and keeps firing, while the exporter is gone and after it restarted blind",
@@ -1180,8 +1205,6 @@ def _recording_tests() -> list[dict[str, Any]]:
         ("risk_position_notional_usd", {**POSITION, **second, "symbol": "SOLUSDT"}, [100.0]),
         ("risk_position_info", {**POSITION, **second, "symbol": "SOLUSDT", "base": "SOL", **info}, [1.0]),
     ]
-    twin = {**POSITION, "job": "risk", "instance": "exporter-2:10217"}
-    twin_source = {**MAIN, "job": "risk", "instance": "exporter-2:10217"}
     return [
         _recorded(
             "a position that was closed is not brought back when the account fails later",
@@ -1240,24 +1263,156 @@ def _recording_tests() -> list[dict[str, Any]]:
             (known, 20, []),
         ),
         _recorded(
+            "an open position whose mark is missing keeps what was known and is called unknown",
+            World(
+                60,
+                accounts={KEY: []},
+                data=[
+                    (
+                        distance,
+                        POSITION,
+                        [*[round(0.48 - 0.006 * minute, 6) for minute in range(20)], *span((None, 41))],
+                    ),
+                    ("risk_position_adl_ratio", POSITION, span((0.97, 20), (None, 1))),
+                    ("risk_position_notional_usd", POSITION, span((700.0, 20), (None, 1))),
+                    ("risk_position_info", {**POSITION, "base": "BTC", **info}, span((1.0, 50), (None, 1))),
+                    ("risk_account_maintenance_margin_rate", POOL, span((0.2, 30), (None, 1))),
+                ],
+            ),
+            ("position:liquidation_price_unknown:known", 19, []),
+            (known, 49, [(of_position, 0.366)]),
+            (
+                "position:adl_ratio:known",
+                49,
+                [(selector("position:adl_ratio:known", POSITION), 0.97)],
+            ),
+            (
+                "position:notional_usd:known",
+                49,
+                [(selector("position:notional_usd:known", {**POSITION, "base": "BTC"}), 700)],
+            ),
+            (
+                "round(position:liquidation_time_seconds:known)",
+                49,
+                [(selector("", POSITION), 3660)],
+            ),
+            (
+                "position:liquidation_price_unknown:known",
+                20,
+                [(selector("position:liquidation_price_unknown:known", POSITION), 1)],
+            ),
+            ("position:liquidation_unwatched:known", 29, []),
+            (
+                "position:liquidation_unwatched:known",
+                30,
+                [(selector("position:liquidation_unwatched:known", POSITION), 1)],
+            ),
+            ('{__name__=~"position:.*:known"}', 50, []),
+        ),
+        _recorded(
+            "a pool whose requirement is missing keeps what was known until the pool is gone",
+            World(
+                60,
+                accounts={KEY: []},
+                data=[
+                    ("risk_account_equity", POOL, span((1000.0, 40), (None, 1))),
+                    ("risk_account_gross_notional_usd", POOL, span((12000.0, 20), (None, 1))),
+                    ("risk_account_leverage_ratio", POOL, span((12.0, 20), (None, 1))),
+                    ("risk_account_maintenance_margin_rate", POOL, span((0.9, 20), (None, 1))),
+                    (
+                        "risk_account_liquidation_shock_ratio",
+                        {**POOL, "direction": "down"},
+                        span((0.03, 20), (None, 1)),
+                    ),
+                    (
+                        "risk_account_stress_maintenance_margin_rate",
+                        {**POOL, "shock": "-0.1"},
+                        span((math.inf, 20), (None, 1)),
+                    ),
+                ],
+            ),
+            *(
+                (f"{name}:known", minute, [(selector(f"{name}:known", labels), value)] * (minute < 40))
+                for minute in (20, 39, 40)
+                for name, labels, value in (
+                    ("account:maintenance_margin_rate", POOL, 0.9),
+                    ("account:liquidation_shock_ratio", {**POOL, "direction": "down"}, 0.03),
+                    ("account:stress_maintenance_margin_rate", {**POOL, "shock": "-0.1"}, math.inf),
+                    ("account:leverage_ratio", POOL, 12),
+                )
+            ),
+        ),
+        _recorded(
+            "a pool whose marks are missing keeps its shock; one that no move liquidates does not, and one "
+            "without positions has no leverage",
+            World(
+                40,
+                accounts={KEY: []},
+                data=[
+                    ("risk_account_equity", POOL, [1000.0]),
+                    ("risk_account_gross_notional_usd", POOL, span((12000.0, 10), (None, 10), (0.0, 1))),
+                    ("risk_account_leverage_ratio", POOL, span((12.0, 10), (None, 1))),
+                    ("risk_account_maintenance_margin_rate", POOL, [0.1]),
+                    (
+                        "risk_account_liquidation_shock_ratio",
+                        {**POOL, "direction": "down"},
+                        span((0.03, 10), (None, 1)),
+                    ),
+                ],
+            ),
+            (
+                "account:liquidation_shock_ratio:known",
+                19,
+                [(selector("account:liquidation_shock_ratio:known", {**POOL, "direction": "down"}), 0.03)],
+            ),
+            ("account:liquidation_shock_ratio:known", 20, []),
+            ("account:leverage_ratio:known", 19, [(selector("account:leverage_ratio:known", POOL), 12)]),
+            ("account:leverage_ratio:known", 20, []),
+        ),
+        _recorded(
+            "a stablecoin that is held keeps its deviation while its price is missing",
+            World(
+                40,
+                accounts={KEY: []},
+                data=[
+                    ("risk_asset_price_usd", {**MAIN, "asset": "USDC"}, span((0.875, 10), (None, 1))),
+                    ("risk_asset_equity", {**MAIN, "asset": "USDC"}, span((5.0, 20), (None, 1))),
+                ],
+            ),
+            (
+                "asset:usd_peg_deviation:known",
+                19,
+                [(selector("asset:usd_peg_deviation:known", {**MAIN, "asset": "USDC"}), 0.125)],
+            ),
+            ("asset:usd_peg_deviation:known", 20, []),
+        ),
+        _recorded(
+            "a distance that falls from far away because the liquidation price moves is no projection",
+            World(
+                40,
+                accounts={KEY: []},
+                # 1 / distance grows steadily: 10 after 10 minutes, 0.51 after 35.
+                data=[
+                    (
+                        distance,
+                        POSITION,
+                        [round(1 / (0.0745 * max(minute - 8.66, 0.001)), 6) for minute in range(40)],
+                    ),
+                ],
+            ),
+            ("position:liquidation_time_seconds:projected", 15, []),
+            ("position:liquidation_time_seconds:projected", 34, []),
+            ("count(position:liquidation_time_seconds:projected)", 38, [("{}", 1)]),
+        ),
+        _recorded(
             "an account that two exporters collect is not blind while one of them sees it",
             World(
                 60,
                 accounts={KEY: _states(("ok", 10), ("blind", 50))},
                 data=[(distance, POSITION, [0.04])],
                 extra=[
-                    (selector("up", {"job": "risk", "instance": "exporter-2:10217"}), [1.0]),
-                    (
-                        selector("risk_exporter_build_info", {"job": "risk", "instance": "exporter-2:10217"}),
-                        [1.0],
-                    ),
-                    (selector("risk_up", twin_source), [1.0]),
-                    (
-                        selector("risk_collector_last_success_timestamp_seconds", twin_source),
-                        [60.0 * minute for minute in range(60)],
-                    ),
-                    (selector("risk_collector_max_age_seconds", twin_source), [90.0]),
-                    (selector(distance, twin), span((0.04, 20), (0.2, 40))),
+                    *_twin(minutes=60),
+                    (selector(distance, {**POSITION, **TWIN}), span((0.04, 20), (0.2, 40))),
                 ],
             ),
             ("account:blind:bool", 30, [(selector("account:blind:bool", MAIN), 0)]),
@@ -1353,7 +1508,16 @@ def _recording_tests() -> list[dict[str, Any]]:
             ),
             ("account:equity_usd:sum", 9, [(selector("account:equity_usd:sum", MAIN), 51000)]),
             ("account:equity_usd:sum", 12, []),
-            ("account:equity_usd_drawdown_1d:known", 12, []),
+            (
+                "account:equity_usd:known",
+                12,
+                [(selector("account:equity_usd:known", MAIN), 51000)],
+            ),
+            (
+                "account:equity_usd_drawdown_1d:known",
+                12,
+                [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)],
+            ),
             (
                 "account:equity_usd_drawdown_1d:known",
                 16,
@@ -1448,9 +1612,7 @@ COLLECTION_TESTS: Final[Mapping[str, Callable[[], list[dict[str, Any]]]]] = {
 }
 
 EVALUATION_ORDER: Final = (
-    "risk-freshness",
     "risk-known",
-    "risk-market",
     "risk-portfolio",
     "risk-alerts",
     "risk-collection-alerts",

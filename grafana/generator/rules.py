@@ -3,9 +3,14 @@
 *Last known values.* When an account cannot be collected any longer its series vanish, and they must, because
 old numbers would be lies. An alert that watched such a series would resolve at the very moment nobody can see
 the account. So alerts watch series that end in ``:known``. Such a rule repeats its own last value while the
-account cannot be collected or its exporter does not answer, and follows the exporter's series otherwise. A
-position that was closed, or an account that was taken out of the configuration, vanishes from it with the
-next evaluation. Dashboards show the exporter's own series, which are never old.
+account cannot be collected or its exporter does not answer, and while a collection leaves the figure out
+although what it is about is still there (a request for marks or tiers failed). It follows the exporter's
+series otherwise. A position that was closed, or an account that was taken out of the configuration, vanishes
+from it with the next evaluation. Dashboards show the exporter's own series, which are never old.
+
+All rules that repeat themselves stand in one group with the rules that say who is blind: Prometheus evaluates
+groups at different moments, and with the blindness of a moment ago all memory would be lost if an exporter
+died between the two.
 """
 
 from __future__ import annotations
@@ -74,37 +79,47 @@ def _text(expr: str) -> str:
     return dedent(expr).strip()
 
 
-def _known(record: str, fresh: str, about: str) -> Recording:
-    """What the exporter says now; the last known value while nobody sees the account."""
-    return Recording(
-        record=record,
-        about=about,
-        expr=f"{_text(fresh)}\nor\n({record} and on (exchange, account) account:blind:bool == 1)",
-    )
+_POSITION_OPEN: Final = f"and on ({POSITION}) risk_position_info"
+_POSITION_AT_RISK: Final = f'and on ({POSITION}) risk_position_info{{liquidation_source!="none"}}'
+_POSITION_UNMEASURED: Final = f"""\
+and on ({POSITION})
+  (risk_position_info{{liquidation_source!="none"}}
+    unless on ({POSITION}) risk_position_liquidation_distance_ratio)"""
+_POOL_THERE: Final = f"and on ({POOL}) risk_account_equity"
+_POOL_UNMEASURED: Final = f"""\
+and on ({POOL})
+  (risk_account_equity unless on ({POOL})
+    (risk_account_maintenance_margin_rate and on ({POOL}) risk_account_gross_notional_usd))"""
+_POOL_WITH_POSITIONS: Final = f"""\
+and on ({POOL})
+  (risk_account_equity unless on ({POOL}) risk_account_gross_notional_usd == 0)"""
+_ACCOUNT_THERE: Final = "and on (exchange, account) risk_account_equity"
+_ASSET_THERE: Final = "and on (exchange, account, asset) risk_asset_equity"
 
 
-def _known_distance(record: str, fresh: str, about: str) -> Recording:
-    """Like `_known`, and also while a position is there whose liquidation price has become unknown."""
-    known = _known(record, fresh, about)
-    unknown = 'risk_position_info{liquidation_source="unknown"}'
-    return Recording(
-        record=record,
-        about=about,
-        expr=f"{known.expr}\nor\n({record} and on ({POSITION}) {unknown})",
-    )
+def _known(record: str, fresh: str, about: str, there: str | None = None) -> Recording:
+    """What the exporter says now; the last known value while nobody sees the account.
+
+    Also the last known value while it is not told but the series in ``there`` say that it still matters.
+    None: it is told whenever the account is seen.
+    """
+    expr = f"{_text(fresh)}\nor\n({record} and on (exchange, account) account:blind:bool == 1)"
+    if there is not None:
+        expr += f"\nor\n({record} {indent(there, '  ').lstrip()})"
+    return Recording(record=record, about=about, expr=expr)
 
 
-def _known_speed(record: str, fresh: str, about: str) -> Recording:
+def _known_speed(record: str, fresh: str, about: str, there: str) -> Recording:
     """Like `_known`, for a speed: it keeps its value as soon as a collection fails.
 
     Between the first failure and the maximum age the exporter shows the same data in every scrape, which a
     speed would take for a standstill.
     """
+    known = _known(record, fresh, about, there)
     return Recording(
         record=record,
         about=about,
-        expr=f"({record} and on (exchange, account) account:failing:bool == "
-        f"1)\nor\n{_text(fresh)}\nor\n({record} and on (exchange, account) account:blind:bool == 1)",
+        expr=f"({record} and on (exchange, account) account:failing:bool == 1)\nor\n{known.expr}",
     )
 
 
@@ -121,299 +136,347 @@ _REASON_KEY = "|".join(t.KEY_REJECTED_REASONS)
 _REASON_VENUE = "|".join(t.VENUE_DOWN_REASONS)
 _STABLECOINS = "|".join(t.STABLECOINS)
 
-FRESHNESS = Group(
-    name="risk-freshness",
-    about="Which accounts are watched, and which of them nobody sees at the moment.",
-    rules=(
-        Recording(
-            record="exporter:silent:bool",
-            about="0 for an exporter that answers, 1 for one that does not although it is a target of the "
-            "scrape configuration, or although no other target of its job took its place within a day.",
-            expr="""
-            (0 * max by (job, instance) (risk_exporter_build_info))
-            or
+_FRESHNESS: Final = (
+    Recording(
+        record="exporter:silent:bool",
+        about="0 for an exporter that answers, 1 for one that does not although it is a target of the "
+        "scrape configuration, or although no other target of its job took its place within a day.",
+        expr="""
+        (0 * max by (job, instance) (risk_exporter_build_info))
+        or
+        (
+          1 + 0 * (
+            exporter:silent:bool
+            or max by (job, instance) (last_over_time(risk_exporter_build_info[1d]))
+          )
+            and on (job, instance) up == 0
+        )
+        or
+        (
+          1 + 0 * exporter:silent:bool
+            and on (job, instance) last_over_time(risk_exporter_build_info[1d])
+            unless on (job) risk_exporter_build_info
+        )
+        """,
+    ),
+    Recording(
+        record="account:up:known",
+        about="1 if the last collection of the account succeeded, 0 if it failed or its exporter is "
+        "silent; absent once the account is taken out of the configuration.",
+        expr=f"""
+        max by ({SOURCE}) (risk_up)
+        or
+        (0 * account:up:known and on (job, instance) exporter:silent:bool == 1)
+        """,
+    ),
+    Recording(
+        record="account:failing:bool",
+        about="1 if no exporter collects the account successfully at the moment, else 0.",
+        expr="(max by (exchange, account) (account:up:known)) == bool 0",
+    ),
+    Recording(
+        record="account:last_success_timestamp_seconds:known",
+        about="When the account was last collected, remembered over a restart of the exporter.",
+        expr=f"""
+        max by ({SOURCE}) (risk_collector_last_success_timestamp_seconds)
+        or
+        (account:last_success_timestamp_seconds:known
+          and on ({SOURCE}) account:up:known == 0)
+        """,
+    ),
+    Recording(
+        record="account:data_age_seconds:known",
+        about="Seconds since the account was last collected; +Inf if it never was.",
+        expr="""
+        (time() - account:last_success_timestamp_seconds:known)
+        or
+        (account:up:known + Inf)
+        """,
+    ),
+    Recording(
+        record="account:stale:bool",
+        about="1 if the newest data of the account are older than its configured maximum age, else 0.",
+        expr=f"""
+        (1 + 0 * account:up:known)
+          unless on ({SOURCE})
+          (time() - risk_collector_last_success_timestamp_seconds < risk_collector_max_age_seconds)
+        or
+        (0 * account:up:known)
+        """,
+    ),
+    Recording(
+        record="account:blind:bool",
+        about="1 if no exporter has data of the account that are both from a successful collection "
+        "and young enough, else 0.",
+        expr="1 - max by (exchange, account) (account:up:known * (1 - account:stale:bool))",
+    ),
+    Recording(
+        record="account:key_rejected:known",
+        about="How many requests of the last 10 minutes the venue refused because of the key; "
+        "repeated until the account can be collected again.",
+        expr=f"""
+        (
+          sum by ({SOURCE}) (increase(risk_collector_errors_total{{reason=~"{_REASON_KEY}"}}[10m])) > 0
+          or
+          account:key_rejected:known
+        )
+          and on ({SOURCE}) account:up:known == 0
+        """,
+    ),
+    Recording(
+        record="exchange:venue_errors:increase5m",
+        about="Collections of the last 5 minutes that failed because the exchange did not answer properly.",
+        expr=f"""
+        sum by (exchange, job, instance) (
+          increase(risk_collector_errors_total{{reason=~"{_REASON_VENUE}"}}[5m])
+        )
+        """,
+    ),
+    Recording(
+        record="exchange:venue_down:bool",
+        about="1 if no account of the exchange can be collected and the exchange is the reason; "
+        "repeated until one of them can be collected again.",
+        expr="""
+        (
+          (max by (exchange, job, instance) (account:up:known) == 0)
+            and on (exchange, job, instance)
             (
-              1 + 0 * (
-                exporter:silent:bool
-                or max by (job, instance) (last_over_time(risk_exporter_build_info[1d]))
-              )
-                and on (job, instance) up == 0
-            )
-            or
-            (
-              1 + 0 * exporter:silent:bool
-                and on (job, instance) last_over_time(risk_exporter_build_info[1d])
-                unless on (job) risk_exporter_build_info
-            )
-            """,
-        ),
-        Recording(
-            record="account:up:known",
-            about="1 if the last collection of the account succeeded, 0 if it failed or its exporter is "
-            "silent; absent once the account is taken out of the configuration.",
-            expr=f"""
-            max by ({SOURCE}) (risk_up)
-            or
-            (0 * account:up:known and on (job, instance) exporter:silent:bool == 1)
-            """,
-        ),
-        Recording(
-            record="account:failing:bool",
-            about="1 if no exporter collects the account successfully at the moment, else 0.",
-            expr="(max by (exchange, account) (account:up:known)) == bool 0",
-        ),
-        Recording(
-            record="account:last_success_timestamp_seconds:known",
-            about="When the account was last collected, remembered over a restart of the exporter.",
-            expr=f"""
-            max by ({SOURCE}) (risk_collector_last_success_timestamp_seconds)
-            or
-            (account:last_success_timestamp_seconds:known
-              and on ({SOURCE}) account:up:known == 0)
-            """,
-        ),
-        Recording(
-            record="account:data_age_seconds:known",
-            about="Seconds since the account was last collected; +Inf if it never was.",
-            expr="""
-            (time() - account:last_success_timestamp_seconds:known)
-            or
-            (account:up:known + Inf)
-            """,
-        ),
-        Recording(
-            record="account:stale:bool",
-            about="1 if the newest data of the account are older than its configured maximum age, else 0.",
-            expr=f"""
-            (1 + 0 * account:up:known)
-              unless on ({SOURCE})
-              (time() - risk_collector_last_success_timestamp_seconds < risk_collector_max_age_seconds)
-            or
-            (0 * account:up:known)
-            """,
-        ),
-        Recording(
-            record="account:blind:bool",
-            about="1 if no exporter has data of the account that are both from a successful collection "
-            "and young enough, else 0.",
-            expr="1 - max by (exchange, account) (account:up:known * (1 - account:stale:bool))",
-        ),
-        Recording(
-            record="account:key_rejected:known",
-            about="How many requests of the last 10 minutes the venue refused because of the key; "
-            "repeated until the account can be collected again.",
-            expr=f"""
-            (
-              sum by ({SOURCE}) (increase(risk_collector_errors_total{{reason=~"{_REASON_KEY}"}}[10m])) > 0
+              (exchange:venue_errors:increase5m > 0 unless on (job, instance) exporter:silent:bool == 1)
               or
-              account:key_rejected:known
+              exchange:venue_down:bool == 1
             )
-              and on ({SOURCE}) account:up:known == 0
-            """,
-        ),
-        Recording(
-            record="exchange:venue_errors:increase5m",
-            about="Collections of the last 5 minutes that failed because the exchange did not answer "
-            "properly.",
-            expr=f"""
-            sum by (exchange, job, instance) (
-              increase(risk_collector_errors_total{{reason=~"{_REASON_VENUE}"}}[5m])
+        ) == bool 0
+        """,
+    ),
+    _source_known(
+        "exchange:clock_offset_seconds:known",
+        "max by (exchange, job, instance) (abs(risk_api_clock_offset_seconds))",
+        "Distance between the exchange's clock and the exporter's, unsigned.",
+    ),
+)
+
+_KNOWN: Final = (
+    _known(
+        "position:liquidation_distance_ratio:known",
+        f"min by ({POSITION}) (risk_position_liquidation_distance_ratio)",
+        "Relative move of the mark, against the position, that reaches its liquidation price.",
+        _POSITION_AT_RISK,
+    ),
+    _known(
+        "position:liquidation_price_unknown:known",
+        f"""
+        max by ({POSITION}) (risk_position_info{{margin_mode="cross", liquidation_source!="none"}})
+          unless on ({POSITION}) risk_position_liquidation_distance_ratio
+        """,
+        "1 for a cross position that some price liquidates, or may, and of which nobody can tell how far "
+        "away that is: the liquidation price is not known, or the mark price is not.",
+    ),
+    _known(
+        "position:liquidation_unwatched:known",
+        f"""
+        max by ({POSITION}) (risk_position_info{{margin_mode="cross", liquidation_source!="none"}})
+          unless on ({POSITION}) risk_position_liquidation_distance_ratio
+          unless on (exchange, account) risk_account_maintenance_margin_rate
+        """,
+        "1 for such a position if its account has no maintenance margin rate either.",
+    ),
+    _known(
+        "position:adl_ratio:known",
+        f"max by ({POSITION}) (risk_position_adl_ratio)",
+        "Place in the auto-deleveraging queue; 1 is the front.",
+        _POSITION_OPEN,
+    ),
+    _known(
+        "account:maintenance_margin_rate:known",
+        f"max by ({POOL}) (risk_account_maintenance_margin_rate)",
+        "Maintenance margin / margin equity; 1 is liquidation; +Inf without equity.",
+        _POOL_THERE,
+    ),
+    _known(
+        "account:liquidation_shock_ratio:known",
+        f"min by ({POOL}, direction) (risk_account_liquidation_shock_ratio)",
+        "Smallest joint move of all marks that liquidates the pool.",
+        _POOL_UNMEASURED,
+    ),
+    _known(
+        "account:stress_maintenance_margin_rate:known",
+        f"max by ({POOL}, shock) (risk_account_stress_maintenance_margin_rate)",
+        "The rate if every mark moved by the shock.",
+        _POOL_UNMEASURED,
+    ),
+    _known(
+        "account:leverage_ratio:known",
+        f"max by ({POOL}) (risk_account_leverage_ratio)",
+        "Gross notional / equity.",
+        _POOL_WITH_POSITIONS,
+    ),
+    Recording(
+        record="account:equity_usd:sum",
+        about="Equity of the account in USD. Absent if one of its pools has no known price: a sum "
+        "without it would look like a loss.",
+        expr="""
+        sum by (exchange, account) (max by (exchange, account, currency, pool) (risk_account_equity_usd))
+          and on (exchange, account)
+          (
+            count by (exchange, account) (
+              max by (exchange, account, currency, pool) (risk_account_equity_usd)
             )
-            """,
-        ),
-        Recording(
-            record="exchange:venue_down:bool",
-            about="1 if no account of the exchange can be collected and the exchange is the reason; "
-            "repeated until one of them can be collected again.",
-            expr="""
+            == on (exchange, account)
+            count by (exchange, account) (
+              max by (exchange, account, currency, pool) (risk_account_equity)
+            )
+          )
+        """,
+    ),
+    _known(
+        "account:equity_usd:known",
+        "account:equity_usd:sum",
+        "Equity of the account in USD.",
+        _ACCOUNT_THERE,
+    ),
+    _known(
+        "asset:usd_peg_deviation:known",
+        f"""
+        max by (exchange, account, asset) (
+          abs(risk_asset_price_usd{{asset=~"{_STABLECOINS}"}} - 1)
+        )
+        """,
+        "How far the exchange's price of a stablecoin is from one US dollar, unsigned.",
+        _ASSET_THERE,
+    ),
+)
+
+_MARKET: Final = (
+    Recording(
+        record="symbol:mark_price:avg",
+        about="Mark price of the symbol, in its quote currency, averaged over the accounts that hold it.",
+        expr="avg by (exchange, symbol) (risk_position_mark_price)",
+    ),
+    Recording(
+        record="symbol:mark_price_log_return:5m",
+        about="Logarithm of the mark price over that of 5 minutes before.",
+        expr="ln(symbol:mark_price:avg / (symbol:mark_price:avg offset 5m))",
+    ),
+    Recording(
+        record="symbol:mark_price_volatility:hour",
+        about="Standard deviation of the 5-minute log returns of the last hour, scaled to an hour (12 "
+        "of them). Absent until half an hour of returns is there.",
+        expr="""
+        12 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1h])
+          and present_over_time(symbol:mark_price_log_return:5m[1h] offset 30m)
+        """,
+    ),
+    Recording(
+        record="symbol:mark_price_volatility:day",
+        about="Standard deviation of the 5-minute log returns of the last day, scaled to a day (288 "
+        "of them). Absent until half an hour of returns is there.",
+        expr="""
+        288 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1d])
+          and present_over_time(symbol:mark_price_log_return:5m[1d] offset 30m)
+        """,
+    ),
+    Recording(
+        record="position:liquidation_distance_sigmas:day",
+        about="Liquidation distance in standard deviations of a day's move.",
+        expr=f"""
+        min by ({POSITION}) (risk_position_liquidation_distance_ratio)
+          / on (exchange, symbol) group_left ()
+          (symbol:mark_price_volatility:day > 0)
+        """,
+    ),
+    _known(
+        "position:liquidation_distance_sigmas:known",
+        "position:liquidation_distance_sigmas:day",
+        "Liquidation distance in standard deviations of a day's move.",
+        _POSITION_AT_RISK,
+    ),
+    Recording(
+        record="position:liquidation_distance_ratio:deriv5m",
+        about="Change of the liquidation distance per second over 5 minutes; negative is approaching.",
+        expr=f"min by ({POSITION}) (deriv(risk_position_liquidation_distance_ratio[5m]))",
+    ),
+    Recording(
+        record="position:liquidation_distance_ratio:deriv15m",
+        about="Change of the liquidation distance per second over 15 minutes; negative is approaching.",
+        expr=f"min by ({POSITION}) (deriv(risk_position_liquidation_distance_ratio[15m]))",
+    ),
+    Recording(
+        record="position:liquidation_time_seconds:projected",
+        about="Seconds until the liquidation price is reached at the slower of the two speeds: a "
+        "single step, such as a resized position, must not look like a trend. Absent unless both "
+        "approach, and for positions so far away that their liquidation price moves more than the mark.",
+        expr=f"""
+        min by ({POSITION}) (
+          risk_position_liquidation_distance_ratio < {t.LIQUIDATION_PROJECTED_WITHIN.text}
+        )
+          / -(
             (
-              (max by (exchange, job, instance) (account:up:known) == 0)
-                and on (exchange, job, instance)
-                (
-                  (exchange:venue_errors:increase5m > 0 unless on (job, instance) exporter:silent:bool == 1)
-                  or
-                  exchange:venue_down:bool == 1
-                )
-            ) == bool 0
-            """,
-        ),
-        _source_known(
-            "exchange:clock_offset_seconds:known",
-            "max by (exchange, job, instance) (abs(risk_api_clock_offset_seconds))",
-            "Distance between the exchange's clock and the exporter's, unsigned.",
-        ),
+              position:liquidation_distance_ratio:deriv5m
+                > position:liquidation_distance_ratio:deriv15m
+              or position:liquidation_distance_ratio:deriv15m
+            ) < 0
+          )
+        """,
+    ),
+    _known_speed(
+        "position:liquidation_time_seconds:known",
+        "position:liquidation_time_seconds:projected",
+        "Seconds until the liquidation price is reached at the present speed.",
+        _POSITION_UNMEASURED,
+    ),
+)
+
+_PORTFOLIO: Final = (
+    *(
+        _known(
+            f"account:equity_usd_drawdown_{window}:known",
+            f"1 - account:equity_usd:sum / (account:equity_usd:max{window} > 0)",
+            f"Loss of equity since the peak of the last {words}, as a ratio of the peak.",
+            _ACCOUNT_THERE,
+        )
+        for window, words in (("1d", "day"), ("7d", "7 days"))
+    ),
+    Recording(
+        record="position:notional_usd:signed",
+        about="Notional in USD with the base coin as a label; short positions are negative.",
+        expr=f"""
+        (
+          max by ({POSITION}) (risk_position_notional_usd{{side="long"}})
+          or
+          -1 * max by ({POSITION}) (risk_position_notional_usd{{side="short"}})
+        )
+          * on ({POSITION}) group_left (base)
+          max by ({POSITION}, base) (risk_position_info)
+        """,
+    ),
+    _known(
+        "position:notional_usd:known",
+        "position:notional_usd:signed",
+        "Notional in USD with the base coin as a label; short positions are negative.",
+        _POSITION_OPEN,
     ),
 )
 
 KNOWN = Group(
     name="risk-known",
-    about="What is known about accounts and positions, repeated while an account is failing. For alerts.",
-    rules=(
-        _known_distance(
-            "position:liquidation_distance_ratio:known",
-            f"min by ({POSITION}) (risk_position_liquidation_distance_ratio)",
-            "Relative move of the mark, against the position, that reaches its liquidation price.",
-        ),
-        _known(
-            "position:liquidation_price_unknown:known",
-            f"""
-            max by ({POSITION}) (
-              risk_position_info{{margin_mode="cross", liquidation_source="unknown"}}
-            )
-            """,
-            "1 for a cross position of which neither the venue nor the exporter can tell the liquidation "
-            "price.",
-        ),
-        _known(
-            "position:adl_ratio:known",
-            f"max by ({POSITION}) (risk_position_adl_ratio)",
-            "Place in the auto-deleveraging queue; 1 is the front.",
-        ),
-        _known(
-            "account:maintenance_margin_rate:known",
-            f"max by ({POOL}) (risk_account_maintenance_margin_rate)",
-            "Maintenance margin / margin equity; 1 is liquidation; +Inf without equity.",
-        ),
-        _known(
-            "account:liquidation_shock_ratio:known",
-            f"min by ({POOL}, direction) (risk_account_liquidation_shock_ratio)",
-            "Smallest joint move of all marks that liquidates the pool.",
-        ),
-        _known(
-            "account:stress_maintenance_margin_rate:known",
-            f"max by ({POOL}, shock) (risk_account_stress_maintenance_margin_rate)",
-            "The rate if every mark moved by the shock.",
-        ),
-        _known(
-            "account:leverage_ratio:known",
-            f"max by ({POOL}) (risk_account_leverage_ratio)",
-            "Gross notional / equity.",
-        ),
-        Recording(
-            record="account:equity_usd:sum",
-            about="Equity of the account in USD. Absent if one of its pools has no known price: a sum "
-            "without it would look like a loss.",
-            expr="""
-            sum by (exchange, account) (max by (exchange, account, currency, pool) (risk_account_equity_usd))
-              and on (exchange, account)
-              (
-                count by (exchange, account) (
-                  max by (exchange, account, currency, pool) (risk_account_equity_usd)
-                )
-                == on (exchange, account)
-                count by (exchange, account) (
-                  max by (exchange, account, currency, pool) (risk_account_equity)
-                )
-              )
-            """,
-        ),
-        _known("account:equity_usd:known", "account:equity_usd:sum", "Equity of the account in USD."),
-        _known(
-            "asset:usd_peg_deviation:known",
-            f"""
-            max by (exchange, account, asset) (
-              abs(risk_asset_price_usd{{asset=~"{_STABLECOINS}"}} - 1)
-            )
-            """,
-            "How far the exchange's price of a stablecoin is from one US dollar, unsigned.",
-        ),
-    ),
-)
-
-MARKET = Group(
-    name="risk-market",
-    about="What the scraped marks say about the market: volatility, and distances in its terms.",
-    rules=(
-        Recording(
-            record="symbol:mark_price:avg",
-            about="Mark price of the symbol, in its quote currency, averaged over the accounts that hold it.",
-            expr="avg by (exchange, symbol) (risk_position_mark_price)",
-        ),
-        Recording(
-            record="symbol:mark_price_log_return:5m",
-            about="Logarithm of the mark price over that of 5 minutes before.",
-            expr="ln(symbol:mark_price:avg / (symbol:mark_price:avg offset 5m))",
-        ),
-        Recording(
-            record="symbol:mark_price_volatility:hour",
-            about="Standard deviation of the 5-minute log returns of the last hour, scaled to an hour (12 "
-            "of them). Absent until half an hour of returns is there.",
-            expr="""
-            12 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1h])
-              and present_over_time(symbol:mark_price_log_return:5m[1h] offset 30m)
-            """,
-        ),
-        Recording(
-            record="symbol:mark_price_volatility:day",
-            about="Standard deviation of the 5-minute log returns of the last day, scaled to a day (288 "
-            "of them). Absent until half an hour of returns is there.",
-            expr="""
-            288 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1d])
-              and present_over_time(symbol:mark_price_log_return:5m[1d] offset 30m)
-            """,
-        ),
-        Recording(
-            record="position:liquidation_distance_sigmas:day",
-            about="Liquidation distance in standard deviations of a day's move.",
-            expr=f"""
-            min by ({POSITION}) (risk_position_liquidation_distance_ratio)
-              / on (exchange, symbol) group_left ()
-              (symbol:mark_price_volatility:day > 0)
-            """,
-        ),
-        _known_distance(
-            "position:liquidation_distance_sigmas:known",
-            "position:liquidation_distance_sigmas:day",
-            "Liquidation distance in standard deviations of a day's move.",
-        ),
-        Recording(
-            record="position:liquidation_distance_ratio:deriv5m",
-            about="Change of the liquidation distance per second over 5 minutes; negative is approaching.",
-            expr=f"min by ({POSITION}) (deriv(risk_position_liquidation_distance_ratio[5m]))",
-        ),
-        Recording(
-            record="position:liquidation_distance_ratio:deriv15m",
-            about="Change of the liquidation distance per second over 15 minutes; negative is approaching.",
-            expr=f"min by ({POSITION}) (deriv(risk_position_liquidation_distance_ratio[15m]))",
-        ),
-        Recording(
-            record="position:liquidation_time_seconds:projected",
-            about="Seconds until the liquidation price is reached at the slower of the two speeds: a "
-            "single step, such as a resized position, must not look like a trend. Absent unless both "
-            "approach.",
-            expr=f"""
-            min by ({POSITION}) (risk_position_liquidation_distance_ratio)
-              / -(
-                (
-                  position:liquidation_distance_ratio:deriv5m
-                    > position:liquidation_distance_ratio:deriv15m
-                  or position:liquidation_distance_ratio:deriv15m
-                ) < 0
-              )
-            """,
-        ),
-        _known_speed(
-            "position:liquidation_time_seconds:known",
-            "position:liquidation_time_seconds:projected",
-            "Seconds until the liquidation price is reached at the present speed.",
-        ),
-    ),
+    about="Who is seen, and what is known about accounts, positions and the market. One group, because these "
+    "rules repeat themselves while others of them say that an account is blind: groups are evaluated at "
+    "different moments, and an exporter that died between them would take all memory with it.",
+    rules=(*_FRESHNESS, *_KNOWN, *_MARKET, *_PORTFOLIO),
 )
 
 PORTFOLIO = Group(
     name="risk-portfolio",
     interval="1m",  # nothing here changes faster, and the windows of days are expensive
-    about="Drawdown, concentration and exposure over all accounts.",
+    about="Peaks of equity, concentration and exposure over all accounts.",
     rules=(
-        _known(
-            "account:equity_usd_drawdown_1d:known",
-            "1 - account:equity_usd:sum / (max_over_time(account:equity_usd:sum[1d]) > 0)",
-            "Loss of equity since the peak of the last day, as a ratio of the peak.",
-        ),
-        _known(
-            "account:equity_usd_drawdown_7d:known",
-            "1 - account:equity_usd:sum / (max_over_time(account:equity_usd:sum[7d]) > 0)",
-            "Loss of equity since the peak of the last 7 days, as a ratio of the peak.",
+        *(
+            Recording(
+                record=f"account:equity_usd:max{window}",
+                about=f"Highest equity of the account in USD of the last {words}.",
+                expr=f"max_over_time(account:equity_usd:sum[{window}])",
+            )
+            for window, words in (("1d", "day"), ("7d", "7 days"))
         ),
         Recording(
             record="exchange:equity_usd_share:known",
@@ -424,24 +487,6 @@ PORTFOLIO = Group(
               / on () group_left ()
               (sum(clamp_min(account:equity_usd:known, 0)) > 0)
             """,
-        ),
-        Recording(
-            record="position:notional_usd:signed",
-            about="Notional in USD with the base coin as a label; short positions are negative.",
-            expr=f"""
-            (
-              max by ({POSITION}) (risk_position_notional_usd{{side="long"}})
-              or
-              -1 * max by ({POSITION}) (risk_position_notional_usd{{side="short"}})
-            )
-              * on ({POSITION}) group_left (base)
-              max by ({POSITION}, base) (risk_position_info)
-            """,
-        ),
-        _known(
-            "position:notional_usd:known",
-            "position:notional_usd:signed",
-            "Notional in USD with the base coin as a label; short positions are negative.",
         ),
         Recording(
             record="base:gross_notional_usd:sum",
@@ -475,7 +520,7 @@ _OF_FLEET = links.dashboard(links.FLEET_UID)
 _OF_EXPORTER = links.dashboard(links.EXPORTER_UID)
 _OF_EXPORTER_ACCOUNT = links.dashboard(links.EXPORTER_UID, "exchange", "account")
 _OF_EXPORTER_EXCHANGE = links.dashboard(links.EXPORTER_UID, "exchange")
-_LAST_KNOWN = " If the account is failing, this is the last known value."
+_LAST_KNOWN = " While the account fails, or this figure is missing, this is the last known value."
 
 
 def _liquidation_near(severity: Severity, limit: Threshold, hold: str, why: str, keep: str) -> Alert:
@@ -624,7 +669,7 @@ RISK_ALERTS = Group(
             name="RiskLiquidationProjected",
             severity="critical",
             category="risk",
-            thresholds=(t.LIQUIDATION_PROJECTED,),
+            thresholds=(t.LIQUIDATION_PROJECTED, t.LIQUIDATION_PROJECTED_WITHIN),
             expr=f"position:liquidation_time_seconds:known < {t.LIQUIDATION_PROJECTED.text}",
             hold="6m",
             hold_reason="longer than the shorter window of the speed, so that a single step has left it",
@@ -745,26 +790,24 @@ RISK_ALERTS = Group(
             hold="15m",
             hold_reason="venues fill it in late for new positions",
             keep="15m",
-            summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price",
-            description="Neither the venue nor the exporter can tell at which price this cross position "
-            "is liquidated. The account's margin rate and shock are watched." + _LAST_KNOWN,
+            summary=f"{_POSITION_NAME} of {_WHERE} has no known distance to liquidation",
+            description="The liquidation price or the mark price of this cross position is not known, so "
+            "that nobody can tell how near it is. The account's margin rate is watched." + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         Alert(
             name="RiskLiquidationPriceUnknown",
             severity="warning",
             category="risk",
-            expr="""
-            position:liquidation_price_unknown:known == 1
-              unless on (exchange, account) account:maintenance_margin_rate:known
-            """,
+            expr="position:liquidation_unwatched:known == 1",
             hold="15m",
             hold_reason="venues fill it in late for new positions",
             keep="15m",
-            summary=f"{_POSITION_NAME} of {_WHERE} has no known liquidation price, nor has the account a "
-            "margin rate",
-            description="Neither the liquidation price of this cross position nor the maintenance margin "
-            "rate of its account is known: nothing here would page before a liquidation." + _LAST_KNOWN,
+            summary=f"{_POSITION_NAME} of {_WHERE} has no known distance to liquidation, nor has the "
+            "account a margin rate",
+            description="Neither the distance of this cross position to its liquidation nor the maintenance "
+            "margin rate of its account is known: nothing here would page before a liquidation."
+            + _LAST_KNOWN,
             dashboard=_OF_POSITION,
         ),
         _off_peg("warning", t.STABLECOIN_PEG_WARNING),
@@ -795,6 +838,7 @@ COLLECTION_ALERTS = Group(
             expr=f"""
             account:data_age_seconds:known
               and on ({SOURCE}) account:stale:bool == 1
+              and on (exchange, account) account:blind:bool == 1
             """,
             hold="2m",
             hold_reason="an exporter that restarts needs a moment for its first collection",
@@ -861,7 +905,7 @@ COLLECTION_ALERTS = Group(
     ),
 )
 
-RECORDING_GROUPS: Final = (FRESHNESS, KNOWN, MARKET, PORTFOLIO)
+RECORDING_GROUPS: Final = (KNOWN, PORTFOLIO)
 ALERT_GROUPS: Final = (RISK_ALERTS, COLLECTION_ALERTS)
 ALERTS: Final = tuple(rule for group in ALERT_GROUPS for rule in group.rules if isinstance(rule, Alert))
 RECORDINGS: Final = tuple(r for group in RECORDING_GROUPS for r in group.rules if isinstance(r, Recording))

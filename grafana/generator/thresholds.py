@@ -41,6 +41,12 @@ LIQUIDATION_SIGMAS_CRITICAL = Threshold(
 LIQUIDATION_PROJECTED = Threshold(
     3600, "a person needs up to an hour to wake up, decide, and move collateral on chain", "seconds"
 )
+LIQUIDATION_PROJECTED_WITHIN = Threshold(
+    0.5,
+    "from farther away no market gets there in an hour; the distance of a nearly hedged account falls from "
+    "1000 % to 100 % in minutes, and slows down",
+    "ratio of the mark price",
+)
 MAINTENANCE_MARGIN_RATE_WARNING = Threshold(
     0.5, "half of the way: venues start to send their own margin warnings between 0.5 and 0.8"
 )

@@ -82,6 +82,17 @@ def test_every_alert_about_an_account_watches_last_known_values() -> None:
         assert not direct, f"{rule['alert']} watches {direct}"
 
 
+def test_rules_that_repeat_themselves_are_evaluated_with_the_rules_that_say_who_is_blind() -> None:
+    """Groups are evaluated at different moments: one that dies in between would take all memory along."""
+    repeating = {}
+    for group in load(RULES / "recording.yml")["groups"]:
+        records = {rule["record"] for rule in group["rules"]}
+        for record in (rule["record"] for rule in group["rules"] if rule["record"] in rule["expr"]):
+            repeating[record] = records
+    assert len(repeating) > 15
+    assert all({"exporter:silent:bool", "account:blind:bool"} <= records for records in repeating.values())
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One change of one alert rule, and the trials that should notice it, the likeliest first."""
