@@ -50,6 +50,11 @@ def capped(expr: str) -> str:
     return f"clamp_max({expr}, 2)"
 
 
+def once(metric: str, by: str = "exchange, account, currency, pool") -> str:
+    """Each value once, before it is summed: several exporters may collect the same account."""
+    return f"max by ({by}) ({metric}{{{WHERE}}})"
+
+
 def _drawdown(window: str) -> str:
     equity = f"account:equity_usd:sum{{{WHERE}}}"
     return f"1 - {equity} / (max_over_time({equity}[{window}]) > 0)"
@@ -75,7 +80,7 @@ def _positions_table(where: str, title: str, description: str) -> Any:
         [
             Column(
                 "Distance",
-                of("risk_position_liquidation_distance_ratio", "min"),
+                f"sort({of('risk_position_liquidation_distance_ratio', 'min')})",
                 p.RATIO,
                 DISTANCE_STEPS,
                 bar_maximum=0.5,
@@ -94,7 +99,9 @@ def _positions_table(where: str, title: str, description: str) -> Any:
             Column("Leverage", of("risk_position_leverage_ratio"), p.PLAIN),
             Column("ADL", of("risk_position_adl_ratio"), p.RATIO, ADL_STEPS, colored=True),
         ],
-        sort_by="Distance",
+        # The table itself would put positions that no price liquidates, without a distance, first. The rows
+        # keep the order of the first query, and those it does not have follow.
+        sort_by=None,
         link=(
             "Open the position",
             p.link_to(links.POSITION_UID, exchange="Exchange", account="Account", symbol="Symbol"),
@@ -170,10 +177,10 @@ def fleet() -> dashboard.Dashboard:
         )
         .with_panel(
             p.single(
-                "Equity",
-                "Equity in US dollars of all accounts that are seen; pools without a known price are left "
-                "out.",
-                Query(f"sum(risk_account_equity_usd{{{WHERE}}})"),
+                "Equity that is seen",
+                "Equity in US dollars of all accounts that are seen; blind accounts, and pools without a "
+                "known price, are left out.",
+                Query(f"sum({once('risk_account_equity_usd')})"),
                 p.USD,
                 p.neutral(),
                 width=6,
@@ -284,8 +291,16 @@ def fleet() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Equity by exchange",
-                "Equity in US dollars, stacked; a missing exchange is one that nobody sees.",
-                [Query(f"sum by (exchange) (risk_account_equity_usd{{{WHERE}}})", "{{exchange}}")],
+                "Equity in US dollars, stacked. What is called unseen is the last known equity of accounts "
+                "of which there are no data: without it their blindness would look like a loss.",
+                [
+                    Query(f"sum by (exchange) ({once('risk_account_equity_usd')})", "{{exchange}}"),
+                    Query(
+                        f"sum by (exchange) (account:equity_usd:known{{{WHERE}}} "
+                        f"unless on (exchange, account) risk_account_equity_usd{{{WHERE}}})",
+                        "{{exchange}} unseen",
+                    ),
+                ],
                 p.USD,
                 stacked=True,
             )
@@ -373,7 +388,7 @@ def account() -> dashboard.Dashboard:
             p.single(
                 "Equity",
                 "Equity in US dollars; pools without a known price are left out.",
-                Query(f"sum(risk_account_equity_usd{{{WHERE}}})"),
+                Query(f"sum({once('risk_account_equity_usd')})"),
                 p.USD,
                 p.neutral(),
             )
@@ -423,7 +438,7 @@ def account() -> dashboard.Dashboard:
             p.single(
                 "Positions",
                 "Number of open positions.",
-                Query(f"sum(risk_positions{{{WHERE}}})"),
+                Query(f"sum({once('risk_positions', 'exchange, account')})"),
                 p.PLAIN,
                 p.neutral(),
                 width=2,
@@ -431,9 +446,9 @@ def account() -> dashboard.Dashboard:
         )
         .with_panel(
             p.single(
-                "Unknown price",
-                "Open positions whose liquidation price neither the venue nor the exporter knows.",
-                Query(f"sum(risk_positions_without_liquidation_price{{{WHERE}}})"),
+                "Without price",
+                "Open positions without a liquidation price: no price liquidates them, or it is not known.",
+                Query(f"sum({once('risk_positions_without_liquidation_price', 'exchange, account')})"),
                 p.PLAIN,
                 p.neutral(),
                 width=3,
@@ -566,8 +581,9 @@ def account() -> dashboard.Dashboard:
                 "such coins.",
                 [
                     Query(
-                        f"sum by (exchange, account, asset) (risk_asset_equity{{{WHERE}}}) * on (exchange, "
-                        "account, asset) max by (exchange, account, asset) "
+                        "sum by (exchange, account, asset) "
+                        f"({once('risk_asset_equity', 'exchange, account, asset, pool')}) "
+                        "* on (exchange, account, asset) max by (exchange, account, asset) "
                         f"(risk_asset_price_usd{{{WHERE}}})",
                         ACCOUNT_LEGEND + " {{asset}}",
                     )
@@ -647,7 +663,8 @@ def position() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Projected time to liquidation",
-                "At the slower of the speeds over 5 and 15 minutes. A gap: the position does not approach.",
+                "At the slower of the speeds over 5 and 15 minutes. A gap: the position does not approach, "
+                f"or is farther than {t.LIQUIDATION_PROJECTED_WITHIN.value * 100:g} % away.",
                 [
                     Query(
                         f"position:liquidation_time_seconds:projected{{{WHAT}}} < 7 * 86400", POSITION_LEGEND
@@ -820,7 +837,7 @@ def exporter() -> dashboard.Dashboard:
             p.single(
                 "Accounts collected",
                 "Accounts whose last collection succeeded.",
-                Query(f"sum(risk_up{{{WHERE}}}) or vector(0)"),
+                Query(f"sum({once('risk_up', 'exchange, account')}) or vector(0)"),
                 p.PLAIN,
                 p.one_is_green(),
                 width=6,
@@ -993,7 +1010,7 @@ def exporter() -> dashboard.Dashboard:
                 "The venue's clock minus the exporter's.",
                 [Query(f"risk_api_clock_offset_seconds{{{AT}}}", "{{exchange}} {{instance}}")],
                 p.SECONDS,
-                steps=p.rising((t.CLOCK_SKEW, p.ORANGE)),
+                steps=p.within(t.CLOCK_SKEW, p.ORANGE),
             )
         )
         .with_panel(

@@ -54,6 +54,15 @@ def falling(*limits: tuple[Threshold, str]) -> list[models.Threshold]:
     return steps
 
 
+def within(limit: Threshold, color: str) -> list[models.Threshold]:
+    """Colours of a value that is safe near 0, on either side."""
+    return [
+        models.Threshold(None, color),
+        models.Threshold(-limit.value, GREEN),
+        models.Threshold(limit.value, color),
+    ]
+
+
 def one_is_red() -> list[models.Threshold]:
     """Colours of a count that should be 0."""
     return [models.Threshold(None, GREEN), models.Threshold(1, RED)]
@@ -249,7 +258,7 @@ def table(
     keys: Mapping[str, str],
     columns: Sequence[Column],
     *,
-    sort_by: str,
+    sort_by: str | None,
     descending: bool = False,
     link: tuple[str, str] | None = None,
     width: int = 24,
@@ -257,6 +266,7 @@ def table(
 ) -> tables.Panel:
     """Rows joined over their labels.
 
+    ``sort_by`` is a column whose every row has a value; None keeps the order of the first query's rows.
     ``keys`` is label to column title; ``link`` is text and URL behind the first key column.
     """
     refs = [chr(ord("A") + index) for index in range(len(columns))]
@@ -273,7 +283,6 @@ def table(
         .thresholds(_thresholds(neutral()))
         .no_value("none")
         .filterable(True)
-        .sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
         .height(height)
         .span(width)
         .targets(_targets([Query(column.expr) for column in columns], instant=True, as_table=True))
@@ -289,6 +298,8 @@ def table(
             )
         )
     )
+    if sort_by is not None:
+        panel = panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
     for column in columns:
         properties = [
             models.DynamicConfigValue("unit", column.unit),

@@ -141,7 +141,8 @@ def test_series_that_belong_to_an_account_are_called_by_it(name: str) -> None:
         for target in panel["targets"]:
             expr, legend = target["expr"], target["legendFormat"]
             assert legend != "__auto", panel["title"]
-            grouped = promql.grouping_labels(expr)
+            outer = re.match(r"\w+ by \(([^)]*)\)", expr)
+            grouped = set(outer[1].split(", ")) if outer else promql.grouping_labels(expr)
             by_account = "account" in grouped or (
                 not re.search(r"\bby \(", expr) and any("account" in m for _, m in promql.selectors(expr))
             )
@@ -193,7 +194,6 @@ def test_rows_of_tables_lead_on() -> None:
         assert "/d/risk-position" in json.dumps(panel)
         columns = set(panel["transformations"][1]["options"]["renameByName"].values())
         assert set(re.findall(r"__data\.fields\.(\w+)", json.dumps(panel))) <= columns
-        assert panel["options"]["sortBy"][0]["displayName"] in columns
 
 
 def test_rates_that_can_be_infinite_are_capped_where_they_are_drawn() -> None:
@@ -202,3 +202,33 @@ def test_rates_that_can_be_infinite_are_capped_where_they_are_drawn() -> None:
             for target in panel["targets"]:
                 for metric in re.findall(r"risk_\w*margin_rate\b", target["expr"]):
                     assert target["expr"].count("clamp_max("), f"{name}: {panel['title']}: {metric}"
+
+
+def test_positions_without_a_distance_do_not_come_before_the_nearest_ones() -> None:
+    """Grafana sorts rows without a value first, so the query sorts, and the table keeps its order."""
+    for name in ("fleet", "account"):
+        panel = next(
+            panel for panel in BOARDS[name]["panels"] if panel["title"] == "Positions by liquidation distance"
+        )
+        assert not panel.get("options", {}).get("sortBy")
+        assert panel["targets"][0]["expr"].startswith("sort(min by (")
+        assert [step["id"] for step in panel["transformations"]] == ["merge", "organize"]
+        assert panel["transformations"][1]["options"]["renameByName"]["Value #A"] == "Distance"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_account_that_two_exporters_collect_is_summed_once(name: str) -> None:
+    for panel in panels(BOARDS[name]):
+        for target in panel["targets"]:
+            for metric in re.findall(r"\bsum(?: by \([^)]*\))? ?\((risk_\w+)", target["expr"]):
+                assert metric.endswith("_total"), f"{panel['title']}: {metric}"
+
+
+def test_the_equity_of_blind_accounts_is_drawn_as_such_and_not_as_a_loss() -> None:
+    panel = next(
+        panel
+        for panel in BOARDS["fleet"]["panels"]
+        if panel["title"] == "Equity by exchange" and panel["type"] == "timeseries"
+    )
+    assert [target["legendFormat"] for target in panel["targets"]] == ["{{exchange}}", "{{exchange}} unseen"]
+    assert "account:equity_usd:known" in panel["targets"][1]["expr"]
