@@ -996,7 +996,8 @@ def exporter() -> dashboard.Dashboard:
             p.graph(
                 "Request budget used",
                 "Used share of the venue's request budget, as its last answer told; the desk's own bots "
-                "share it.",
+                "share it. A gap: nothing was asked for longer than the budget's minute, or the venue does "
+                "not tell.",
                 [Query(f"max by (exchange) (risk_api_rate_limit_used_ratio{{{AT}}})", "{{exchange}}")],
                 p.RATIO,
                 steps=p.rising((t.RATE_LIMIT_USED_WARNING, p.ORANGE)),
@@ -1007,7 +1008,8 @@ def exporter() -> dashboard.Dashboard:
         .with_panel(
             p.graph(
                 "Clock",
-                "The venue's clock minus the exporter's.",
+                "The venue's clock minus the exporter's, measured every 10 minutes and after a refusal. A "
+                "missing venue: it cannot be asked.",
                 [Query(f"risk_api_clock_offset_seconds{{{AT}}}", "{{exchange}} {{instance}}")],
                 p.SECONDS,
                 steps=p.within(t.CLOCK_SKEW, p.ORANGE),

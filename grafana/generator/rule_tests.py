@@ -1066,38 +1066,43 @@ def _clock_skew() -> list[dict[str, Any]]:
         offset = selector("risk_api_clock_offset_seconds", {"exchange": "binance_usdm", **EXPORTER})
         return World(minutes, extra=[(offset, values)], **changes)
 
-    lost = span((1.01, 6), (None, 4), (1.01, 10))
     return [
         make_test(
             "fires after its for, not a minute earlier, and ends with the skew",
-            world(20, span((1.01, 10), (0.0, 10))),
+            world(30, span((1.01, 20), (0.0, 10))),
             expected,
-            firing=[5, 9],
-            silent=[4, 10, 15],
-            annotated=5,
+            firing=[15, 19],
+            silent=[14, 20, 25],
+            annotated=15,
         ),
-        make_test("fires for a clock that is behind", world(20, span((-1.01, 20))), expected, firing=[5]),
+        make_test("fires for a clock that is behind", world(20, span((-1.01, 20))), expected, firing=[15]),
         make_test(
-            "does not fire just below its limit", world(20, span((0.99, 20))), expected, silent=[5, 19]
+            "does not fire just below its limit", world(40, span((0.99, 40))), expected, silent=[15, 39]
+        ),
+        make_test(
+            "does not fire for one wrong measurement, which stands until the next",
+            world(30, span((1.5, 11), (0.0, 19))),
+            expected,
+            silent=range(30),
         ),
         make_test(
             "neither resolves nor starts anew while scrapes are lost",
             world(
-                20,
-                span((1.01, 2), (None, 3), *[(v, 1) for v in lost]),
-                exporter=_states(("up", 2), ("down", 3), ("up", 6), ("down", 4), ("up", 5)),
+                30,
+                span((1.01, 2), (None, 3), (1.01, 12), (None, 4), (1.01, 9)),
+                exporter=_states(("up", 2), ("down", 3), ("up", 12), ("down", 4), ("up", 9)),
             ),
             expected,
-            firing=[5, 10, 12, 14, 19],
-            silent=[4],
+            firing=[15, 16, 18, 20, 29],
+            silent=[14],
         ),
         make_test(
             "keeps firing while the exporter is gone",
             world(
-                200, span((1.01, 10), (None, 190)), exporter=_states(("up", 10), ("down", 90), ("gone", 100))
+                200, span((1.01, 20), (None, 180)), exporter=_states(("up", 20), ("down", 80), ("gone", 100))
             ),
             expected,
-            firing=[9, 10, 60, 150, 199],
+            firing=[19, 20, 60, 150, 199],
         ),
     ]
 

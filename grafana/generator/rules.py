@@ -878,8 +878,9 @@ COLLECTION_ALERTS = Group(
             category="collection",
             thresholds=(t.CLOCK_SKEW,),
             expr=f"exchange:clock_offset_seconds:known > {t.CLOCK_SKEW.text}",
-            hold="5m",
-            hold_reason="one slow answer makes one wrong measurement",
+            hold="15m",
+            hold_reason="one slow answer makes one wrong measurement, which stands until the next one, 10 "
+            "minutes later",
             summary="The clocks of the exporter and {{ $labels.exchange }} differ by {{ $value | "
             "humanizeDuration }}",
             description="The clocks differ by {{ $value | humanizeDuration }} "
