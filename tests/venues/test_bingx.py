@@ -547,17 +547,29 @@ class TestMaintenanceMargin:
             venue = make_venue(NAME, server.base_url, CONFIG)
             api = client.account(venue)
             first = await venue.fetch(api)
-            assert [len(position.maintenance_tiers) for position in first.positions] == [2] * 4 + [0] * 2
-            now += 15
-            second = await venue.fetch(api)
-            assert [len(position.maintenance_tiers) for position in second.positions] == [2] * 6
+            assert [len(position.maintenance_tiers) for position in first.positions] == [2] * 2 + [0] * 4
+            for known in (4, 6, 6):
+                now += 15
+                snapshot = await venue.fetch(api)
+                assert [len(position.maintenance_tiers) for position in snapshot.positions] == [2] * known + [
+                    0
+                ] * (6 - known)
             assert sorted(asked) == symbols
-            now += 15
-            await venue.fetch(api)
-            assert len(asked) == 6
             now += 3600
             await venue.fetch(api)
-            assert len(asked) == 10
+            assert len(asked) == 8
+
+    async def test_accounts_share_the_tiers(self) -> None:
+        async with (
+            VenueServer(answers(positions=rows(row(symbol="BTC-USDT"))), check) as server,
+            Client(QuietObserver(), clock=lambda: 1_700_000_000.0) as client,
+        ):
+            for name in ("one", "two"):
+                venue = make_venue(NAME, server.base_url, {**CONFIG, "name": name})
+                snapshot = await venue.fetch(client.account(venue))
+                assert len(snapshot.positions[0].maintenance_tiers) == 2
+            asked = [request.path for request in server.requests]
+            assert asked.count("/openApi/swap/v1/maintMarginRatio") == 1
 
     async def test_tiers_that_cannot_be_read_again_are_kept_for_a_day(self) -> None:
         now = 1_700_000_000.0
