@@ -22,7 +22,7 @@ from msgspec import Struct
 from exporter import __version__
 from exporter.errors import VenueError
 from exporter.venues.base import Endpoint, Params, Response, Venue
-from exporter.wire import decode
+from exporter.wire import decode, listed
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -152,7 +152,6 @@ class _ClockOffset:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.measured = False
 
 
 class Client:
@@ -240,6 +239,11 @@ class Api:
         """
         return decode((await self.request(endpoint, params)).body, type_, self._where(endpoint))
 
+    async def get_rows(self, endpoint: Endpoint, type_: type[T], params: Params = ()) -> list[T]:
+        """As `get`, for an answer that is an array of `type_`; an object in its place is its only row."""
+        rows: Any = list[type_] | type_  # type: ignore[valid-type]  # a type made at run time
+        return listed(await self.get(endpoint, rows, params))
+
     async def request(self, endpoint: Endpoint, params: Params = ()) -> Response:
         """As `get`, without decoding."""
         try:
@@ -315,7 +319,6 @@ class Api:
             return False
         # The venue read its clock somewhere between our two readings; the middle is off by half at most.
         self._offset.seconds = server - (before + self.now()) / 2
-        self._offset.measured = True
         self._client.observer.clock_offset(self._venue.name, self._offset.seconds)
         return True
 

@@ -104,6 +104,13 @@ def _is_nines(value: float) -> bool:
     return value >= _ABSURD_PRICE and value % 1 == 0 and set(str(int(value))) == {"9"}
 
 
+def listed(rows: list[T] | T | None) -> list[T]:
+    """The rows of an answer: venues write a single one as an object, and none as null."""
+    if rows is None:
+        return []
+    return rows if isinstance(rows, list) else [rows]
+
+
 def decode(body: bytes, type_: type[T], where: str) -> T:
     """`body` as `type_`.
 

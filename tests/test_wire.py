@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import VenueError
-from exporter.wire import Number, Required, Wire, decode, liquidation_price, number
+from exporter.wire import Number, Required, Wire, decode, liquidation_price, listed, number
 
 
 class Row(Wire):
@@ -88,3 +88,8 @@ def test_prices_that_mean_no_liquidation(value: float | None, reference: float |
 def test_a_far_liquidation_price_is_kept_and_an_absurd_one_is_not() -> None:
     assert liquidation_price(21204.717038, 3993.99) == 21204.717038
     assert liquidation_price(5_000_000.0, 100.0) is None
+
+
+def test_one_row_may_come_as_an_object_and_none_as_null() -> None:
+    answers: list[list[int] | int | None] = [[1, 2], 7, None]
+    assert [listed(answer) for answer in answers] == [[1, 2], [7], []]

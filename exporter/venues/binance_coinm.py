@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from exporter.api import Api, together
 from exporter.errors import VenueError
@@ -262,9 +261,8 @@ class BinanceCoinm(BinanceVenue):
         taken_at = api.now()
         account, rows = await together(
             api.get(ACCOUNT, Account),
-            api.get(POSITION_RISK, list[PositionRow] | PositionRow),  # type: ignore[arg-type]  # a union is a type here
+            api.get_rows(POSITION_RISK, PositionRow),
         )
-        rows = rows if isinstance(rows, list) else [rows]
         held = {row.symbol for row in rows if row.positionAmt}
         held |= {item.symbol for item in account.positions if item.positionAmt}
         indices = api.venue_cached("indices", api.interval, lambda: _indices(api))
@@ -313,21 +311,18 @@ async def _all_contracts(api: Api) -> Mapping[str, Contract]:
 
 
 async def _brackets(api: Api) -> Mapping[str, Brackets]:
-    answer: Any = await api.get(LEVERAGE_BRACKET, list[Brackets] | Brackets)  # type: ignore[arg-type]  # as above
-    return {item.symbol: item for item in (answer if isinstance(answer, list) else [answer])}
+    return {item.symbol: item for item in await api.get_rows(LEVERAGE_BRACKET, Brackets)}
 
 
 async def _quantiles(api: Api) -> Mapping[str, Quantile]:
-    answer: Any = await api.get(ADL_QUANTILE, list[SymbolQuantile] | SymbolQuantile)  # type: ignore[arg-type]  # as above
-    return {item.symbol: item.adlQuantile for item in (answer if isinstance(answer, list) else [answer])}
+    return {item.symbol: item.adlQuantile for item in await api.get_rows(ADL_QUANTILE, SymbolQuantile)}
 
 
 async def _indices(api: Api) -> Mapping[str, float]:
     """Coin to USD from the perpetual of each coin."""
-    answer: Any = await api.get(PREMIUM_INDEX, list[PremiumIndex] | PremiumIndex)  # type: ignore[arg-type]  # as above
     return {
         item.symbol.removesuffix(_PERPETUAL): item.indexPrice
-        for item in (answer if isinstance(answer, list) else [answer])
+        for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)
         if item.symbol.endswith(_PERPETUAL) and item.indexPrice
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from exporter.api import Api, together
 from exporter.errors import VenueError
@@ -226,10 +225,9 @@ class BinanceUsdm(BinanceVenue):
         taken_at = api.now()
         account, rows, configuration = await together(
             api.get(ACCOUNT, Account),
-            api.get(POSITION_RISK, list[PositionRow] | PositionRow),  # type: ignore[arg-type]  # a union is a type here
+            api.get_rows(POSITION_RISK, PositionRow),
             api.get(ACCOUNT_CONFIG, AccountConfiguration),
         )
-        rows = rows if isinstance(rows, list) else [rows]
         symbols, contracts, brackets, indices = await together(
             api.optional(self._symbol_configuration(api, rows)),
             api.optional(api.venue_cached("contracts", RARELY, lambda: _contracts(api), grace=A_DAY)),
@@ -260,7 +258,7 @@ class BinanceUsdm(BinanceVenue):
 
 
 async def _symbol_configurations(api: Api) -> Mapping[str, SymbolConfiguration]:
-    return {item.symbol: item for item in await api.get(SYMBOL_CONFIG, list[SymbolConfiguration])}
+    return {item.symbol: item for item in await api.get_rows(SYMBOL_CONFIG, SymbolConfiguration)}
 
 
 async def _contracts(api: Api) -> Mapping[str, Contract]:
@@ -272,12 +270,11 @@ async def _contracts(api: Api) -> Mapping[str, Contract]:
 
 
 async def _brackets(api: Api) -> Mapping[str, Brackets]:
-    answer: Any = await api.get(LEVERAGE_BRACKET, list[Brackets] | Brackets)  # type: ignore[arg-type]  # as above
-    return {item.symbol: item for item in (answer if isinstance(answer, list) else [answer])}
+    return {item.symbol: item for item in await api.get_rows(LEVERAGE_BRACKET, Brackets)}
 
 
 async def _indices(api: Api) -> Mapping[str, AssetIndex]:
-    answer = await api.get(ASSET_INDEX, list[AssetIndex])
+    answer = await api.get_rows(ASSET_INDEX, AssetIndex)
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 

@@ -28,7 +28,7 @@ from exporter.venues.base import (
     http_error,
     retry_after,
 )
-from exporter.wire import Number, Required, Wire, decode, liquidation_price
+from exporter.wire import Number, Required, Wire, decode, liquidation_price, listed
 
 T = TypeVar("T")
 
@@ -468,9 +468,9 @@ class Bingx(Venue[BingxConfig]):
         if api.now() >= self._balance_v2_until:
             answer = await _told(api, BALANCE, Balances)
             if answer is not None:
-                return _listed(answer.data)
+                return listed(answer.data)
             self._balance_v2_until = api.now() + _RARELY
-        return _listed((await api.get(BALANCE_V2, BalancesV2)).data.balance)
+        return listed((await api.get(BALANCE_V2, BalancesV2)).data.balance)
 
     async def _marks(
         self, api: Api, balances: Iterable[AssetRow], rows: Iterable[PositionRow]
@@ -497,7 +497,7 @@ async def _shared_tiers(api: Api, symbol: str) -> tuple[MaintenanceTier, ...]:
 
 
 async def _tiers(api: Api, symbol: str) -> tuple[MaintenanceTier, ...]:
-    return maintenance_tiers(_listed((await api.get(TIERS, Tiers, (("symbol", symbol),))).data), symbol)
+    return maintenance_tiers(listed((await api.get(TIERS, Tiers, (("symbol", symbol),))).data), symbol)
 
 
 async def _hedge_mode(api: Api) -> bool | None:
@@ -511,12 +511,8 @@ async def _multi_asset(api: Api) -> bool | None:
 
 
 async def _mark_prices(api: Api) -> Mapping[str, float]:
-    rows = _listed((await api.get(MARK_PRICES, MarkPrices)).data)
+    rows = listed((await api.get(MARK_PRICES, MarkPrices)).data)
     return {row.symbol: row.markPrice for row in rows if row.markPrice}
-
-
-def _listed(rows: list[T] | T) -> list[T]:
-    return rows if isinstance(rows, list) else [rows]
 
 
 def _needs_price(row: AssetRow) -> bool:
@@ -548,7 +544,7 @@ def open_rows(positions: Positions, balances: Iterable[AssetRow]) -> list[Positi
         if any(row.usedMargin or row.unrealizedProfit for row in balances):
             raise _schema_error("`data` is null although margin is in use")
         return []
-    rows = [row for row in _listed(positions.data) if row.positionAmt != 0.0]
+    rows = [row for row in listed(positions.data) if row.positionAmt != 0.0]
     if not rows and any(row.unrealizedProfit for row in balances):
         raise _schema_error("`data` has no position although there is unrealized PnL")
     return rows

@@ -24,7 +24,7 @@ from exporter.venues.base import (
     http_error,
     retry_after,
 )
-from exporter.wire import Number, Required, Wire, liquidation_price
+from exporter.wire import Number, Required, Wire, liquidation_price, listed
 
 BALANCE = Endpoint("/api/v1/user/getBalance", method="POST")
 POSITIONS = Endpoint("/api/v1/user/getPositions", method="POST")
@@ -280,12 +280,12 @@ def open_rows(positions: Positions, balance: BalanceRow) -> list[PositionRow]:
     Raises:
         VenueError: reason ``schema``, if the venue lists nothing although margin is in use.
     """
-    listed = positions.data.positions if positions.data is not None else None
-    if listed is None:
+    given = positions.data.positions if positions.data is not None else None
+    if given is None:
         if balance.usedMargin or balance.unrealisedPNL:
             raise _schema_error("`positions` is null although margin is in use")
         return []
-    rows = [row for row in (listed if isinstance(listed, list) else [listed]) if row.volume != 0.0]
+    rows = [row for row in listed(given) if row.volume != 0.0]
     if not rows and balance.unrealisedPNL:
         raise _schema_error("`positions` is empty although there is unrealized PnL")
     return rows

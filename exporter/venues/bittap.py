@@ -37,7 +37,7 @@ from exporter.venues.base import (
     http_error,
     retry_after,
 )
-from exporter.wire import Number, Required, Wire, liquidation_price
+from exporter.wire import Number, Required, Wire, liquidation_price, listed
 
 ACCOUNT_INFO = Endpoint("/ftapi/v1/account/info")
 OPEN_POSITION = Endpoint("/ftapi/v1/openPosition")
@@ -537,12 +537,6 @@ def tiers_of(limits: Sequence[RiskLimit]) -> tuple[MaintenanceTier, ...]:
     )
 
 
-def _listed(rows: list[PositionRow] | PositionRow | None) -> list[PositionRow]:
-    if rows is None:
-        return []
-    return rows if isinstance(rows, list) else [rows]
-
-
 def joined(account: Iterable[PositionRow], opened: Iterable[PositionRow]) -> list[PositionRow]:
     """The rows of both calls by their id: what the position call says, else what the account says.
 
@@ -573,9 +567,9 @@ def parse(
     Raises:
         VenueError: reason ``schema``, if the venue lists nothing although something is at risk.
     """
-    assets = account.data.assets if isinstance(account.data.assets, list) else [account.data.assets]
-    of_account = _listed(account.data.positions)
-    rows = joined(of_account, _listed(opened.data if opened else None))
+    assets = listed(account.data.assets)
+    of_account = listed(account.data.positions)
+    rows = joined(of_account, listed(opened.data if opened else None))
     # The account's own rows and totals are of one moment: those of the position call may be later.
     if not rows and not any(row.quantity for row in of_account):
         at_risk = any(asset.profitUnreal or asset.crossedMaintainMargin for asset in assets)

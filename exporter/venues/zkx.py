@@ -27,7 +27,7 @@ from exporter.venues.base import (
     http_error,
     retry_after,
 )
-from exporter.wire import Number, Required, Wire, liquidation_price, number
+from exporter.wire import Number, Required, Wire, liquidation_price, listed, number
 
 ACCOUNT_INFO = Endpoint("/v1/private/account-info")
 
@@ -274,17 +274,16 @@ def open_rows(account: AccountInfo) -> list[PositionRow]:
         VenueError: reason ``schema``, if the venue says that there are positions and does not list them
             (without them the requirement would look like 0), or lists one twice.
     """
-    listed = account.positions
-    if isinstance(listed, int | float | str):
+    given = account.positions
+    if isinstance(given, int | float | str):
         try:
-            count = number(listed, "positions")
+            count = number(given, "positions")
         except ValueError as error:
             raise _schema_error(str(error)) from None
         if count:
             raise _schema_error("`positions` is a number, not a list")
-        listed = None
-    rows = [] if listed is None else listed if isinstance(listed, list) else [listed]
-    rows = [row for row in rows if row.size != 0.0]
+        given = None
+    rows = [row for row in listed(given) if row.size != 0.0]
     if not rows and (account.totalInvested or account.totalUnrealizedPnl):
         raise _schema_error("`positions` is empty although there is invested margin or unrealized PnL")
     # Nothing else tells positions apart: two of one kind would be one series with two values.
