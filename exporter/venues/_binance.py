@@ -12,7 +12,7 @@ import hmac
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
+from exporter.api import Api
 from exporter.errors import VenueError, redact
 from exporter.model import MaintenanceTier, MarginPool, Position
 from exporter.venues.base import (
@@ -252,7 +253,7 @@ class BinanceVenue(Venue[BinanceConfig]):
 
     config_class = BinanceConfig
     budget = "binance"
-    time_endpoint: Endpoint
+    time_endpoint: ClassVar[Endpoint]
 
     def __init__(self, config: BinanceConfig) -> None:
         super().__init__(config)
@@ -265,6 +266,9 @@ class BinanceVenue(Venue[BinanceConfig]):
         except ValueError as error:
             return str(error)
         return None
+
+    async def server_time(self, api: Api) -> float | None:
+        return (await api.get(self.time_endpoint, ServerTime)).serverTime / 1000
 
     def sign(self, endpoint: Endpoint, params: Params, timestamp_ms: int) -> SignedRequest:
         """Query with `signature` as its last parameter over everything before it, and the key's header."""

@@ -13,7 +13,6 @@ from exporter.venues._binance import (
     AccountAsset,
     BinanceVenue,
     Brackets,
-    ServerTime,
     adl_ratio,
     coin_pools,
     maintenance_tiers,
@@ -217,9 +216,7 @@ class BinanceUsdm(BinanceVenue):
         TIME,
     )
     fields = FIELDS
-
-    async def server_time(self, api: Api) -> float | None:
-        return (await api.get(TIME, ServerTime)).serverTime / 1000
+    time_endpoint = TIME
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         taken_at = api.now()
