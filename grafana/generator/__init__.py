@@ -1,1 +1,1 @@
-"""Generates everything in ``grafana/`` that is derived from one table: dashboards, rules and rule tests."""
+"""Generates everything in ``grafana/`` that is derived from one table: dashboards and rules."""

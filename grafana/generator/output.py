@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from grafana.generator import dashboards, rule_tests, rules
+from grafana.generator import dashboards, rules
 
-OWNED: Final = ("dashboards/*.json", "prometheus/rules/*.yml", "prometheus/tests/*.yml")
+OWNED: Final = ("dashboards/*.json", "prometheus/rules/*.yml")
 """What the generator owns: other files of these names are left-overs of something renamed."""
 
 
@@ -17,7 +17,6 @@ def files() -> dict[str, str]:
     return {
         "prometheus/rules/recording.yml": rules.render(rules.RECORDING_GROUPS),
         "prometheus/rules/alerts.yml": rules.render(rules.ALERT_GROUPS),
-        **{f"prometheus/tests/{name}.yml": text for name, text in rule_tests.render().items()},
         **{f"dashboards/{name}.json": text for name, text in dashboards.render().items()},
     }
 

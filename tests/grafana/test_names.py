@@ -13,7 +13,7 @@ import yaml
 from exporter.errors import REASONS
 from grafana.generator import thresholds
 from grafana.generator.thresholds import Threshold
-from tests.grafana import promql
+from tests.grafana import promql, rule_tests
 from tests.grafana.programs import GRAFANA
 
 RULE_FILES = sorted((GRAFANA / "prometheus" / "rules").glob("*.yml"))
@@ -72,19 +72,17 @@ def test_expression_asks_for_series_that_exist(where: str, expr: str) -> None:
 
 
 def test_rule_tests_feed_series_as_the_exporter_publishes_them() -> None:
-    for path in sorted((GRAFANA / "prometheus" / "tests").glob("*.yml")):
-        for test in yaml.safe_load(path.read_text())["tests"]:
+    for name, file in rule_tests.files().items():
+        for test in file["tests"]:
             for series in test["input_series"]:
                 ((metric, labels),) = promql.selectors(series["series"])
                 if metric == "up":
                     continue
                 family = promql.family_of(metric)
-                assert family is not None, f"{path.stem}: the exporter has no {metric}"
+                assert family is not None, f"{name}: the exporter has no {metric}"
                 # The version labels of the build are nobody's business here.
                 required = set[str]() if metric == "risk_exporter_build_info" else set(family.labels)
-                assert required <= labels.keys() <= promql.labels_of(metric), (
-                    f"{path.stem}: {series['series']}"
-                )
+                assert required <= labels.keys() <= promql.labels_of(metric), f"{name}: {series['series']}"
 
 
 def test_annotations_of_alerts_name_labels_that_exist() -> None:

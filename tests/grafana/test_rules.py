@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +13,9 @@ import pytest
 import yaml
 
 from grafana.generator import output as generated
+from tests.grafana import rule_tests
 from tests.grafana.programs import GRAFANA, output, run
-
-RULES = GRAFANA / "prometheus" / "rules"
-TESTS = sorted((GRAFANA / "prometheus" / "tests").glob("*.yml"))
+from tests.grafana.rule_tests import RULES
 
 NUMBER = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])")
 
@@ -44,15 +42,16 @@ def test_prometheus_accepts_its_configuration() -> None:
     assert result.returncode == 0, output(result)
 
 
-@pytest.mark.parametrize("path", TESTS, ids=[path.stem for path in TESTS])
-def test_rules_do_what_their_tests_say(path: Path) -> None:
+@pytest.mark.parametrize("name", rule_tests.files())
+def test_rules_do_what_their_tests_say(name: str, tmp_path: Path) -> None:
+    path = rule_tests.write(tmp_path, name, rule_tests.files()[name])
     result = run("promtool", "test", "rules", path)
     assert result.returncode == 0, output(result)
 
 
-def test_every_alert_has_a_test_file_and_every_test_file_an_alert() -> None:
+def test_every_alert_is_tested_and_every_test_is_of_an_alert_or_of_recording_rules() -> None:
     alerts = {rule["alert"] for rule in alert_rules()}
-    assert {path.stem for path in TESTS} - {"recording", "recording_days"} == alerts
+    assert {name for name in rule_tests.files() if not name.startswith("recording_")} == alerts
 
 
 def test_every_recording_rule_has_a_name_of_three_parts() -> None:
@@ -136,7 +135,7 @@ def trials_of(rule: dict[str, Any], wanted: str) -> list[dict[str, Any]]:
     """The rule's own tests whose names begin with the wanted words."""
     labels = rule["labels"]
     own = f"{labels['severity']}" + (f", window {labels['window']}" if "window" in labels else "") + ": "
-    tests = load(GRAFANA / "prometheus" / "tests" / f"{rule['alert']}.yml")["tests"]
+    tests = rule_tests.files()[rule["alert"]]["tests"]
     return [test for test in tests if test["name"].removeprefix(own).startswith(wanted)]
 
 
@@ -153,15 +152,13 @@ def survives(mutant: Mutant, directory: Path) -> str | None:
     (directory / "alerts.yml").write_text(
         yaml.safe_dump({"groups": [{"name": "risk-alerts", "rules": changed}]})
     )
-    frame = load(GRAFANA / "prometheus" / "tests" / f"{original['alert']}.yml")
+    frame = rule_tests.files()[original["alert"]]
     for wanted in mutant.trials:
         tests = trials_of(original, wanted)
         if not tests:
             continue
-        file = copy.deepcopy(frame)
-        file |= {"rule_files": [str(RULES / "recording.yml"), "alerts.yml"], "tests": tests}
-        path = directory / f"{wanted.replace(' ', '_')}.yml"
-        path.write_text(yaml.safe_dump(file, sort_keys=False))
+        file = frame | {"rule_files": [str(RULES / "recording.yml"), "alerts.yml"], "tests": tests}
+        path = rule_tests.write(directory, wanted.replace(" ", "_"), file)
         result = run("promtool", "test", "rules", path)
         if "FAILED" in output(result):
             return None

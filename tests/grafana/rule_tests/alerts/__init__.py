@@ -1,0 +1,22 @@
+"""The tests of the alert rules, in modules of the same names as the rules' own."""
+
+from __future__ import annotations
+
+from tests.grafana.rule_tests.alerts import account, collection, exporter, fleet, position, venue
+from tests.grafana.rule_tests.trials import Test
+
+
+def tests() -> dict[str, list[Test]]:
+    """All tests of each alert."""
+    found: dict[str, list[Test]] = {}
+    for case in (*position.CASES, *account.CASES, *fleet.CASES):
+        found.setdefault(case.expected.alert, []).extend(case.tests())
+    return {
+        **found,
+        "RiskCollectionFailing": collection.failing(),
+        "RiskDataStale": collection.data_stale(),
+        "RiskKeyRejected": collection.key_rejected(),
+        "RiskVenueDown": venue.down(),
+        "RiskClockSkew": venue.clock_skew(),
+        "RiskExporterDown": exporter.down(),
+    }

@@ -1,0 +1,81 @@
+"""The alert about the exporter itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.grafana.rule_tests.trials import Expected, Test, make_test
+from tests.grafana.rule_tests.world import EXPORTER, World, selector, span
+
+_DASHBOARD: Final = "/d/risk-exporter"
+
+
+def down() -> list[Test]:
+    def expected(labels: Mapping[str, str]) -> Expected:
+        return Expected(
+            alert="RiskExporterDown",
+            labels={"severity": "critical", "category": "exporter", **labels},
+            summary=f"risk-exporter {labels.get('instance', '')} does not answer Prometheus",
+            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts "
+            "that fired keep firing with their last known values; new dangers are not seen.",
+            dashboard=_DASHBOARD,
+        )
+
+    second = {"job": "risk", "instance": "exporter-2:10217"}
+    info = {"version": "1.0.0", **second}
+    return [
+        make_test(
+            "fires after its for, not a minute earlier, and ends with the next scrape",
+            World(20, exporter=span(("up", 5), ("down", 5), ("up", 10))),
+            expected(EXPORTER),
+            firing=[6, 9],
+            silent=[4, 5, 10, 15],
+            annotated=6,
+        ),
+        make_test(
+            "does not fire for one lost scrape",
+            World(20, exporter=span(("up", 5), ("down", 1), ("up", 4), ("down", 1), ("up", 9))),
+            expected(EXPORTER),
+            silent=range(20),
+        ),
+        make_test(
+            "fires for an exporter that never answered",
+            World(20, exporter=span(("down", 20))),
+            expected({}),
+            firing=[1, 19],
+            silent=[0],
+            annotated=1,
+        ),
+        make_test(
+            "keeps firing when the target vanishes from the scrape configuration",
+            World(200, exporter=span(("up", 5), ("down", 60), ("gone", 135))),
+            expected(EXPORTER),
+            firing=[6, 64, 65, 120, 199],
+        ),
+        make_test(
+            "fires for one of two exporters",
+            World(
+                20,
+                exporter=span(("up", 5), ("down", 15)),
+                extra=[(selector("up", second), [1.0]), (selector("risk_exporter_build_info", info), [1.0])],
+            ),
+            expected(EXPORTER),
+            firing=[6, 19],
+            silent=[5],
+        ),
+        make_test(
+            "ends when another target of the job takes the place of a vanished one",
+            World(
+                20,
+                exporter=span(("up", 5), ("gone", 15)),
+                extra=[
+                    (selector("up", second), span((None, 10), (1.0, 10))),
+                    (selector("risk_exporter_build_info", info), span((None, 10), (1.0, 10))),
+                ],
+            ),
+            expected(EXPORTER),
+            firing=[6, 9],
+            silent=[5, 10, 19],
+        ),
+    ]

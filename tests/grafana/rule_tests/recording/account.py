@@ -1,0 +1,161 @@
+"""What is known about accounts."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from tests.grafana.rule_tests.recording.expected import recorded
+from tests.grafana.rule_tests.trials import Test
+from tests.grafana.rule_tests.world import KEY, MAIN, POOL, World, selector, span
+
+_COIN_POOL: Final = {**MAIN, "currency": "BTC"}
+
+
+def tests() -> list[Test]:
+    return [
+        recorded(
+            "a pool whose requirement is missing keeps what was known until the pool is gone",
+            World(
+                60,
+                accounts={KEY: []},
+                data=[
+                    ("risk_account_equity", POOL, span((1000.0, 40), (None, 1))),
+                    ("risk_account_gross_notional_usd", POOL, span((12000.0, 20), (None, 1))),
+                    ("risk_account_leverage_ratio", POOL, span((12.0, 20), (None, 1))),
+                    ("risk_account_maintenance_margin_rate", POOL, span((0.9, 20), (None, 1))),
+                    (
+                        "risk_account_liquidation_shock_ratio",
+                        {**POOL, "direction": "down"},
+                        span((0.03, 20), (None, 1)),
+                    ),
+                    (
+                        "risk_account_stress_maintenance_margin_rate",
+                        {**POOL, "shock": "-0.1"},
+                        span((math.inf, 20), (None, 1)),
+                    ),
+                ],
+            ),
+            *(
+                (f"{name}:known", minute, [(selector(f"{name}:known", labels), value)] * (minute < 40))
+                for minute in (20, 39, 40)
+                for name, labels, value in (
+                    ("account:maintenance_margin_rate", POOL, 0.9),
+                    ("account:liquidation_shock_ratio", {**POOL, "direction": "down"}, 0.03),
+                    ("account:stress_maintenance_margin_rate", {**POOL, "shock": "-0.1"}, math.inf),
+                    ("account:leverage_ratio", POOL, 12),
+                )
+            ),
+        ),
+        recorded(
+            "a pool whose marks are missing keeps its shock; one that no move liquidates does not, and one "
+            "without positions has no leverage",
+            World(
+                40,
+                accounts={KEY: []},
+                data=[
+                    ("risk_account_equity", POOL, [1000.0]),
+                    ("risk_account_gross_notional_usd", POOL, span((12000.0, 10), (None, 10), (0.0, 1))),
+                    ("risk_account_leverage_ratio", POOL, span((12.0, 10), (None, 1))),
+                    ("risk_account_maintenance_margin_rate", POOL, [0.1]),
+                    (
+                        "risk_account_liquidation_shock_ratio",
+                        {**POOL, "direction": "down"},
+                        span((0.03, 10), (None, 1)),
+                    ),
+                ],
+            ),
+            (
+                "account:liquidation_shock_ratio:known",
+                19,
+                [(selector("account:liquidation_shock_ratio:known", {**POOL, "direction": "down"}), 0.03)],
+            ),
+            ("account:liquidation_shock_ratio:known", 20, []),
+            ("account:leverage_ratio:known", 19, [(selector("account:leverage_ratio:known", POOL), 12)]),
+            ("account:leverage_ratio:known", 20, []),
+        ),
+        recorded(
+            "a stablecoin that is held keeps its deviation while its price is missing",
+            World(
+                40,
+                accounts={KEY: []},
+                data=[
+                    ("risk_asset_price_usd", {**MAIN, "asset": "USDC"}, span((0.875, 10), (None, 1))),
+                    ("risk_asset_equity", {**MAIN, "asset": "USDC"}, span((5.0, 20), (None, 1))),
+                ],
+            ),
+            (
+                "asset:usd_peg_deviation:known",
+                19,
+                [(selector("asset:usd_peg_deviation:known", {**MAIN, "asset": "USDC"}), 0.125)],
+            ),
+            ("asset:usd_peg_deviation:known", 20, []),
+        ),
+        recorded(
+            "equity in USD is absent while a pool of the account has no price",
+            World(
+                20,
+                accounts={KEY: []},
+                data=[
+                    ("risk_account_equity", POOL, [1000.0]),
+                    ("risk_account_equity_usd", POOL, [1000.0]),
+                    ("risk_account_equity", _COIN_POOL, [0.5]),
+                    ("risk_account_equity_usd", _COIN_POOL, span((50000.0, 10), (None, 5), (50000.0, 5))),
+                ],
+            ),
+            ("account:equity_usd:sum", 9, [(selector("account:equity_usd:sum", MAIN), 51000)]),
+            ("account:equity_usd:sum", 12, []),
+            (
+                "account:equity_usd:known",
+                12,
+                [(selector("account:equity_usd:known", MAIN), 51000)],
+            ),
+            (
+                "account:equity_usd_drawdown_1d:known",
+                12,
+                [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)],
+            ),
+            (
+                "account:equity_usd_drawdown_1d:known",
+                16,
+                [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)],
+            ),
+        ),
+    ]
+
+
+def tests_over_days() -> list[Test]:
+    """Drawdown over days, in steps of 5 minutes."""
+    day = 24 * 12
+    equity = span((1000.0, day), (800.0, 2 * day))
+    world = World(
+        3 * day,
+        accounts={KEY: []},
+        data=[("risk_account_equity", POOL, equity), ("risk_account_equity_usd", POOL, equity)],
+    )
+    test = recorded(
+        "a peak of two days ago counts for the drawdown of 7 days and no longer for that of one",
+        world,
+        (
+            "account:equity_usd_drawdown_1d:known",
+            day + 12,
+            [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0.2)],
+        ),
+        (
+            "account:equity_usd_drawdown_1d:known",
+            3 * day - 1,
+            [(selector("account:equity_usd_drawdown_1d:known", MAIN), 0)],
+        ),
+        (
+            "account:equity_usd_drawdown_7d:known",
+            3 * day - 1,
+            [(selector("account:equity_usd_drawdown_7d:known", MAIN), 0.2)],
+        ),
+    )
+    for check in test["promql_expr_test"]:
+        check["eval_time"] = f"{5 * int(check['eval_time'][:-1])}m"
+        # 1 - 800 / 1000 has no exact representation.
+        check["expr"] = f"round({check['expr']}, 0.001)"
+        for sample in check["exp_samples"]:
+            sample["labels"] = selector("", MAIN)
+    return [{**test, "interval": "5m"}]

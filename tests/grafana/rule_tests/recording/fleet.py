@@ -1,0 +1,59 @@
+"""What all accounts hold together."""
+
+from __future__ import annotations
+
+from tests.grafana.rule_tests.recording.expected import INFO, OTHER, recorded
+from tests.grafana.rule_tests.trials import Test
+from tests.grafana.rule_tests.world import KEY, POSITION, Series, World, span
+
+
+def tests() -> list[Test]:
+    second = {"exchange": "bingx", "account": "spare"}
+    positions: list[Series] = [
+        ("risk_position_notional_usd", POSITION, [700.0]),
+        ("risk_position_info", {**POSITION, "base": "BTC", **INFO}, [1.0]),
+        ("risk_position_notional_usd", {**OTHER, **second}, [200.0]),
+        ("risk_position_info", {**OTHER, **second, "base": "BTC", **INFO}, [1.0]),
+        ("risk_position_notional_usd", {**POSITION, **second, "symbol": "SOLUSDT"}, [100.0]),
+        ("risk_position_info", {**POSITION, **second, "symbol": "SOLUSDT", "base": "SOL", **INFO}, [1.0]),
+    ]
+    return [
+        recorded(
+            "exposure sums long and short positions of a coin over accounts, and leaves out what is not seen",
+            World(
+                60, accounts={KEY: span(("ok", 20), ("blind", 40)), ("bingx", "spare"): []}, data=positions
+            ),
+            (
+                "base:gross_notional_usd:sum",
+                10,
+                [
+                    ('base:gross_notional_usd:sum{base="BTC"}', 900),
+                    ('base:gross_notional_usd:sum{base="SOL"}', 100),
+                ],
+            ),
+            (
+                "base:net_notional_usd:sum",
+                10,
+                [
+                    ('base:net_notional_usd:sum{base="BTC"}', 500),
+                    ('base:net_notional_usd:sum{base="SOL"}', 100),
+                ],
+            ),
+            (
+                "base:net_notional_usd:sum",
+                30,
+                [
+                    ('base:net_notional_usd:sum{base="BTC"}', -200),
+                    ('base:net_notional_usd:sum{base="SOL"}', 100),
+                ],
+            ),
+            (
+                "base:gross_notional_usd_share:known",
+                30,
+                [
+                    ('base:gross_notional_usd_share:known{base="BTC"}', 0.9),
+                    ('base:gross_notional_usd_share:known{base="SOL"}', 0.1),
+                ],
+            ),
+        ),
+    ]
