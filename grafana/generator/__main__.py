@@ -14,11 +14,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m grafana.generator", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a file would change")
     check = parser.parse_args().check
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     wanted = output.files()
     outdated = output.outdated(root, wanted)
-    for name in outdated:
-        print(f"{'outdated' if check else 'written'}: {name}")  # noqa: T201 - this is a command
+    for path in outdated:
+        print(f"{'outdated' if check else 'written'}: {path}")  # noqa: T201 - this is a command
     if not check:
         output.write(root, wanted)
     return 1 if check and outdated else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from grafana.generator.placeholders import label
+
 GRAFANA_URL: Final = "http://localhost:3000"
 """The Grafana people open from an alert."""
 
@@ -23,5 +25,5 @@ def runbook(alert: str) -> str:
 
 def dashboard(uid: str, *labels: str) -> str:
     """URL of a dashboard with one variable for each of the alert's labels."""
-    query = "&".join(f"var-{label}={{{{ $labels.{label} | urlquery }}}}" for label in labels)
+    query = "&".join(f"var-{name}={label(name, 'urlquery')}" for name in labels)
     return f"{GRAFANA_URL}/d/{uid}" + (f"?{query}" if query else "")

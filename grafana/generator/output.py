@@ -1,4 +1,4 @@
-"""All generated files, by their path below ``grafana/``."""
+"""All generated files, by their path in the repository."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from grafana.generator import dashboards, rules
+from grafana.generator import alerts, dashboards, recording, rules
 
-OWNED: Final = ("dashboards/*.json", "prometheus/rules/*.yml")
+DASHBOARDS: Final = Path("grafana/dashboards")
+RULES: Final = Path("grafana/prometheus/rules")
+
+OWNED: Final = (f"{DASHBOARDS}/*.json", f"{RULES}/*.yml")
 """What the generator owns: other files of these names are left-overs of something renamed."""
 
 
-def files() -> dict[str, str]:
-    """Path and text of every generated file."""
+def files() -> dict[Path, str]:
+    """Path, relative to the repository, and text of every generated file. Reads and writes nothing."""
     return {
-        "prometheus/rules/recording.yml": rules.render(rules.RECORDING_GROUPS),
-        "prometheus/rules/alerts.yml": rules.render(rules.ALERT_GROUPS),
-        **{f"dashboards/{name}.json": text for name, text in dashboards.render().items()},
+        RULES / "recording.yml": rules.render(recording.GROUPS),
+        RULES / "alerts.yml": rules.render(alerts.GROUPS),
+        **{DASHBOARDS / f"{name}.json": text for name, text in dashboards.render().items()},
     }
 
 
-def outdated(root: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Files that are missing, differ, or are left over."""
-    found = {path.relative_to(root).as_posix() for pattern in OWNED for path in root.glob(pattern)}
-    differ = {name for name, text in wanted.items() if name not in found or (root / name).read_text() != text}
+def outdated(root: Path, wanted: Mapping[Path, str]) -> list[Path]:
+    """Files of the repository at ``root`` that are missing, differ, or are left over."""
+    found = {path.relative_to(root) for pattern in OWNED for path in root.glob(pattern)}
+    differ = {path for path, text in wanted.items() if path not in found or (root / path).read_text() != text}
     return sorted(differ | (found - wanted.keys()))
 
 
-def write(root: Path, wanted: Mapping[str, str]) -> None:
-    """Bring the files below ``root`` to the wanted state."""
-    for name in outdated(root, wanted):
-        path = root / name
-        if name in wanted:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted[name])
+def write(root: Path, wanted: Mapping[Path, str]) -> None:
+    """Bring the repository's files to the wanted state."""
+    for path in outdated(root, wanted):
+        if path in wanted:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(wanted[path])
         else:
-            path.unlink()
+            (root / path).unlink()

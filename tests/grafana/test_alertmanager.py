@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from grafana.generator.rules import ALERTS
+from grafana.generator.alerts import ALERTS
 from tests.grafana.programs import GRAFANA, output, run
 
 CONFIG = GRAFANA / "alertmanager" / "alertmanager.yml"

@@ -14,7 +14,7 @@ import yaml
 
 from grafana.generator import output as generated
 from tests.grafana import rule_tests
-from tests.grafana.programs import GRAFANA, output, run
+from tests.grafana.programs import GRAFANA, ROOT, output, run
 from tests.grafana.rule_tests import RULES
 
 NUMBER = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])")
@@ -29,7 +29,7 @@ def alert_rules() -> list[dict[str, Any]]:
 
 
 def test_committed_files_are_the_generators_output() -> None:
-    assert generated.outdated(GRAFANA, generated.files()) == [], 'run "python -m grafana.generator"'
+    assert generated.outdated(ROOT, generated.files()) == [], 'run "python -m grafana.generator"'
 
 
 def test_prometheus_accepts_the_rules_without_a_complaint() -> None:

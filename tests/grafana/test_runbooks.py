@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from grafana.generator.rules import ALERTS
+from grafana.generator.alerts import ALERTS
 from tests.grafana.programs import GRAFANA
 
 TEXT = (GRAFANA / "runbooks.md").read_text()

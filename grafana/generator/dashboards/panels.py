@@ -15,7 +15,6 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
 
-from grafana.generator import links
 from grafana.generator.thresholds import Threshold
 
 DATASOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -328,92 +327,11 @@ def table(
 
 def link_to(uid: str, **columns: str) -> str:
     """URL of another dashboard for the row that was clicked: variable to column title."""
-    variables = "".join(f"&var-{name}=${{__data.fields.{title}}}" for name, title in columns.items())
-    return f"/d/{uid}?var-datasource=${{datasource}}{variables}&${{__url_time_range}}"
+    of_row = [f"var-{name}={_variable(f'__data.fields.{title}')}" for name, title in columns.items()]
+    query = [f"var-datasource={_variable('datasource')}", *of_row, _variable("__url_time_range")]
+    return f"/d/{uid}?{'&'.join(query)}"
 
 
-def label_values(name: str, metric: str, label: str, about: str) -> dashboard.QueryVariable:
-    """A variable with the values of a label, and "all"."""
-    return (
-        dashboard.QueryVariable(name)
-        .label(name.capitalize())
-        .description(about)
-        .datasource(DATASOURCE)
-        .query(
-            {
-                "qryType": 1,
-                "query": f"label_values({metric}, {label})",
-                "refId": f"PrometheusVariableQueryEditor-{name}",
-            }
-        )
-        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(models.VariableSort.ALPHABETICAL_ASC)
-        .multi(True)
-        .include_all(True)
-        .all_value(".*")
-        .current(models.VariableOption(text="All", value="$__all"))
-    )
-
-
-DATASOURCE_VARIABLE: Final = (
-    dashboard.DatasourceVariable("datasource")
-    .label("Data source")
-    .description("The Prometheus that scrapes the exporter.")
-    .type("prometheus")
-)
-EXCHANGE: Final = label_values("exchange", "risk_up", "exchange", "Exchanges to show.")
-ACCOUNT: Final = label_values("account", 'risk_up{exchange=~"$exchange"}', "account", "Accounts to show.")
-SYMBOL: Final = label_values(
-    "symbol",
-    'risk_position_info{exchange=~"$exchange", account=~"$account"}',
-    "symbol",
-    "Symbols of open positions to show.",
-)
-
-
-def frame(
-    title: str, uid: str, question: str, variables: Sequence[Builder[models.VariableModel]]
-) -> dashboard.Dashboard:
-    """An empty dashboard with everything that is the same in all of them."""
-    return (
-        dashboard.Dashboard(title)
-        .uid(uid)
-        .description(question)
-        .tags(["risk-exporter"])
-        .readonly()
-        .timezone(common_models.TimeZoneBrowser)
-        .tooltip(models.DashboardCursorSync.CROSSHAIR)
-        .time("now-6h", "now")
-        .refresh("30s")
-        .variables([DATASOURCE_VARIABLE, *variables])
-        .annotation(
-            dashboard.AnnotationQuery()
-            .name("Alerts")
-            .datasource(DATASOURCE)
-            .enable(True)
-            .icon_color(RED)
-            .expr(alert_series(variables))
-        )
-        .link(
-            dashboard.DashboardLink("Risk")
-            .type(models.DashboardLinkType.DASHBOARDS)
-            .tags(["risk-exporter"])
-            .as_dropdown(False)
-            .include_vars(True)
-            .keep_time(True)
-        )
-        .link(
-            dashboard.DashboardLink("Runbooks")
-            .type(models.DashboardLinkType.LINK)
-            .icon("doc")
-            .url(links.RUNBOOK_URL)
-            .target_blank(True)
-        )
-    )
-
-
-def alert_series(variables: Sequence[Builder[models.VariableModel]]) -> str:
-    """The alerts that concern what the dashboard shows; alerts without the label concern all."""
-    names = [variable.build().name for variable in variables]
-    filters = "".join(f', {name}=~"|$' + f'{name}"' for name in names)
-    return f'ALERTS{{alertstate="firing", alertname=~"Risk.*", severity=~"warning|critical"{filters}}}'
+def _variable(name: str) -> str:
+    """Where Grafana puts the value of a variable."""
+    return "${" + name + "}"

@@ -1,0 +1,17 @@
+"""The pieces of PromQL that rules and dashboards share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+POOL: Final = "exchange, account, currency, pool"
+"""The labels that tell one margin pool from another."""
+POSITION: Final = "exchange, account, symbol, side, margin_mode, currency, position_id"
+"""The labels that tell one position from another."""
+SOURCE: Final = "exchange, account, job, instance"
+"""An account as one exporter sees it."""
+
+
+def selector(metric: str, *matchers: str) -> str:
+    """``metric{matcher, …}``: the series of the metric whose labels match."""
+    return metric + "{" + ", ".join(matchers) + "}"

@@ -1,0 +1,100 @@
+"""What is known about accounts: margin, equity, collateral."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana.generator import thresholds as t
+from grafana.generator.promql import POOL
+from grafana.generator.recording.known import (
+    ACCOUNT_THERE,
+    ASSET_THERE,
+    POOL_THERE,
+    POOL_UNMEASURED,
+    POOL_WITH_POSITIONS,
+    known,
+)
+from grafana.generator.rules import Recording
+
+_STABLECOINS: Final = "|".join(t.STABLECOINS)
+_WINDOWS: Final = (("1d", "day"), ("7d", "7 days"))
+
+RULES: Final = (
+    known(
+        "account:maintenance_margin_rate:known",
+        f"max by ({POOL}) (risk_account_maintenance_margin_rate)",
+        "Maintenance margin / margin equity; 1 is liquidation; +Inf without equity.",
+        POOL_THERE,
+    ),
+    known(
+        "account:liquidation_shock_ratio:known",
+        f"min by ({POOL}, direction) (risk_account_liquidation_shock_ratio)",
+        "Smallest joint move of all marks that liquidates the pool.",
+        POOL_UNMEASURED,
+    ),
+    known(
+        "account:stress_maintenance_margin_rate:known",
+        f"max by ({POOL}, shock) (risk_account_stress_maintenance_margin_rate)",
+        "The rate if every mark moved by the shock.",
+        POOL_UNMEASURED,
+    ),
+    known(
+        "account:leverage_ratio:known",
+        f"max by ({POOL}) (risk_account_leverage_ratio)",
+        "Gross notional / equity.",
+        POOL_WITH_POSITIONS,
+    ),
+    Recording(
+        record="account:equity_usd:sum",
+        about="Equity of the account in USD. Absent if one of its pools has no known price: a sum "
+        "without it would look like a loss.",
+        expr=f"""
+        sum by (exchange, account) (max by ({POOL}) (risk_account_equity_usd))
+          and on (exchange, account)
+          (
+            count by (exchange, account) (
+              max by ({POOL}) (risk_account_equity_usd)
+            )
+            == on (exchange, account)
+            count by (exchange, account) (
+              max by ({POOL}) (risk_account_equity)
+            )
+          )
+        """,
+    ),
+    known(
+        "account:equity_usd:known",
+        "account:equity_usd:sum",
+        "Equity of the account in USD.",
+        ACCOUNT_THERE,
+    ),
+    known(
+        "asset:usd_peg_deviation:known",
+        f"""
+        max by (exchange, account, asset) (
+          abs(risk_asset_price_usd{{asset=~"{_STABLECOINS}"}} - 1)
+        )
+        """,
+        "How far the exchange's price of a stablecoin is from one US dollar, unsigned.",
+        ASSET_THERE,
+    ),
+)
+
+DRAWDOWN: Final = tuple(
+    known(
+        f"account:equity_usd_drawdown_{window}:known",
+        f"1 - account:equity_usd:sum / (account:equity_usd:max{window} > 0)",
+        f"Loss of equity since the peak of the last {words}, as a ratio of the peak.",
+        ACCOUNT_THERE,
+    )
+    for window, words in _WINDOWS
+)
+
+PEAKS: Final = tuple(
+    Recording(
+        record=f"account:equity_usd:max{window}",
+        about=f"Highest equity of the account in USD of the last {words}.",
+        expr=f"max_over_time(account:equity_usd:sum[{window}])",
+    )
+    for window, words in _WINDOWS
+)

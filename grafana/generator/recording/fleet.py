@@ -1,0 +1,64 @@
+"""What all accounts hold together: exposure and concentration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana.generator.promql import POSITION
+from grafana.generator.recording.known import POSITION_OPEN, known
+from grafana.generator.rules import Recording
+
+NOTIONAL: Final = (
+    Recording(
+        record="position:notional_usd:signed",
+        about="Notional in USD with the base coin as a label; short positions are negative.",
+        expr=f"""
+        (
+          max by ({POSITION}) (risk_position_notional_usd{{side="long"}})
+          or
+          -1 * max by ({POSITION}) (risk_position_notional_usd{{side="short"}})
+        )
+          * on ({POSITION}) group_left (base)
+          max by ({POSITION}, base) (risk_position_info)
+        """,
+    ),
+    known(
+        "position:notional_usd:known",
+        "position:notional_usd:signed",
+        "Notional in USD with the base coin as a label; short positions are negative.",
+        POSITION_OPEN,
+    ),
+)
+
+SHARES: Final = (
+    Recording(
+        record="exchange:equity_usd_share:known",
+        about="Share of the exchange in the positive equity of all accounts; failing accounts count "
+        "with their last known equity.",
+        expr="""
+        sum by (exchange) (clamp_min(account:equity_usd:known, 0))
+          / on () group_left ()
+          (sum(clamp_min(account:equity_usd:known, 0)) > 0)
+        """,
+    ),
+    Recording(
+        record="base:gross_notional_usd:sum",
+        about="Long plus short notional in the coin over all accounts with fresh data.",
+        expr="sum by (base) (abs(position:notional_usd:signed))",
+    ),
+    Recording(
+        record="base:net_notional_usd:sum",
+        about="Long minus short notional in the coin over all accounts with fresh data.",
+        expr="sum by (base) (position:notional_usd:signed)",
+    ),
+    Recording(
+        record="base:gross_notional_usd_share:known",
+        about="Share of the coin in the gross notional of all accounts; failing accounts count with "
+        "their last known positions.",
+        expr="""
+        sum by (base) (abs(position:notional_usd:known))
+          / on () group_left ()
+          (sum(abs(position:notional_usd:known)) > 0)
+        """,
+    ),
+)
