@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-POOL: Final = "exchange, account, currency, pool"
+POOL: Final = "exchange, account, currency"
 """The labels that tell one margin pool from another."""
 POSITION: Final = "exchange, account, symbol, side, margin_mode, currency, position_id"
 """The labels that tell one position from another."""

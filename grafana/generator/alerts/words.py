@@ -8,5 +8,5 @@ from grafana.generator.placeholders import label
 
 ACCOUNT: Final = f"{label('account')} on {label('exchange')}"
 POSITION: Final = f"{label('symbol')} {label('side')} ({label('margin_mode')}) of {ACCOUNT}"
-POOL: Final = f"pool {label('currency')}" + "{{ with $labels.pool }} {{ . }}{{ end }}"
+POOL: Final = f"pool {label('currency')}"
 LAST_KNOWN: Final = " While the account fails, or this figure is missing, this is the last known value."

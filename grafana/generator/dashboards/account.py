@@ -26,6 +26,7 @@ from grafana.generator.dashboards.shared import (
     positions_table,
 )
 
+_ASSET: Final = "exchange, account, asset"
 _RATE: Final = of_accounts("risk_account_maintenance_margin_rate")
 _SHOCK_DOWN: Final = of_accounts("risk_account_liquidation_shock_ratio", 'direction="down"')
 _SHOCK_UP: Final = of_accounts("risk_account_liquidation_shock_ratio", 'direction="up"')
@@ -210,10 +211,8 @@ def _equity() -> list[Panel]:
             "such coins.",
             [
                 Query(
-                    "sum by (exchange, account, asset) "
-                    f"({once('risk_asset_equity', 'exchange, account, asset, pool')}) "
-                    "* on (exchange, account, asset) max by (exchange, account, asset) "
-                    f"({of_accounts('risk_asset_price_usd')})",
+                    f"{once('risk_asset_equity', _ASSET)} * on ({_ASSET}) "
+                    f"{once('risk_asset_price_usd', _ASSET)}",
                     ACCOUNT_LEGEND + " {{asset}}",
                 )
             ],

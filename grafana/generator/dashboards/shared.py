@@ -15,7 +15,7 @@ _EXCHANGE: Final = 'exchange=~"$exchange"'
 _ACCOUNT: Final = 'account=~"$account"'
 _SYMBOL: Final = 'symbol=~"$symbol"'
 
-POOL_LEGEND: Final = "{{exchange}} {{account}} {{currency}} {{pool}}"
+POOL_LEGEND: Final = "{{exchange}} {{account}} {{currency}}"
 ACCOUNT_LEGEND: Final = "{{exchange}} {{account}}"
 POSITION_LEGEND: Final = "{{exchange}} {{account}} {{symbol}} {{side}} {{margin_mode}} {{position_id}}"
 
