@@ -34,8 +34,8 @@ LEVEL_LABELS: dict[Level, tuple[str, ...]] = {
 }
 OPTIONAL_LEVEL_LABELS: dict[Level, tuple[str, ...]] = {
     "account": (),
-    "pool": ("pool",),
-    "asset": ("pool",),
+    "pool": (),
+    "asset": (),
     "price": (),
     "position": ("position_id",),
     "exporter": (),

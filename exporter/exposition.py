@@ -71,7 +71,7 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
         "asset": _rows(
             begin,
             "collateral rows",
-            ((_named(("asset", row.asset), ("pool", row.pool_name)), row) for row in risk.snapshot.assets),
+            ((_named(("asset", row.asset)), row) for row in risk.snapshot.assets),
         ),
         "price": _rows(begin, "prices", ((_named(("asset", row[0])), row) for row in _prices(risk))),
         "position": _rows(begin, "positions", ((_position_labels(row), row) for row in risk.positions)),
@@ -120,7 +120,7 @@ def _named(*labels: tuple[str, str]) -> _Named:
 
 
 def _pool_labels(row: Any) -> _Named:
-    return (("currency", row.pool.currency), ("pool", row.pool.name))
+    return (("currency", row.pool.currency),)
 
 
 def _position_labels(row: Any) -> _Named:

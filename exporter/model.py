@@ -86,14 +86,10 @@ class Position(Struct, frozen=True, kw_only=True):
     """Place in the venue's auto-deleveraging queue, from 0 (last) to 1 (first)."""
     position_id: str = ""
     """Only where symbol, side and margin mode do not identify the position."""
-    updated_at: float | None = None
-    """Unix seconds."""
     maintenance_tiers: tuple[MaintenanceTier, ...] = ()
     """The symbol's schedule in ascending order; empty where the venue does not publish one."""
     pool_currency: str | None = None
     """Currency of the `MarginPool` that backs a cross position; None means the settle currency."""
-    pool_name: str = ""
-    """Name of that pool, where the venue has two in one currency."""
 
 
 class MarginPool(Struct, frozen=True, kw_only=True):
@@ -105,7 +101,6 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     """
 
     currency: str
-    name: str = ""
     equity: float | None = None
     """All collateral in the pool + unrealized PnL, isolated margin and its PnL included."""
     margin_equity: float | None = None
@@ -130,7 +125,6 @@ class Asset(Struct, frozen=True, kw_only=True):
     collateral_price_usd: float | None = None
     """USD the venue credits as collateral per unit (after its haircut); None means the market price."""
     pool_currency: str = "USD"
-    pool_name: str = ""
 
 
 class AccountSnapshot(Struct, frozen=True, kw_only=True):
@@ -143,8 +137,6 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     """Account modes as label values, for example ``{"position_mode": "hedge", "asset_mode": "single"}``."""
     prices: Mapping[str, float] = NO_PRICES
     """Coin to USD as the venue quotes it (index or mark price)."""
-    taken_at: float = 0.0
-    """Unix seconds, the exporter's clock, when the collection began."""
 
 
 class RiskSettings(Struct, frozen=True, kw_only=True):

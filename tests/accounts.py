@@ -119,7 +119,6 @@ def complete_risk() -> AccountRisk:
             PoolRisk(
                 pool=MarginPool(
                     currency="USDT",
-                    name="unified",
                     equity=101.0,
                     margin_equity=102.0,
                     maintenance_margin=9.0,
@@ -140,7 +139,7 @@ def complete_risk() -> AccountRisk:
                 stress=((-0.1, 0.116), (0.05, float("inf"))),
             ),
         ),
-        assets=(Asset(asset="BTC", wallet_balance=201.0, equity=202.0, pool_name="unified"),),
+        assets=(Asset(asset="BTC", wallet_balance=201.0, equity=202.0),),
         modes={"position_mode": "hedge", "asset_mode": "multi", "margin_mode": "unified"},
         prices={"BTC": 203.0, "XRP": 9.0, "DOGE": 0.0},
         prices_usd={"BTC": 9.0, "USDT": 1.0},

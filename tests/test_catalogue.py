@@ -11,7 +11,7 @@ from exporter.telemetry import Telemetry
 from tests.accounts import complete_risk
 
 ACCOUNT = "exchange account"
-POOL = "exchange account currency [pool]"
+POOL = "exchange account currency"
 POSITION = "exchange account symbol side margin_mode currency [position_id]"
 
 # Written out once more, by hand: a rename must be a decision, because it breaks what users built.
@@ -32,8 +32,8 @@ EXPECTED = {
     "risk_account_liquidation_shock_ratio": f"{POOL} direction",
     "risk_account_stress_maintenance_margin_rate": f"{POOL} shock",
     "risk_account_info": f"{ACCOUNT} [position_mode] [asset_mode] [margin_mode]",
-    "risk_asset_wallet_balance": "exchange account asset [pool]",
-    "risk_asset_equity": "exchange account asset [pool]",
+    "risk_asset_wallet_balance": "exchange account asset",
+    "risk_asset_equity": "exchange account asset",
     "risk_asset_price_usd": "exchange account asset",
     "risk_position_quantity": POSITION,
     "risk_position_notional_usd": POSITION,

@@ -30,26 +30,26 @@ PARSERS = [
 ]
 
 COMPLETE = """\
-risk_account_equity{exchange="x",account="a",currency="USDT",pool="unified"} 101.0
-risk_account_margin_equity{exchange="x",account="a",currency="USDT",pool="unified"} 102.0
-risk_account_equity_usd{exchange="x",account="a",currency="USDT",pool="unified"} 108.0
-risk_account_wallet_balance{exchange="x",account="a",currency="USDT",pool="unified"} 103.0
-risk_account_available_balance{exchange="x",account="a",currency="USDT",pool="unified"} 104.0
-risk_account_unrealized_pnl{exchange="x",account="a",currency="USDT",pool="unified"} -105.0
-risk_account_initial_margin{exchange="x",account="a",currency="USDT",pool="unified"} 106.0
-risk_account_maintenance_margin{exchange="x",account="a",currency="USDT",pool="unified"} 109.0
-risk_account_maintenance_margin_rate{exchange="x",account="a",currency="USDT",pool="unified"} 0.11
-risk_account_venue_margin_rate{exchange="x",account="a",currency="USDT",pool="unified"} 0.107
-risk_account_gross_notional_usd{exchange="x",account="a",currency="USDT",pool="unified"} 111.0
-risk_account_net_notional_usd{exchange="x",account="a",currency="USDT",pool="unified"} -112.0
-risk_account_leverage_ratio{exchange="x",account="a",currency="USDT",pool="unified"} 113.0
-risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",pool="unified",direction="down"} 0.115
-risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",pool="unified",direction="up"} 0.114
-risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",pool="unified",shock="-0.1"} 0.116
-risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",pool="unified",shock="0.05"} +Inf
+risk_account_equity{exchange="x",account="a",currency="USDT"} 101.0
+risk_account_margin_equity{exchange="x",account="a",currency="USDT"} 102.0
+risk_account_equity_usd{exchange="x",account="a",currency="USDT"} 108.0
+risk_account_wallet_balance{exchange="x",account="a",currency="USDT"} 103.0
+risk_account_available_balance{exchange="x",account="a",currency="USDT"} 104.0
+risk_account_unrealized_pnl{exchange="x",account="a",currency="USDT"} -105.0
+risk_account_initial_margin{exchange="x",account="a",currency="USDT"} 106.0
+risk_account_maintenance_margin{exchange="x",account="a",currency="USDT"} 109.0
+risk_account_maintenance_margin_rate{exchange="x",account="a",currency="USDT"} 0.11
+risk_account_venue_margin_rate{exchange="x",account="a",currency="USDT"} 0.107
+risk_account_gross_notional_usd{exchange="x",account="a",currency="USDT"} 111.0
+risk_account_net_notional_usd{exchange="x",account="a",currency="USDT"} -112.0
+risk_account_leverage_ratio{exchange="x",account="a",currency="USDT"} 113.0
+risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",direction="down"} 0.115
+risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",direction="up"} 0.114
+risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",shock="-0.1"} 0.116
+risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",shock="0.05"} +Inf
 risk_account_info{exchange="x",account="a",asset_mode="multi",margin_mode="unified",position_mode="hedge"} 1.0
-risk_asset_wallet_balance{exchange="x",account="a",asset="BTC",pool="unified"} 201.0
-risk_asset_equity{exchange="x",account="a",asset="BTC",pool="unified"} 202.0
+risk_asset_wallet_balance{exchange="x",account="a",asset="BTC"} 201.0
+risk_asset_equity{exchange="x",account="a",asset="BTC"} 202.0
 risk_asset_price_usd{exchange="x",account="a",asset="BTC"} 203.0
 risk_position_quantity{POSITION} 301.0
 risk_position_notional_usd{POSITION} 308.0
@@ -69,7 +69,7 @@ risk_position_adl_ratio{POSITION} 0.75
 risk_position_info{POSITION,base="BTC",quote="USDT",contract_kind="linear",liquidation_source="computed"} 1.0
 risk_positions{exchange="x",account="a"} 1.0
 risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
-""".replace(  # noqa: E501 (lines of the page)
+""".replace(
     "POSITION",
     'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="isolated",currency="USDT",position_id="7"',
 )

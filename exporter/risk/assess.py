@@ -24,7 +24,7 @@ from exporter.risk.liquidation import (
     symbol_liquidation,
 )
 from exporter.risk.notional import finite, positive, usd_prices
-from exporter.risk.pools import Facts, Pool, PoolKey, conversion, fill_isolated, group_pools, position_facts
+from exporter.risk.pools import Facts, Pool, conversion, fill_isolated, group_pools, position_facts
 from exporter.risk.shock import exposure_of, liquidation_shocks, margin_rate, pool_rate, stressed_rates
 
 
@@ -43,7 +43,7 @@ def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
     for entry in pools:
         for rows in entry.symbols.values():
             _assess_symbol(entry, rows, settings, prices, assessed)
-    homeless: dict[tuple[PoolKey, str], list[Facts]] = {}
+    homeless: dict[tuple[str, str], list[Facts]] = {}
     for row in facts:
         if row.position.margin_mode == "isolated":
             assessed[id(row)] = _assess_isolated(row, settings)

@@ -34,15 +34,14 @@ _SCHEDULE_TOLERANCE = 2.0
 # Two figures for one PnL that differ by less than this share of the notional differ by rounding only.
 _ROUNDING = 1e-4
 
-PoolKey = tuple[str, str]
-
 
 @dataclass(slots=True)
 class Facts:
     """One position with what follows from its own row; None means unknown."""
 
     position: Position
-    pool: PoolKey
+    pool: str
+    """Currency of the pool the position belongs to."""
     schedule: Schedule | None
     mark: float | None
     notional: float | None
@@ -98,11 +97,6 @@ class Pool:
         return bool(self.cross) or bool(self.maintenance_margin)
 
 
-def pool_key(position: Position) -> PoolKey:
-    """Currency and name of the pool a position belongs to, an isolated one by its currency."""
-    return position.pool_currency or position.contract.settle, position.pool_name
-
-
 def position_facts(snapshot: AccountSnapshot, prices: Mapping[str, float]) -> list[Facts]:
     """What every position's own row says, in the snapshot's order."""
     positions = snapshot.positions
@@ -114,7 +108,7 @@ def position_facts(snapshot: AccountSnapshot, prices: Mapping[str, float]) -> li
         facts.append(
             Facts(
                 position=position,
-                pool=pool_key(position),
+                pool=position.pool_currency or position.contract.settle,
                 schedule=schedule_from(position.maintenance_tiers),
                 mark=mark,
                 notional=settle_notional,
@@ -146,15 +140,15 @@ def group_pools(snapshot: AccountSnapshot, facts: Iterable[Facts], prices: Mappi
     A position whose pool is not in the snapshot belongs to none.
     """
     pools = [Pool(pool) for pool in snapshot.pools]
-    by_key: dict[PoolKey, Pool] = {}
+    by_currency: dict[str, Pool] = {}
     for entry in pools:
-        by_key.setdefault((entry.pool.currency, entry.pool.name), entry)
+        by_currency.setdefault(entry.pool.currency, entry)
     for row in facts:
-        home = by_key.get(row.pool)
+        home = by_currency.get(row.pool)
         if home is not None:
             (home.cross if row.position.margin_mode == "cross" else home.isolated).append(row)
     for asset in snapshot.assets:
-        home = by_key.get((asset.pool_currency, asset.pool_name))
+        home = by_currency.get(asset.pool_currency)
         if home is not None:
             home.assets.append(asset)
     for entry in pools:

@@ -35,7 +35,7 @@ _NEW_CONTRACTS_AFTER = 60.0
 _ADL_MAX_AGE = 30.0
 
 _PERPETUAL = "USD_PERP"
-"""Contract size of a symbol that the venue does not list: whatever depends on it is unknown too."""
+"""How the symbol of a coin's perpetual contract ends."""
 
 _A, _P = ACCOUNT.path, POSITION_RISK.path
 _OF_PARTS = "the sum of position and open-order margin is published as initial margin"
@@ -174,7 +174,6 @@ class AccountPosition(Wire):
     isolated: bool | str | None = None
     isolatedWallet: Number = None
     entryPrice: Number = None
-    updateTime: Number = None
 
 
 class Account(Wire):
@@ -198,7 +197,6 @@ class PositionRow(Wire):
     leverage: Number = None
     isolatedMargin: Number = None
     isolatedWallet: Number = None
-    updateTime: Number = None
 
 
 class Quantile(Wire):
@@ -255,7 +253,6 @@ class BinanceCoinm(BinanceVenue):
     time_endpoint = TIME
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        taken_at = api.now()
         account, rows = await together(
             api.get(ACCOUNT, Account),
             api.get_rows(POSITION_RISK, PositionRow),
@@ -264,7 +261,7 @@ class BinanceCoinm(BinanceVenue):
         held |= {item.symbol for item in account.positions if item.positionAmt}
         indices = api.venue_cached("indices", api.interval, lambda: _indices(api))
         if not held:
-            return parse(account, rows, indices=await api.optional(indices) or {}, taken_at=taken_at)
+            return parse(account, rows, indices=await api.optional(indices) or {})
         contracts, brackets, quantiles, prices = await together(
             api.optional(_contracts(api, held)),
             api.optional(api.account_cached("brackets", RARELY, lambda: _brackets(api), grace=A_DAY)),
@@ -278,7 +275,6 @@ class BinanceCoinm(BinanceVenue):
             brackets=brackets or {},
             quantiles=quantiles or {},
             indices=prices or {},
-            taken_at=taken_at,
         )
 
 
@@ -332,7 +328,6 @@ def parse(
     brackets: Mapping[str, Brackets] = {},
     quantiles: Mapping[str, Quantile] = {},
     indices: Mapping[str, float] = {},
-    taken_at: float,
 ) -> AccountSnapshot:
     """The account from its messages.
 
@@ -369,7 +364,6 @@ def parse(
         positions=found,
         modes=_modes({side for _, side in of_account} | {row.positionSide for row in rows}),
         prices=indices,
-        taken_at=taken_at,
     )
 
 
@@ -412,7 +406,6 @@ def _position(
         maintenance_margin=maintenance_margin,
         margin=_isolated_margin(row) if isolated else None,
         adl_ratio=_adl_ratio(quantile, row.positionSide),
-        updated_at=row.updateTime / 1000 if row.updateTime else None,
         maintenance_tiers=_tiers(brackets, contract, row.positionAmt, mark, maintenance_margin),
     )
 
@@ -441,7 +434,6 @@ def _bare_position(
         maintenance_margin=maintenance_margin,
         margin=(item.isolatedWallet or None) if isolated else None,
         adl_ratio=_adl_ratio(quantile, item.positionSide),
-        updated_at=item.updateTime / 1000 if item.updateTime else None,
         maintenance_tiers=_tiers(brackets, contract, quantity, None, maintenance_margin),
     )
 

@@ -130,7 +130,6 @@ class AccountPosition(Wire):
     isolatedWallet: Number = None
     initialMargin: Number = None
     maintMargin: Number = None
-    updateTime: Number = None
 
 
 class Account(Wire):
@@ -163,7 +162,6 @@ class PositionRow(Wire):
     initialMargin: Number = None
     maintMargin: Number = None
     adl: Number = None
-    updateTime: Number = None
 
 
 class AccountConfiguration(Wire):
@@ -219,7 +217,6 @@ class BinanceUsdm(BinanceVenue):
     time_endpoint = TIME
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        taken_at = api.now()
         account, rows, configuration = await together(
             api.get(ACCOUNT, Account),
             api.get_rows(POSITION_RISK, PositionRow),
@@ -239,7 +236,6 @@ class BinanceUsdm(BinanceVenue):
             contracts=contracts or {},
             brackets=brackets or {},
             indices=indices or {},
-            taken_at=taken_at,
         )
 
     async def _symbol_configuration(
@@ -292,7 +288,6 @@ def parse(
     contracts: Mapping[str, Contract],
     brackets: Mapping[str, Brackets],
     indices: Mapping[str, AssetIndex],
-    taken_at: float,
 ) -> AccountSnapshot:
     """The account from its messages.
 
@@ -324,7 +319,6 @@ def parse(
             "asset_mode": "multi" if multi_asset else "single",
         },
         prices={coin: item.index for coin, item in indices.items() if item.index},
-        taken_at=taken_at,
     )
 
 
@@ -377,7 +371,6 @@ def _position(
         maintenance_margin=row.maintMargin or None,
         margin=row.isolatedWallet if isolated else None,
         adl_ratio=adl_ratio(row.adl),
-        updated_at=row.updateTime / 1000 if row.updateTime else None,
         maintenance_tiers=_tiers(brackets, row.symbol, row.notional, row.maintMargin),
         pool_currency=pool_currency,
     )
@@ -408,7 +401,6 @@ def _bare_position(
         initial_margin=item.initialMargin if valued else None,
         maintenance_margin=(item.maintMargin or None) if valued else None,
         margin=item.isolatedWallet if isolated else None,
-        updated_at=item.updateTime / 1000 if item.updateTime else None,
         maintenance_tiers=_tiers(brackets, item.symbol, item.notional, item.maintMargin),
         pool_currency=pool_currency,
     )

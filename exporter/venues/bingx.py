@@ -239,7 +239,6 @@ class PositionRow(Wire):
     markPrice: Number = None
     riskRate: Number = None  # liquidation at 1
     onlyOnePosition: bool | None = None  # false: one of several separate isolated positions
-    updateTime: Number = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -444,7 +443,6 @@ class Bingx(Venue[BingxConfig]):
         return (await api.get(TIME, ClockAnswer)).data.serverTime / 1000
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        taken_at = api.now()
         balances, positions = await together(self._balances(api), api.get(POSITIONS, Positions))
         rows = open_rows(positions, balances)
         tiers, hedge, multi_asset, marks = await together(
@@ -460,7 +458,6 @@ class Bingx(Venue[BingxConfig]):
             multi_asset=multi_asset,
             tiers=tiers,
             marks=marks,
-            taken_at=taken_at,
         )
 
     async def _balances(self, api: Api) -> list[AssetRow]:
@@ -562,7 +559,6 @@ def parse(
     multi_asset: bool | None,
     tiers: Mapping[str, tuple[MaintenanceTier, ...]],
     marks: Mapping[str, float],
-    taken_at: float,
 ) -> AccountSnapshot:
     """The account from its messages; `hedge` and `multi_asset` are None where the venue does not tell."""
     balances = [row for row in balances if row.known]
@@ -588,7 +584,6 @@ def parse(
             for row in balances
             if _needs_price(row) and f"{row.asset}-USDT" in marks
         },
-        taken_at=taken_at,
     )
 
 
@@ -700,7 +695,6 @@ def _position(
         maintenance_margin=None if tiers else _isolated_maintenance_margin(row),
         margin=_collateral(row),
         position_id=position_id,
-        updated_at=row.updateTime / 1000 if row.updateTime else None,
         maintenance_tiers=tiers,
         pool_currency=pool_currency,
     )

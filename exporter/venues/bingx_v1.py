@@ -249,7 +249,6 @@ class BingxV1(Venue[ApiKeyConfig]):
         return (await api.get(TIME, Clock)).currentTime / 1000
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        taken_at = api.now()
         balance, positions = await together(
             api.get(BALANCE, Balance, (("currency", _CURRENCY),)),
             # Empty means all symbols, but the parameter is required.
@@ -262,7 +261,6 @@ class BingxV1(Venue[ApiKeyConfig]):
             balance.data,
             rows,
             marks={symbol: mark for symbol, mark in zip(symbols, marks, strict=True) if mark},
-            taken_at=taken_at,
         )
 
 
@@ -295,9 +293,7 @@ def _schema_error(text: str) -> VenueError:
     return VenueError("schema", f"{BingxV1.name} {POSITIONS.method} {POSITIONS.path}: {text}")
 
 
-def parse(
-    balance: BalanceRow, rows: Sequence[PositionRow], *, marks: Mapping[str, float], taken_at: float
-) -> AccountSnapshot:
+def parse(balance: BalanceRow, rows: Sequence[PositionRow], *, marks: Mapping[str, float]) -> AccountSnapshot:
     """The account from its messages. A mark that is missing follows from entry price, PnL and volume."""
     try:
         ids = position_ids(
@@ -325,7 +321,6 @@ def parse(
         positions=tuple(
             _position(row, name, marks.get(row.symbol)) for row, name in zip(rows, ids, strict=True)
         ),
-        taken_at=taken_at,
     )
 
 

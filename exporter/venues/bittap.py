@@ -256,7 +256,6 @@ class PositionRow(Wire):
     realizedPnl: Number = None  # net of fees
     maintainMargin: Number = None  # "0" in the account's rows
     liquidPrice: Number = None  # "0": none
-    lastUpdateTime: Number = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -451,7 +450,6 @@ class Bittap(Venue[ApiKeyConfig]):
         return date_of((await api.request(EXCHANGE_INFO)).headers)
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        taken_at = api.now()
         account, opened, listings = await together(
             api.get(ACCOUNT_INFO, AccountInfo),
             _open_positions(api),
@@ -459,7 +457,7 @@ class Bittap(Venue[ApiKeyConfig]):
                 api.venue_cached("contracts", _RARELY, lambda: _listings(api), grace=_CONTRACTS_GRACE)
             ),
         )
-        snapshot = parse(account, opened, listings=listings or {}, taken_at=taken_at)
+        snapshot = parse(account, opened, listings=listings or {})
         self._tell_unsized(snapshot.positions)
         return snapshot
 
@@ -560,7 +558,6 @@ def parse(
     opened: OpenPositions | None,
     *,
     listings: Mapping[str, Listing],
-    taken_at: float,
 ) -> AccountSnapshot:
     """The account from its messages; `opened` is None where the key may not read the position call.
 
@@ -590,7 +587,6 @@ def parse(
         pools=_pools(assets, positions),
         positions=positions,
         modes=_modes(rows),
-        taken_at=taken_at,
     )
 
 
@@ -655,7 +651,6 @@ def _position(row: PositionRow, contract: Contract, listing: Listing | None, pos
         maintenance_margin=row.maintainMargin or None,
         margin=row.margin if row.isolated else None,
         position_id=position_id,
-        updated_at=row.lastUpdateTime / 1000 if row.lastUpdateTime else None,
         maintenance_tiers=listing.tiers if listing is not None and contract.size is not None else (),
     )
 

@@ -261,10 +261,9 @@ class Zkx(Venue[ZkxConfig]):
     # `server_time` stays None: there is a time endpoint, but its path is not published.
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        taken_at = api.now()
         collateral = self.config.collateral_id
         account = await api.get(ACCOUNT_INFO, AccountInfo, (("collateralId", collateral),))
-        return parse(account, collateral=collateral, taken_at=taken_at)
+        return parse(account, collateral=collateral)
 
 
 def open_rows(account: AccountInfo) -> list[PositionRow]:
@@ -296,7 +295,7 @@ def _schema_error(text: str) -> VenueError:
     return VenueError("schema", f"{Zkx.name} {ACCOUNT_INFO.method} {ACCOUNT_INFO.path}: {text}")
 
 
-def parse(account: AccountInfo, *, collateral: str, taken_at: float) -> AccountSnapshot:
+def parse(account: AccountInfo, *, collateral: str) -> AccountSnapshot:
     """The account from its message: one cross pool in the collateral."""
     if account.collateralId and account.collateralId.casefold() != collateral.casefold():
         raise _schema_error("`collateralId` is not the one asked for")
@@ -320,7 +319,6 @@ def parse(account: AccountInfo, *, collateral: str, taken_at: float) -> AccountS
             ),
         ),
         positions=_positions(rows, collateral),
-        taken_at=taken_at,
     )
 
 

@@ -215,16 +215,6 @@ def test_a_cross_position_whose_pool_is_missing_has_nothing_computed() -> None:
     assert pool_of(risk).gross_notional_usd == 0.0
 
 
-def test_pools_of_one_currency_are_told_apart_by_name() -> None:
-    rows = (
-        position(X, mark_price=100.0, maintenance_margin=1.0, pool_name="a"),
-        position(Y, mark_price=100.0, maintenance_margin=2.0, pool_name="b"),
-    )
-    pools = [MarginPool(currency="USDT", name=name, margin_equity=50.0) for name in ("a", "b")]
-    risk = account(pools, *rows)
-    assert [pool.maintenance_margin_rate for pool in risk.pools] == pytest.approx([0.02, 0.04])
-
-
 def test_a_multi_asset_pool_converts_what_its_positions_require() -> None:
     coin = inverse("BTC")
     rows = (

@@ -397,13 +397,6 @@ class TestPosition:
         rows = {"markPrice": "", "entryPrice": "0.16", "liquidationPrice": "5000"}
         assert (await position_of(**rows)).liquidation_price is None
 
-    @pytest.mark.parametrize("milliseconds", [1627026881327, "1627026881327"])
-    async def test_the_time_of_the_last_change_is_in_seconds(self, milliseconds: object) -> None:
-        assert (await position_of(updateTime=milliseconds)).updated_at == 1627026881.327
-        assert (await position_of(updateTime=0)).updated_at is None
-        bare = account(account_row(updateTime=milliseconds))
-        assert (await snapshot_of(account=bare, position_risk=[])).positions[0].updated_at == 1627026881.327
-
     @pytest.mark.parametrize("value", ["25119.5", 25119.5])
     async def test_numbers_as_text_or_number(self, value: object) -> None:
         assert (await position_of(liquidationPrice=value)).liquidation_price == 25119.5

@@ -339,7 +339,6 @@ class TestPosition:
         )
         assert position.margin is None
         assert position.position_id == ""
-        assert position.updated_at == 1721088016.688
         # The identities of the published row.
         assert position.unrealized_pnl == pytest.approx(0.1 * (73.14 - 83.53), abs=5e-4)
         assert position.initial_margin == pytest.approx(0.1 * 83.53 / 6, abs=5e-5)

@@ -477,7 +477,6 @@ class TestPosition:
         position = await position_of()
         assert (position.symbol, position.side, position.margin_mode) == ("XRP-USDT-M", "long", "cross")
         assert (position.quantity, position.entry_price, position.mark_price) == (871.1, 3.0721, 2.4784)
-        assert position.updated_at == 1758179319.143
         assert position.margin is None
         assert position.position_id == ""
 

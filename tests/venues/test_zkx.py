@@ -314,7 +314,7 @@ class TestWithoutTheExtra:
 class TestAccount:
     async def test_documented_totals(self) -> None:
         (pool,) = (await snapshot_of()).pools
-        assert (pool.currency, pool.name) == ("USDC", "")
+        assert pool.currency == "USDC"
         assert pool.equity == pool.margin_equity == 3634.378226
         assert (pool.wallet_balance, pool.available_balance) == (3627.894177, 3049.205067)
         assert pool.unrealized_pnl == 6.662591
