@@ -1,12 +1,23 @@
-"""The part of an account's configuration that every venue shares, and the field types for it."""
+"""The part of an account's configuration that every venue shares, its field types, and its secrets."""
 
 from __future__ import annotations
 
+import base64
 import re
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
+
+# Venues count requests by the minute; a shorter schedule only earns a ban.
+MIN_INTERVAL = 1.0
+DEFAULT_INTERVAL = 15.0
+DEFAULT_TIMEOUT = 10.0
+MAX_AGE_INTERVALS = 3.0
+"""How many intervals data are published for where `max_age` is not given."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -63,27 +74,54 @@ class AccountConfig(BaseModel):
 
     name: AccountName = Field(description="Label value `account` of every series; unique in the file.")
     exchange: str = Field(description="The venue.")
-    interval: Duration = Field(default=15.0, description="From the start of one collection to the next.")
-    timeout: Duration = Field(default=10.0, description="For one whole collection.")
+    interval: Duration = Field(
+        default=DEFAULT_INTERVAL,
+        description="From the start of one collection to the next.",
+        examples=["10s"],
+    )
+    timeout: Duration = Field(
+        default=DEFAULT_TIMEOUT, description="For one whole collection.", examples=["8s"]
+    )
     max_age: Duration | None = Field(
-        default=None, description="Data older than this are no longer published; 3 × interval by default."
+        default=None,
+        description="Data older than this are no longer published; "
+        f"{MAX_AGE_INTERVALS:g} × interval by default.",
+        examples=["30s"],
     )
     base_url: BaseUrl | None = Field(default=None, description="Of the API, where it is not the venue's own.")
     proxy: SecretStr | None = Field(
-        default=None, description="HTTP proxy of this account, `http://[user:password@]host:port`."
+        default=None,
+        description="HTTP proxy of this account, `http://[user:password@]host:port`.",
+        examples=["http://${PROXY_USER}:${PROXY_PASSWORD}@proxy.example.com:3128"],
     )
     recv_window: Duration | None = Field(
-        default=None, description="How old a request may be when it reaches the venue, where it takes one."
+        default=None,
+        description="How old a request may be when it reaches the venue, where it takes one.",
+        examples=["5s"],
     )
 
     @property
     def age_limit(self) -> float:
         """Seconds after which data are no longer published."""
-        return self.max_age if self.max_age is not None else 3.0 * self.interval
+        return self.max_age if self.max_age is not None else MAX_AGE_INTERVALS * self.interval
+
+    @classmethod
+    def own_fields(cls) -> dict[str, FieldInfo]:
+        """The fields that not every account has, or not in this form."""
+        return {
+            name: field
+            for name, field in cls.model_fields.items()
+            if (shared := AccountConfig.model_fields.get(name)) is None or repr(shared) != repr(field)
+        }
+
+    @classmethod
+    def secret_fields(cls) -> tuple[str, ...]:
+        """The names of the fields that are secrets."""
+        return tuple(name for name, field in cls.model_fields.items() if is_secret(field.annotation))
 
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be seen, for redaction."""
-        values = (getattr(self, name) for name in type(self).model_fields)
+        values = (getattr(self, name) for name in self.secret_fields())
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
 
@@ -92,3 +130,56 @@ class ApiKeyConfig(AccountConfig):
 
     api_key: SecretStr = Field(description="API key; read permission is all it needs.")
     api_secret: SecretStr = Field(description="Secret of the API key.")
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a field of this type is a secret: `SecretStr`, also as one of several."""
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return any(is_secret(argument) for argument in get_args(annotation))
+    return annotation is SecretStr
+
+
+def secret_fault(text: str) -> str | None:
+    """Why `text` cannot be a secret, without a word of it; None if it can."""
+    if not text.strip():
+        return "is empty"
+    if text.startswith("-----BEGIN"):
+        return None
+    if text != text.strip():
+        return "starts or ends with white space"
+    if not text.isprintable():
+        return "contains a line break or another control character"
+    return None
+
+
+def proxy_fault(text: str) -> str | None:
+    """Why `text` cannot be the URL of a proxy, without a word of it; None if it can."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # the port is not a number, or brackets do not match
+        usable = False
+    return None if usable else "expected http://[user:password@]host:port"
+
+
+def forms_of(secret: str) -> Iterator[str]:
+    """A secret as it is, percent-encoded, and in the parts that could appear alone."""
+    yield secret
+    yield quote(secret, safe="")
+    if "\n" in secret:  # a PEM key: one line of it is already too much
+        yield from (line for line in secret.split("\n") if line and not line.startswith("-----"))
+
+
+def secret_forms(account: AccountConfig) -> Iterator[str]:
+    """Every form in which a secret of this account could turn up in a text, for redaction."""
+    for secret in account.secrets():
+        yield from forms_of(secret)
+    if account.proxy is not None:
+        proxy = urlsplit(account.proxy.get_secret_value())
+        if proxy.password:
+            user, password = unquote(proxy.username or ""), unquote(proxy.password)
+            yield from (password, proxy.password, f"{proxy.username}:{proxy.password}")
+            yield base64.b64encode(f"{user}:{password}".encode()).decode()
+        elif proxy.username:  # a token in its place
+            yield from (unquote(proxy.username), proxy.username)
+            yield base64.b64encode(f"{unquote(proxy.username)}:".encode()).decode()

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 import structlog
 from msgspec import Struct
 
-from exporter.account import AccountConfig
+from exporter.account import AccountConfig, secret_forms
 from exporter.api import Client
-from exporter.config import Config, secret_forms
+from exporter.config import Config
 from exporter.errors import VenueError
 from exporter.logs import Redaction
 from exporter.model import AccountRisk, RiskSettings

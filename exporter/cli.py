@@ -17,8 +17,8 @@ import structlog
 from exporter import __version__, app, logs, reference
 from exporter import check as one_collection
 from exporter import demo as simulated
-from exporter.account import parse_duration
-from exporter.config import MIN_INTERVAL, Config, ConfigError, load
+from exporter.account import MIN_INTERVAL, parse_duration
+from exporter.config import Config, ConfigError, load
 from exporter.venues import discover
 from exporter.web import DEFAULT_TELEMETRY_PATH, ListenError
 

@@ -10,8 +10,8 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
+from exporter.account import secret_forms
 from exporter.api import Api
-from exporter.config import secret_forms
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, elapsed, render
 from exporter.logs import Redaction, format_exception

@@ -8,9 +8,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from exporter.account import AccountConfig
+from exporter.account import AccountConfig, is_secret
 from exporter.catalogue import FAMILIES, OWN_FAMILIES, Family
-from exporter.config import is_secret
 from exporter.venues import AnyVenue
 
 NOTICE = "<!-- Written by `make docs` from the code; a change here is lost. -->"
@@ -82,11 +81,7 @@ def _venue_sections(venue: type[AnyVenue]) -> Iterable[str]:
     yield f"## {venue.title}"
     host = f"Host: `{venue.base_url}`." if venue.base_url is not None else "`base_url` is required."
     yield f"`exchange: {venue.name}`. {host}"
-    own = {
-        name: field
-        for name, field in venue.config_class.model_fields.items()
-        if (shared := AccountConfig.model_fields.get(name)) is None or repr(shared) != repr(field)
-    }
+    own = venue.config_class.own_fields()
     if own:
         yield _config_table(own)
     endpoints = {use.endpoint for use in venue.fields}

@@ -1,0 +1,115 @@
+"""The sections of the configuration file: their fields, with the type, default and meaning of each."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from exporter.account import (
+    DEFAULT_INTERVAL,
+    DEFAULT_TIMEOUT,
+    MAX_AGE_INTERVALS,
+    MIN_INTERVAL,
+    Duration,
+)
+from exporter.model import RiskSettings
+
+_DEFAULT_RISK = RiskSettings()
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("expected a number")
+    return value
+
+
+def _shock(value: float) -> float:
+    if not -1.0 < value <= 10.0 or value == 0.0:
+        raise ValueError(
+            "a shock is a relative move above -1 and up to 10, and not 0, such as -0.1 for -10 %"
+        )
+    return value
+
+
+def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("the same shock stands twice")
+    return tuple(sorted(values))
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")  # noqa: TRY004 (pydantic wants it)
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), AfterValidator(_finite)]
+Coin = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,20}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class CollectSection(_Section):
+    """``collect``: what holds for every account that does not say otherwise."""
+
+    interval: Duration = Field(
+        default=DEFAULT_INTERVAL,
+        description=f"From the start of one collection to the next; at least {MIN_INTERVAL:g}s.",
+    )
+    timeout: Duration | None = Field(
+        default=None,
+        description="For one whole collection; not longer than the interval. "
+        f"Default: {DEFAULT_TIMEOUT:g}s, or the interval if that is shorter.",
+        examples=[f"{DEFAULT_TIMEOUT:g}s"],
+    )
+    max_age: Duration | None = Field(
+        default=None,
+        description="Data older than this are no longer published; longer than the interval. "
+        f"Default: {MAX_AGE_INTERVALS:g} × interval.",
+        examples=[f"{MAX_AGE_INTERVALS * DEFAULT_INTERVAL:g}s"],
+    )
+
+
+class RiskSection(_Section):
+    """``risk``: what is computed beside what the venues say."""
+
+    shocks: Annotated[tuple[Annotated[Number, AfterValidator(_shock)], ...], AfterValidator(_distinct)] = (
+        Field(
+            default=_DEFAULT_RISK.shocks,
+            max_length=20,
+            description="Relative moves of all mark prices for risk_account_stress_maintenance_margin_rate; "
+            "[] switches it off.",
+        )
+    )
+    cross_check: bool = Field(
+        default=_DEFAULT_RISK.cross_check,
+        description="Compute a liquidation price also where the venue gives one, and publish the relative "
+        "difference as risk_position_liquidation_cross_check_ratio.",
+    )
+
+
+class Sections(_Section):
+    """The whole file."""
+
+    collect: CollectSection = Field(
+        default=CollectSection(), description="What holds for every account that does not say otherwise."
+    )
+    usd_pegs: dict[Coin, Annotated[Number, Field(gt=0)]] = Field(
+        default={coin: value for coin, value in _DEFAULT_RISK.usd_pegs.items() if coin != "USD"},
+        description="Coins with a fixed value in USD; they do not move with a market shock. This list is "
+        "the whole list: a coin that is not in it has the venue's price, or none. USD is always 1.",
+    )
+    risk: RiskSection = Field(
+        default=RiskSection(), description="What is computed beside what the venues say."
+    )
+    # Each entry is of its venue's class.
+    accounts: tuple[Any, ...] = Field(
+        default=(),
+        description="One entry an account, at least one; delete those that you do not have. Keys need read "
+        "permission and nothing else: give them no right to trade or to withdraw. docs/venues.md lists the "
+        "venues, with the fields of each.",
+    )
