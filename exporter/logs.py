@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TextIO, get_args
 
@@ -34,22 +35,69 @@ _CREDENTIALS = re.compile(r"(?<=://)[^\s/'\"]+@")  # up to the last @: a passwor
 
 
 class Redaction:
-    """The secrets that no line may show. Secrets are only ever added: an old one is still one."""
+    """The secrets that no line may show.
+
+    They are looked up by their first characters and their length: adding or taking out one costs the same,
+    and cleaning a text takes as long, whether there are ten or a hundred thousand. Safe to use from several
+    threads.
+    """
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.RLock()  # a finaliser may log, in whatever its thread does at the time
+        self._uses: Counter[str] = Counter()
+        self._sharing: Counter[tuple[str, int]] = Counter()
+        """How many secrets have these first characters and this length."""
+        self._lengths: dict[str, tuple[int, ...]] = {}
+        """First characters to the lengths, the longest first, so that no rest of a secret stays behind."""
 
     def hide(self, secrets: Iterable[str]) -> None:
         """From now on these texts are replaced wherever they occur."""
-        self._secrets.update(secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH)
-        # The longest first, so that no rest of a secret stays behind.
-        longest_first = sorted(self._secrets, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        for secret in _hideable(secrets):
+            with self._lock:
+                self._uses[secret] += 1
+                if self._uses[secret] == 1:
+                    self._count(secret, 1)
+
+    def forget(self, secrets: Iterable[str]) -> None:
+        """Takes one `hide` of these texts back. What was hidden once more stays hidden.
+
+        For secrets that end, such as the token of a session, once nobody has them any more.
+        """
+        for secret in _hideable(secrets):
+            with self._lock:
+                if self._uses[secret] > 1:
+                    self._uses[secret] -= 1
+                elif self._uses.pop(secret, 0):
+                    self._count(secret, -1)
+
+    def _count(self, secret: str, change: int) -> None:
+        start, length = secret[:MIN_SECRET_LENGTH], len(secret)
+        lengths = {*self._lengths.get(start, ()), length}
+        self._sharing[start, length] += change
+        if not self._sharing[start, length]:
+            del self._sharing[start, length]
+            lengths.remove(length)
+        if lengths:
+            self._lengths[start] = tuple(sorted(lengths, reverse=True))
+        else:
+            del self._lengths[start]
 
     def clean(self, text: str) -> str:
         """A text of our own without the secrets."""
-        return text if self._pattern is None else self._pattern.sub("[redacted]", text)
+        kept: list[str] = []
+        done = position = 0
+        last = len(text) - MIN_SECRET_LENGTH if self._uses else -1
+        lengths_after = self._lengths.get
+        while position <= last:
+            for length in lengths_after(text[position : position + MIN_SECRET_LENGTH], ()):
+                part = text[position : position + length]
+                if part in self._uses:
+                    kept += text[done:position], "[redacted]"
+                    done = position = position + len(part)
+                    break
+            else:
+                position += 1
+        return "".join((*kept, text[done:]))
 
     def clean_foreign(self, text: str) -> str:
         """A text that somebody else worded: also without queries, credentials, addresses and tokens."""
@@ -73,12 +121,22 @@ class Redaction:
                 return self.clean(str(value))
 
 
+def _hideable(secrets: Iterable[str]) -> set[str]:
+    """Each once: the forms of a secret are often the same text."""
+    return {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
+
+
 _redaction = Redaction()
 
 
 def hide(secrets: Iterable[str]) -> None:
     """No log line shows these texts from now on, whoever writes it."""
     _redaction.hide(secrets)
+
+
+def forget(secrets: Iterable[str]) -> None:
+    """Takes one `hide` of these texts back: for secrets that end; see `Redaction.forget`."""
+    _redaction.forget(secrets)
 
 
 def configure(level: Level, format_: Format, stream: TextIO | None = None) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 import threading
+import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter import logs
 from exporter.errors import VenueError
@@ -88,6 +93,105 @@ def test_a_hidden_text_is_in_no_part_of_a_line(format_: logs.Format) -> None:
     assert "longer-" not in stream.getvalue()
     # Texts that are too short to be secrets stay.
     assert "abc" in stream.getvalue()
+
+
+def test_the_longest_of_two_secrets_is_taken_out_whole() -> None:
+    redaction = logs.Redaction()
+    redaction.hide(["word", "wordless", "ordinary", "less-of-it"])
+    assert redaction.clean("wordless-of-it wor word! extraordinary") == (
+        "[redacted]-of-it wor [redacted]! extra[redacted]"
+    )
+
+
+def test_a_secret_at_either_end_of_a_text_and_next_to_another_is_hidden() -> None:
+    redaction = logs.Redaction()
+    redaction.hide(["abcd", "bcde"])
+    assert redaction.clean("abcdabcd") == "[redacted][redacted]"
+    assert redaction.clean("xbcde") == "x[redacted]"
+    assert redaction.clean("abcde") == "[redacted]e"
+    assert redaction.clean("abc") == "abc"
+
+
+def test_a_forgotten_text_is_shown_again() -> None:
+    stream = configured()
+    logs.hide([SECRET, "other-token"])
+    logs.forget([SECRET])
+    structlog.get_logger("exporter.test").info(f"{SECRET} other-token")
+    assert SECRET in stream.getvalue()
+    assert "other-token" not in stream.getvalue()
+
+
+def test_a_text_that_was_hidden_for_two_reasons_is_forgotten_when_both_end() -> None:
+    redaction = logs.Redaction()
+    redaction.hide([SECRET, "other-token"])
+    redaction.hide([SECRET, SECRET])  # one reason, however often it names the text
+    redaction.forget([SECRET, SECRET])
+    assert redaction.clean(SECRET) == "[redacted]"
+    redaction.forget([SECRET])
+    assert redaction.clean(SECRET) == SECRET
+    assert redaction.clean("other-token") == "[redacted]"
+
+
+def test_forgetting_what_was_never_hidden_changes_nothing() -> None:
+    redaction = logs.Redaction()
+    redaction.forget([SECRET, "abc"])
+    redaction.hide([SECRET])
+    redaction.forget(["S3cret"])
+    assert redaction.clean(SECRET) == "[redacted]"
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.text("ab", min_size=4, max_size=7)), max_size=12),
+    st.text("ab", max_size=30),
+)
+def test_at_each_place_the_longest_secret_that_is_hidden_now_is_taken_out(
+    changes: list[tuple[bool, str]], text: str
+) -> None:
+    redaction, hidden = logs.Redaction(), Counter[str]()
+    for hide, secret in changes:
+        if hide:
+            redaction.hide([secret])
+            hidden[secret] += 1
+        else:
+            redaction.forget([secret])
+            hidden[secret] = max(0, hidden[secret] - 1)
+    longest_first = sorted(hidden.elements(), key=len, reverse=True)
+    pattern = "|".join(longest_first) or "(?!)"
+    assert redaction.clean(text) == re.sub(pattern, "[redacted]", text)
+
+
+def test_a_large_fleet_whose_tokens_change_is_no_burden() -> None:
+    """A pattern made anew for each change took minutes for this."""
+    redaction = logs.Redaction()
+    began = time.process_time()
+    for number in range(20_000):
+        redaction.hide([f"token-{number}", f"{number}-key"])
+        assert redaction.clean(f"session token-{number} began") == "session [redacted] began"
+        redaction.forget([f"token-{number - 1}"])
+    assert redaction.clean("token-77 token-19999 17777-key") == "token-77 [redacted] [redacted]"
+    assert time.process_time() - began < 10
+
+
+def test_secrets_are_hidden_while_other_threads_hide_and_forget() -> None:
+    redaction = logs.Redaction()
+    redaction.hide([SECRET])
+    shown: list[str] = []
+
+    def renew(name: str) -> None:
+        for number in range(2_000):
+            token = f"{SECRET[:6]}-{name}-{number}"
+            redaction.hide([token, SECRET])
+            if "[redacted]" not in redaction.clean(token) or SECRET in redaction.clean(f"x {SECRET}"):
+                shown.append(token)
+            redaction.forget([token, SECRET])
+
+    threads = [threading.Thread(target=renew, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shown == []
+    assert redaction.clean(SECRET) == "[redacted]"
 
 
 def test_a_library_line_loses_queries_credentials_addresses_and_tokens() -> None:
