@@ -88,10 +88,14 @@ class AccountConfig(BaseModel):
         f"{MAX_AGE_INTERVALS:g} × interval by default.",
         examples=["30s"],
     )
-    base_url: BaseUrl | None = Field(default=None, description="Of the API, where it is not the venue's own.")
+    base_url: BaseUrl | None = Field(
+        default=None,
+        description="Of the API, where it is not the venue's own: for example a test network.",
+    )
     proxy: SecretStr | None = Field(
         default=None,
-        description="HTTP proxy of this account, `http://[user:password@]host:port`.",
+        description="HTTP proxy for this account alone, `http://[user:password@]host:port`. "
+        "As it may hold a password, it is a secret as a whole.",
         examples=["http://${PROXY_USER}:${PROXY_PASSWORD}@proxy.example.com:3128"],
     )
     recv_window: Duration | None = Field(

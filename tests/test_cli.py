@@ -27,7 +27,7 @@ from exporter import __version__, app, cli, logs, reference
 from exporter import demo as simulated
 from exporter.account import ApiKeyConfig
 from exporter.catalogue import ALL_FAMILIES
-from exporter.config import Config, load
+from exporter.config import Config
 from exporter.venues import discover
 
 ROOT = Path(__file__).parent.parent
@@ -160,21 +160,6 @@ def test_a_wrong_configuration_ends_the_program_with_every_mistake(tmp_path: Pat
 def test_a_right_configuration_is_said_to_be_right(config_file: Path) -> None:
     result = invoke("check-config", str(config_file))
     assert (result.exit_code, result.output) == (0, f"{config_file}: 1 account, no mistakes\n")
-
-
-def test_the_example_configuration_is_right(tmp_path: Path) -> None:
-    text = (ROOT / "risk-exporter.example.yml").read_text()
-    path = tmp_path / "risk-exporter.yml"
-    path.write_text(text)
-    (tmp_path / "secrets").mkdir()
-    for name in ("binance", "zkx"):
-        (tmp_path / "secrets" / name).write_text("0x5ec2e7\n")
-    config = load(path, environment=dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "0x123"))
-    # Every option that exists is in it, and every venue.
-    assert {account.exchange for account in config.accounts} == set(discover())
-    for account in config.accounts:
-        for field in type(account).model_fields:
-            assert re.search(rf"^ +-? *{field}(_file)?: ", text, re.MULTILINE), field
 
 
 @pytest.mark.parametrize("interval", ["0.5s", "2h", "soon", "-1s"])
