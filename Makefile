@@ -16,7 +16,7 @@ PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-inde
 	--no-emit-trusted-host pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench image lock clean
+.PHONY: help demo test lint format generate docs bench image lock clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -37,11 +37,10 @@ format: $(VENV)/dev ## Formats the code
 	$(python) -m ruff check --fix
 	$(python) -m ruff format
 
-docs: $(VENV)/dev ## Writes the generated pages of docs/ again
-	$(python) -m exporter metrics --format=markdown --page=metrics > docs/metrics.md.new
-	$(python) -m exporter metrics --format=markdown --page=venues > docs/venues.md.new
-	mv docs/metrics.md.new docs/metrics.md
-	mv docs/venues.md.new docs/venues.md
+generate: $(VENV)/dev ## Writes again what is generated: reference pages, example configuration, rules, dashboards
+	$(python) -m tests.generate
+
+docs: generate ## The same
 
 bench: $(VENV)/dev ## How long it takes: the risk engine on one core, and the page
 	$(python) -m benchmarks.risk_engine

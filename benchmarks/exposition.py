@@ -103,7 +103,7 @@ def median_seconds(function: Callable[[], object]) -> float:
 def main(samples: int = SAMPLES) -> None:
     """Prints the result."""
     telemetry = Telemetry()
-    store = Store(telemetry, clock=lambda: 0.0)
+    store = Store(telemetry, elapsed=lambda: 0.0)
     rendered: list[dict[str, bytes]] = []
     count = 0
     while count < samples:

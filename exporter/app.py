@@ -12,7 +12,7 @@ from exporter.api import Client
 from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
-from exporter.scheduler import Scheduler
+from exporter.scheduler import FIRST_WITHIN, Scheduler
 from exporter.telemetry import Telemetry
 from exporter.venues import discover
 from exporter.web import DEFAULT_TELEMETRY_PATH, create_app, listen_addresses, serve
@@ -38,6 +38,8 @@ async def run(
     addresses: Sequence[str],
     telemetry_path: str = DEFAULT_TELEMETRY_PATH,
     on_listening: Callable[[Sequence[str]], None] | None = None,
+    *,
+    first_within: float = FIRST_WITHIN,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
@@ -45,10 +47,11 @@ async def run(
         config: What to collect.
         addresses: Where to listen; see `exporter.web.listen_addresses`. Port 0 takes a free one.
         telemetry_path: Path of the metrics page.
+        first_within: Seconds over which the first collections of all accounts are spread.
         on_listening: Called once with the URLs of the metrics page, one for each bound address.
 
     Raises:
-        ListenError: an `OSError`: if it cannot listen, or an address or the path is none.
+        ListenError: an `OSError`: if it cannot listen, or an address or the path cannot be used.
     """
     logs.hide(config.secrets())
     listen_on = listen_addresses(addresses)
@@ -56,7 +59,8 @@ async def run(
     store = Store(telemetry)
     fleet = _Fleet()
     scheduler = Scheduler(
-        on_skipped=lambda key: telemetry.collection_skipped(fleet.collectors[key].exchange, key)
+        on_skipped=lambda key: telemetry.collection_skipped(fleet.collectors[key].exchange, key),
+        first_within=first_within,
     )
     app = create_app(store, fleet.statuses, fleet.ready, telemetry_path=telemetry_path)
     venues = discover()

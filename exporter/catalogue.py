@@ -9,82 +9,113 @@ In every family a value that is unknown is absent. Ratios and rates are fraction
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from operator import attrgetter
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from exporter.model import AccountRisk, PoolRisk, PositionRisk
+from exporter.model import AccountRisk, Asset, PoolRisk, PositionRisk
 
 FamilyType = Literal["gauge", "counter", "histogram"]
-Level = Literal["account", "pool", "asset", "price", "position", "exporter"]
-"""What one row is about: the account, one of its margin pools, collateral in one coin, the price of one
-coin, one position, or the exporter itself."""
-
 ExtraLabels = tuple[tuple[str, str], ...]
+Row = TypeVar("Row")
 
-LEVEL_LABELS: dict[Level, tuple[str, ...]] = {
-    "account": ("exchange", "account"),
-    "pool": ("exchange", "account", "currency"),
-    "asset": ("exchange", "account", "asset"),
-    "price": ("exchange", "account", "asset"),
-    "position": ("exchange", "account", "symbol", "side", "margin_mode", "currency"),
-    "exporter": (),
-}
-OPTIONAL_LEVEL_LABELS: dict[Level, tuple[str, ...]] = {
-    "account": (),
-    "pool": (),
-    "asset": (),
-    "price": (),
-    "position": ("position_id",),
-    "exporter": (),
-}
-"""Left out of a sample where they are empty."""
+NO_LABELS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Level(Struct, Generic[Row], frozen=True):
+    """What one row is about: where the rows are in an assessed account, and the labels that name one.
+
+    Every row has `exchange` and `account` besides.
+    """
+
+    rows_are: str
+    """What several of them are called, in errors."""
+    rows: Callable[[AccountRisk], Iterable[Row]]
+    labels: Mapping[str, Callable[[Row], str]] = NO_LABELS
+    optional: Mapping[str, Callable[[Row], str]] = NO_LABELS
+    """Left out of a sample where they are empty."""
+
+
+def _prices(risk: AccountRisk) -> Iterable[tuple[str, float]]:
+    # The venue's list may hold every coin it trades; of interest are those the account touches.
+    quoted = risk.snapshot.prices
+    return ((coin, quoted[coin]) for coin in risk.prices_usd if quoted.get(coin, 0.0) > 0.0)
+
+
+ACCOUNT = Level[AccountRisk]("accounts", lambda risk: (risk,))
+POOL = Level[PoolRisk](
+    "pools",
+    lambda risk: risk.pools,
+    {"currency": lambda row: row.pool.currency},
+)
+ASSET = Level[Asset](
+    "collateral rows",
+    lambda risk: risk.snapshot.assets,
+    {"asset": lambda row: row.asset},
+)
+PRICE = Level[tuple[str, float]]("prices", _prices, {"asset": lambda row: row[0]})
+POSITION = Level[PositionRisk](
+    "positions",
+    lambda risk: risk.positions,
+    {
+        "symbol": lambda row: row.position.symbol,
+        "side": lambda row: row.position.side,
+        "margin_mode": lambda row: row.position.margin_mode,
+        "currency": lambda row: row.position.contract.settle,
+    },
+    {"position_id": lambda row: row.position.position_id},
+)
+LEVELS: tuple[Level[Any], ...] = (ACCOUNT, POOL, ASSET, PRICE, POSITION)
 
 MODE_LABELS = ("position_mode", "asset_mode", "margin_mode")
 """Labels of `risk_account_info` besides exchange and account; each where the venue has such a mode."""
 
 
 class Family(Struct, frozen=True, kw_only=True):
-    """One metric family.
-
-    Exactly one of `value` and `samples` is set for a family of an account, neither for one of the
-    exporter's own. `value` reads the one value of a row; `samples` gives several values of a row, each
-    with further labels.
-    """
+    """One metric family: what documentation, dashboards and rules know of it."""
 
     name: str
     help: str
-    level: Level
     type: FamilyType = "gauge"
     labels: tuple[str, ...]
     """Every sample has these."""
     optional_labels: tuple[str, ...] = ()
     """Samples have these where they are not empty."""
-    value: Callable[[Any], float | None] | None = None
-    samples: Callable[[Any], Iterable[tuple[ExtraLabels, float | None]]] | None = None
     option: str = ""
     """The configuration without which the family is never published."""
 
 
+class RowFamily(Family, Generic[Row], frozen=True, kw_only=True):
+    """One that comes from the rows of an assessed account.
+
+    Exactly one of `value` and `samples` is set: `value` reads the one value of a row; `samples` gives
+    several values of a row, each with further labels.
+    """
+
+    level: Level[Row]
+    value: Callable[[Row], float | None] | None = None
+    samples: Callable[[Row], Iterable[tuple[ExtraLabels, float | None]]] | None = None
+
+
 def _family(
-    level: Level,
+    level: Level[Row],
     name: str,
     help_: str,
-    value: Callable[[Any], float | None] | None = None,
+    value: Callable[[Row], float | None] | None = None,
     *,
-    samples: Callable[[Any], Iterable[tuple[ExtraLabels, float | None]]] | None = None,
+    samples: Callable[[Row], Iterable[tuple[ExtraLabels, float | None]]] | None = None,
     labels: tuple[str, ...] = (),
     optional_labels: tuple[str, ...] = (),
     option: str = "",
-) -> Family:
-    return Family(
+) -> RowFamily[Row]:
+    return RowFamily(
         name=f"risk_{name}",
-        help=f"{help_} Polled from the venue.",
+        help=help_,
         level=level,
-        labels=(*LEVEL_LABELS[level], *labels),
-        optional_labels=(*OPTIONAL_LEVEL_LABELS[level], *optional_labels),
+        labels=("exchange", "account", *level.labels, *labels),
+        optional_labels=(*level.optional, *optional_labels),
         value=value,
         samples=samples,
         option=option,
@@ -124,96 +155,96 @@ def _positions_without_liquidation_price(row: AccountRisk) -> float:
     return float(sum(position.liquidation_price is None for position in row.positions))
 
 
-FAMILIES: tuple[Family, ...] = (
+FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
-        "pool",
+        POOL,
         "account_equity",
         "Collateral plus unrealized PnL in units of the currency label, isolated margin included; negative "
         "where losses exceed the collateral.",
-        attrgetter("pool.equity"),
+        lambda row: row.pool.equity,
     ),
     _family(
-        "pool",
+        POOL,
         "account_margin_equity",
         "The part of the equity that backs the cross positions, in units of the currency label; negative "
         "where losses exceed it.",
-        attrgetter("pool.margin_equity"),
+        lambda row: row.margin_equity,
     ),
     _family(
-        "pool",
+        POOL,
         "account_equity_usd",
         "Collateral plus unrealized PnL in US dollars, isolated margin included; negative where losses "
         "exceed the collateral; absent where the coin has no known price.",
-        attrgetter("equity_usd"),
+        lambda row: row.equity_usd,
     ),
     _family(
-        "pool",
+        POOL,
         "account_wallet_balance",
         "Collateral without unrealized PnL in units of the currency label; negative is a debt.",
-        attrgetter("pool.wallet_balance"),
+        lambda row: row.pool.wallet_balance,
     ),
     _family(
-        "pool",
+        POOL,
         "account_available_balance",
         "What can be used for new positions or withdrawn, in units of the currency label, as the venue "
         "reports it; not negative unless the venue says so.",
-        attrgetter("pool.available_balance"),
+        lambda row: row.pool.available_balance,
     ),
     _family(
-        "pool",
+        POOL,
         "account_unrealized_pnl",
         "Unrealized profit (positive) or loss (negative) in units of the currency label.",
-        attrgetter("pool.unrealized_pnl"),
+        lambda row: row.pool.unrealized_pnl,
     ),
     _family(
-        "pool",
+        POOL,
         "account_initial_margin",
         "Margin required to open and hold the positions and orders, in units of the currency label; not "
         "negative.",
-        attrgetter("pool.initial_margin"),
+        lambda row: row.pool.initial_margin,
     ),
     _family(
-        "pool",
+        POOL,
         "account_maintenance_margin",
         "Margin the cross positions require to escape liquidation, in units of the currency label; not "
         "negative.",
-        attrgetter("maintenance_margin"),
+        lambda row: row.maintenance_margin,
     ),
     _family(
-        "pool",
+        POOL,
         "account_maintenance_margin_rate",
         "Maintenance margin divided by margin equity, of the cross positions, as a ratio: 0 is safe, 1 is "
         "liquidation, +Inf is no equity left with margin required; not negative.",
-        attrgetter("maintenance_margin_rate"),
+        lambda row: row.maintenance_margin_rate,
     ),
     _family(
-        "pool",
+        POOL,
         "account_venue_margin_rate",
         "The venue's own margin rate as a ratio, turned so that 0 is safe and 1 is liquidation; not "
         "negative.",
-        attrgetter("pool.venue_margin_rate"),
+        lambda row: row.pool.venue_margin_rate,
     ),
     _family(
-        "pool",
+        POOL,
         "account_gross_notional_usd",
         "Sum of the unsigned notionals of all positions at the mark price in US dollars; not negative.",
-        attrgetter("gross_notional_usd"),
+        lambda row: row.gross_notional_usd,
     ),
     _family(
-        "pool",
+        POOL,
         "account_net_notional_usd",
         "Notional of the long positions minus that of the short ones at the mark price in US dollars; "
         "negative is net short.",
-        attrgetter("net_notional_usd"),
+        lambda row: row.net_notional_usd,
     ),
     _family(
-        "pool",
+        POOL,
         "account_leverage_ratio",
         "Gross notional divided by equity as a ratio; not negative; absent without positive equity.",
-        attrgetter("leverage_ratio"),
+        lambda row: row.leverage_ratio,
     ),
     _family(
-        "pool",
+        POOL,
         "account_liquidation_shock_ratio",
         "Smallest uniform relative move of all mark prices in the given direction that takes the "
         "maintenance margin rate to 1, as a ratio; not negative; 0 is liquidation; absent if no fall up to "
@@ -222,7 +253,7 @@ FAMILIES: tuple[Family, ...] = (
         labels=("direction",),
     ),
     _family(
-        "pool",
+        POOL,
         "account_stress_maintenance_margin_rate",
         "Maintenance margin rate as a ratio if every mark price moved by the relative amount in the shock "
         "label; 1 and more is liquidation; +Inf is no equity left; not negative.",
@@ -231,132 +262,132 @@ FAMILIES: tuple[Family, ...] = (
         option="risk.shocks",
     ),
     _family(
-        "account",
+        ACCOUNT,
         "account_info",
         "Modes of the account as labels; the value is always 1.",
         samples=_account_info,
         optional_labels=MODE_LABELS,
     ),
     _family(
-        "asset",
+        ASSET,
         "asset_wallet_balance",
         "Collateral held in one coin, without unrealized PnL, in units of the asset label; negative is a "
         "debt.",
-        attrgetter("wallet_balance"),
+        lambda row: row.wallet_balance,
     ),
     _family(
-        "asset",
+        ASSET,
         "asset_equity",
         "Collateral held in one coin plus unrealized PnL, in units of the asset label; negative is a debt.",
-        attrgetter("equity"),
+        lambda row: row.equity,
     ),
     _family(
-        "price",
+        PRICE,
         "asset_price_usd",
         "Price of one coin in US dollars as the venue quotes it, above 0; absent where it quotes none, also "
         "for a coin with a configured peg.",
         lambda row: row[1],
     ),
     _family(
-        "position",
+        POSITION,
         "position_quantity",
         "Size in the venue's units (base units or contracts), unsigned and above 0; the side is a label.",
-        attrgetter("position.quantity"),
+        lambda row: row.position.quantity,
     ),
     _family(
-        "position",
+        POSITION,
         "position_notional_usd",
         "Value at the mark price in US dollars, unsigned.",
-        attrgetter("notional_usd"),
+        lambda row: row.notional_usd,
     ),
     _family(
-        "position",
+        POSITION,
         "position_entry_price",
         "Average entry price in the contract's quote currency; above 0.",
-        attrgetter("position.entry_price"),
+        lambda row: row.position.entry_price,
     ),
     _family(
-        "position",
+        POSITION,
         "position_mark_price",
         "Mark price in the contract's quote currency; above 0.",
-        attrgetter("mark_price"),
+        lambda row: row.mark_price,
     ),
     _family(
-        "position",
+        POSITION,
         "position_liquidation_price",
         "Mark price at which the position is liquidated, in the contract's quote currency; above 0; absent "
         "where no price liquidates or it is not known.",
-        attrgetter("liquidation_price"),
+        lambda row: row.liquidation_price,
     ),
     _family(
-        "position",
+        POSITION,
         "position_liquidation_distance_ratio",
         "Relative move of the mark price, against the position, that reaches the liquidation price: 0 is "
         "there, negative is past it. Both legs of a hedged pair have the distance of the net.",
-        attrgetter("liquidation_distance_ratio"),
+        lambda row: row.liquidation_distance_ratio,
     ),
     _family(
-        "position",
+        POSITION,
         "position_liquidation_cross_check_ratio",
         "Computed liquidation price minus the venue's, divided by the venue's, as a ratio; negative where "
         "the computed one is lower.",
-        attrgetter("liquidation_cross_check_ratio"),
+        lambda row: row.liquidation_cross_check_ratio,
         option="risk.cross_check",
     ),
     _family(
-        "position",
+        POSITION,
         "position_unrealized_pnl",
         "Unrealized profit (positive) or loss (negative) in units of the currency label.",
-        attrgetter("unrealized_pnl"),
+        lambda row: row.unrealized_pnl,
     ),
     _family(
-        "position",
+        POSITION,
         "position_realized_pnl",
         "Realized profit (positive) or loss (negative) of the position in units of the currency label, as "
         "the venue reports it.",
-        attrgetter("position.realized_pnl"),
+        lambda row: row.position.realized_pnl,
     ),
     _family(
-        "position",
+        POSITION,
         "position_leverage_ratio",
         "Leverage set for the position as a ratio (20 is 20x); above 0.",
-        attrgetter("position.leverage"),
+        lambda row: row.position.leverage,
     ),
     _family(
-        "position",
+        POSITION,
         "position_initial_margin",
         "Margin required to open the position, in units of the currency label; not negative.",
-        attrgetter("position.initial_margin"),
+        lambda row: row.position.initial_margin,
     ),
     _family(
-        "position",
+        POSITION,
         "position_maintenance_margin",
         "Margin required to escape liquidation, in units of the currency label; not negative.",
-        attrgetter("maintenance_margin"),
+        lambda row: row.maintenance_margin,
     ),
     _family(
-        "position",
+        POSITION,
         "position_maintenance_margin_rate",
         "Maintenance margin of an isolated position divided by its own collateral plus unrealized PnL, as a "
         "ratio: 0 is safe, 1 is liquidation, +Inf is no collateral left; not negative; absent for cross "
         "positions.",
-        attrgetter("maintenance_margin_rate"),
+        lambda row: row.maintenance_margin_rate,
     ),
     _family(
-        "position",
+        POSITION,
         "position_margin",
         "Collateral of an isolated position in units of the currency label, unrealized PnL not included; not "
         "negative.",
-        attrgetter("position.margin"),
+        lambda row: row.position.margin,
     ),
     _family(
-        "position",
+        POSITION,
         "position_adl_ratio",
         "Place in the venue's auto-deleveraging queue as a ratio from 0 (last) to 1 (first).",
-        attrgetter("position.adl_ratio"),
+        lambda row: row.position.adl_ratio,
     ),
     _family(
-        "position",
+        POSITION,
         "position_info",
         "Contract of the position and where its liquidation price comes from (venue or computed; none if no "
         "price liquidates, unknown if that cannot be told), as labels; the value is always 1.",
@@ -364,13 +395,13 @@ FAMILIES: tuple[Family, ...] = (
         labels=("base", "quote", "contract_kind", "liquidation_source"),
     ),
     _family(
-        "account",
+        ACCOUNT,
         "positions",
         "Number of open positions; not negative.",
         _positions,
     ),
     _family(
-        "account",
+        ACCOUNT,
         "positions_without_liquidation_price",
         "Number of open positions for which neither the venue nor the exporter has a liquidation price; not "
         "negative.",
@@ -380,7 +411,7 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def _own(type_: FamilyType, name: str, help_: str, labels: tuple[str, ...] = ()) -> Family:
-    return Family(name=f"risk_{name}", help=help_, level="exporter", type=type_, labels=labels)
+    return Family(name=f"risk_{name}", help=help_, type=type_, labels=labels)
 
 
 _ACCOUNT = ("exchange", "account")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 from msgspec import Struct
 
+from exporter import clock
 from exporter.account import AccountConfig, secret_forms
 from exporter.api import Client
+from exporter.clock import Elapsed, Wall
 from exporter.config import Config
 from exporter.errors import VenueError
 from exporter.logs import Redaction
@@ -55,20 +56,22 @@ class _Notes:
         self.by_account.setdefault(account, []).append(error.message)
 
 
-async def check(config: Config, *, clock: Callable[[], float] = time.time) -> list[Outcome]:
+async def check(
+    config: Config, *, wall: Wall = clock.wall, elapsed: Elapsed = clock.elapsed
+) -> list[Outcome]:
     """Collects every account once, all at the same time; failures are outcomes, never raised."""
     notes = _Notes()
-    async with Client(notes, clock=clock) as client:
+    async with Client(notes, wall=wall) as client:
         outcomes = await asyncio.gather(
-            *(_collect(client, notes, account, config.risk, clock) for account in config.accounts)
+            *(_collect(client, notes, account, config.risk, elapsed) for account in config.accounts)
         )
     return list(outcomes)
 
 
 async def _collect(
-    client: Client, notes: _Notes, account: AccountConfig, settings: RiskSettings, clock: Callable[[], float]
+    client: Client, notes: _Notes, account: AccountConfig, settings: RiskSettings, elapsed: Elapsed
 ) -> Outcome:
-    started = clock()
+    started = elapsed()
     risk, reason, message = None, "", ""
     try:
         venue = discover()[account.exchange](account)
@@ -86,7 +89,7 @@ async def _collect(
     redaction.hide(secret_forms(account))
     return Outcome(
         account=account,
-        seconds=clock() - started,
+        seconds=elapsed() - started,
         risk=risk,
         reason=reason,
         message=redaction.clean(message),

@@ -16,9 +16,10 @@ import structlog
 
 from exporter import __version__, app, logs, reference
 from exporter import check as one_collection
-from exporter import demo as simulated
 from exporter.account import MIN_INTERVAL, parse_duration
 from exporter.config import Config, ConfigError, load
+from exporter.demo import running as simulated
+from exporter.scheduler import FIRST_WITHIN
 from exporter.venues import discover
 from exporter.web import DEFAULT_TELEMETRY_PATH, ListenError
 
@@ -42,18 +43,22 @@ class _Words(click.ParamType[str]):
         return rv.replace(",", " ").split()
 
 
-class _Interval(click.ParamType[float]):
-    """A duration as in the configuration, in seconds."""
+class _Duration(click.ParamType[float]):
+    """A duration as in the configuration, from `least` to `most` seconds."""
 
     name = "duration"
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least = least
+        self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
             seconds = parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        if not MIN_INTERVAL <= seconds <= 3600:
-            self.fail(f"must be from {MIN_INTERVAL:g}s to 1h", param, ctx)
+        if not self.least <= seconds <= self.most:
+            self.fail(f"must be from {self.least:g}s to {self.most:g}s", param, ctx)
         return seconds
 
 
@@ -101,6 +106,15 @@ def _web_options(command: F) -> F:
     )(command)
 
 
+def _start_option(command: F) -> F:
+    return _option(
+        "--collect.first-within",
+        type=_Duration(0.0, 3600.0),
+        default=f"{FIRST_WITHIN:g}s",
+        help="Time over which the first collections of all accounts are spread.",
+    )(command)
+
+
 def _config_option(command: F) -> F:
     return _option(
         "--config.file",
@@ -118,12 +132,14 @@ def main() -> None:
 
 @main.command()
 @_config_option
+@_start_option
 @_web_options
 @_log_options
 @click.version_option(__version__, prog_name="risk-exporter")
 def run(
     *,
     config_file: Path,
+    collect_first_within: float,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
     log_level: logs.Level,
@@ -132,18 +148,25 @@ def run(
     """Collect the configured accounts and serve their metrics."""
     logs.configure(log_level, log_format)
     config = _load(config_file)
-    _serve(lambda: app.run(config, web_listen_address, web_telemetry_path))
+    _serve(lambda: app.run(config, web_listen_address, web_telemetry_path, first_within=collect_first_within))
 
 
 @main.command()
 @_option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
-@_option("--interval", type=_Interval(), default="5s", help="From one collection of an account to the next.")
+@_option(
+    "--interval",
+    type=_Duration(MIN_INTERVAL, 3600.0),
+    default="5s",
+    help="From one collection of an account to the next.",
+)
+@_start_option
 @_web_options
 @_log_options
 def demo(
     *,
     seed: int,
     interval: float,
+    collect_first_within: float,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
     log_level: logs.Level,
@@ -158,7 +181,9 @@ def demo(
 
     async def serve() -> None:
         async with simulated.running(seed=seed, interval=interval) as config:
-            await app.run(config, web_listen_address, web_telemetry_path, announce)
+            await app.run(
+                config, web_listen_address, web_telemetry_path, announce, first_within=collect_first_within
+            )
 
     _serve(serve)
 
@@ -211,7 +236,7 @@ def _load(path: Path) -> Config:
     type=click.Choice(["metrics", "venues"]),
     default="metrics",
     show_default=True,
-    help="The metric families; or the venues, with the use of every field of their answers.",
+    help="The metric families; or the venues and their configuration.",
 )
 def metrics(format_: str, page: str) -> None:
     """List the metric families, or the venues."""

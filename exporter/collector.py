@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from typing import Literal
 
 import structlog
 from msgspec import Struct
 
+from exporter import clock
 from exporter.account import secret_forms
 from exporter.api import Api
+from exporter.clock import Elapsed, Wall
 from exporter.errors import Reason, VenueError
-from exporter.exposition import Store, elapsed, render
+from exporter.exposition import Store, render
 from exporter.logs import Redaction, format_exception
 from exporter.model import RiskSettings
 from exporter.risk import assess
@@ -52,8 +52,8 @@ class Collector:
         settings: How to assess it.
         store: Where the data go.
         telemetry: Who counts; the account's series start here and end with `close`.
-        clock: Unix seconds, for what people read.
-        elapsed: Seconds, for durations and ages; the clock of `store`.
+        wall: Unix seconds, for what people read.
+        elapsed: Seconds, for durations and ages; the one of `store`.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Collector:
         store: Store,
         telemetry: Telemetry,
         *,
-        clock: Callable[[], float] = time.time,
-        elapsed: Callable[[], float] = elapsed,
+        wall: Wall = clock.wall,
+        elapsed: Elapsed = clock.elapsed,
     ) -> None:
         self.venue = venue
         self.exchange: str = venue.name
@@ -77,7 +77,7 @@ class Collector:
         self._settings = settings
         self._store = store
         self._telemetry = telemetry
-        self._clock = clock
+        self._wall = wall
         self._elapsed = elapsed
         self._timeout: float = venue.config.timeout
         self._max_age: float = venue.config.age_limit
@@ -109,7 +109,7 @@ class Collector:
 
     async def collect(self) -> None:
         """One collection. Raises nothing but `asyncio.CancelledError`: a failure is counted and logged."""
-        began, began_at = self._elapsed(), self._clock()
+        began, began_at = self._elapsed(), self._wall()
         try:
             await self._collect(began)
         except VenueError as error:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 Reason = Literal[
     "auth",  # the key or its signature is refused: a person must act
     "permission",  # the key is known but may not read this, or not from this address or country
+    "unsupported",  # the account is of a kind that this adapter does not read
     "rate_limited",  # too many requests; the venue says when to come back
     "banned",  # the address is shut out for longer
     "clock",  # the request's timestamp is outside the venue's window, even after a resync
@@ -19,6 +20,9 @@ Reason = Literal[
     "internal",  # a defect of this program
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+Scope = Literal["address", "account"]
+"""Whom a request limit is for: every account behind one address, or the one account that asked."""
 
 # The second form may end in the first: ::ffff:203.0.113.7.
 _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)"
@@ -32,14 +36,29 @@ _MAX_VENUE_TEXT = 200
 class VenueError(Exception):
     """One failed request or collection. Its text is safe for logs and pages: see `redact`.
 
-    `blocked_until` (Unix seconds) is set where the venue says when it will answer again.
+    `blocked_until` (Unix seconds) is set where the venue says when it will answer again, and `scope` says
+    whom: the address or only this account.
     """
 
-    def __init__(self, reason: Reason, message: str, *, blocked_until: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        blocked_until: float | None = None,
+        scope: Scope = "address",
+    ) -> None:
         super().__init__(message)
         self.reason: Reason = reason
         self.message = message
         self.blocked_until = blocked_until
+        self.scope: Scope = scope
+
+    def within(self, place: str) -> VenueError:
+        """The same failure, its text with `place` (venue, endpoint) in front."""
+        return VenueError(
+            self.reason, f"{place}: {self.message}", blocked_until=self.blocked_until, scope=self.scope
+        )
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:

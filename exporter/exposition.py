@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-from exporter.catalogue import FAMILIES, Family, Level
+from exporter import clock
+from exporter.catalogue import FAMILIES, LEVELS, Level, RowFamily
+from exporter.clock import Elapsed
 from exporter.errors import VenueError
 from exporter.model import AccountRisk
 
@@ -32,16 +33,6 @@ class Format(Enum):
     TEXT_0_0_4 = "text/plain; version=0.0.4; charset=utf-8"
     TEXT_1_0_0 = "text/plain; version=1.0.0; charset=utf-8"
     OPENMETRICS_1_0_0 = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
-def elapsed() -> float:
-    """Seconds on a clock that nobody sets and that goes on while the machine is suspended.
-
-    Ages are measured on it: with the wall clock set back, old data would pass for fresh.
-    """
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 def escape(value: str) -> str:
@@ -65,90 +56,56 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
         VenueError: reason `schema`, if two rows of the venue would be one series.
     """
     begin = _labels((("exchange", exchange), ("account", account)))
-    rows: dict[Level, list[tuple[str, Any]]] = {
-        "account": [(begin, risk)],
-        "pool": _rows(begin, "pools", ((_pool_labels(row), row) for row in risk.pools)),
-        "asset": _rows(
-            begin,
-            "collateral rows",
-            ((_named(("asset", row.asset)), row) for row in risk.snapshot.assets),
-        ),
-        "price": _rows(begin, "prices", ((_named(("asset", row[0])), row) for row in _prices(risk))),
-        "position": _rows(begin, "positions", ((_position_labels(row), row) for row in risk.positions)),
-    }
+    rows = {id(level): _rows(begin, level, risk) for level in LEVELS}
     chunks: dict[str, bytes] = {}
     for family in FAMILIES:
-        lines = list(_lines(family, rows[family.level]))
-        if lines:
+        text = "".join(_lines(family, rows[id(family.level)]))
+        if text:
             # A surrogate cannot be encoded; it must not cost the account its data.
-            chunks[family.name] = "".join(lines).encode("utf-8", "replace")
+            chunks[family.name] = text.encode("utf-8", "replace")
     return chunks
 
 
-def _lines(family: Family, rows: Iterable[tuple[str, Any]]) -> Iterable[str]:
-    name = family.name
-    if family.value is not None:
-        read = family.value
+def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, Any]]:
+    """Each row of a level behind the text of its labels, in the order of these."""
+    readers = (*level.labels.items(), *level.optional.items())
+    found: dict[str, Any] = {}
+    for row in level.rows(risk):
+        named = [(name, read(row)) for name, read in readers]
+        labels = f"{begin},{_labels(named)}" if named else begin
+        if labels in found:
+            values = " ".join(value for _, value in named if value)
+            raise VenueError("schema", f"the venue gives two {level.rows_are} for {values}")
+        found[labels] = row
+    return sorted(found.items())
+
+
+def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]]) -> list[str]:
+    name, read, samples = family.name, family.value, family.samples
+    lines = []
+    if read is not None:
         for labels, row in rows:
             value = read(row)
             # Not equal to itself: NaN, which is no value.
             if value is not None and value == value:  # noqa: PLR0124
-                yield f"{name}{{{labels}}} {number(value)}\n"
-    if family.samples is not None:
+                lines.append(f"{name}{{{labels}}} {number(value)}\n")
+    if samples is not None:
         for labels, row in rows:
-            for extra, value in family.samples(row):
+            for extra, value in samples(row):
                 if value is not None and value == value:  # noqa: PLR0124
                     more = _labels(extra)
-                    yield f"{name}{{{labels}{',' if more else ''}{more}}} {number(value)}\n"
+                    lines.append(f"{name}{{{labels}{',' if more else ''}{more}}} {number(value)}\n")
+    return lines
 
 
 def _labels(labels: Iterable[tuple[str, str]]) -> str:
-    return ",".join(f'{_name(name)}="{escape(value)}"' for name, value in labels if value)
+    return ",".join([f'{_name(name)}="{escape(value)}"' for name, value in labels if value])
 
 
 def _name(name: str) -> str:
     if not _LABEL_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a label name")
     return name
-
-
-_Named = tuple[tuple[str, str], ...]
-
-
-def _named(*labels: tuple[str, str]) -> _Named:
-    return labels
-
-
-def _pool_labels(row: Any) -> _Named:
-    return (("currency", row.pool.currency),)
-
-
-def _position_labels(row: Any) -> _Named:
-    position = row.position
-    return (
-        ("symbol", position.symbol),
-        ("side", position.side),
-        ("margin_mode", position.margin_mode),
-        ("currency", position.contract.settle),
-        ("position_id", position.position_id),
-    )
-
-
-def _prices(risk: AccountRisk) -> Iterable[tuple[str, float]]:
-    # The venue's list may hold every coin it trades; of interest are those the account touches.
-    quoted = risk.snapshot.prices
-    return ((coin, quoted[coin]) for coin in risk.prices_usd if quoted.get(coin, 0.0) > 0.0)
-
-
-def _rows(begin: str, what: str, rows: Iterable[tuple[_Named, Any]]) -> list[tuple[str, Any]]:
-    found: dict[str, Any] = {}
-    for named, row in rows:
-        labels = f"{begin},{_labels(named)}"
-        if labels in found:
-            values = " ".join(value for _, value in named if value)
-            raise VenueError("schema", f"the venue gives two {what} for {values}")
-        found[labels] = row
-    return sorted(found.items())
 
 
 class OwnMetrics(Protocol):
@@ -179,19 +136,25 @@ class Store:
     may be built in another thread than the one that stores.
 
     Args:
-        clock: Seconds; the same clock that `taken_at` is read from. See `elapsed`.
+        own: The exporter's own metrics.
+        elapsed: Seconds; the same clock that `taken_at` is read from.
     """
 
-    def __init__(self, own: OwnMetrics, *, clock: Callable[[], float] = elapsed) -> None:
+    def __init__(self, own: OwnMetrics, *, elapsed: Elapsed = clock.elapsed) -> None:
         self._own = own
-        self._clock = clock
-        # Never changed in place, so that a page in another thread reads one state from start to end.
-        self._accounts: Mapping[tuple[str, str], _Entry] = {}
+        self._elapsed = elapsed
+        # By exchange and account, in their order. An entry is never changed, only replaced in its place:
+        # a page in another thread has of each account one whole state, and storing costs the same however
+        # many there are.
+        self._accounts: dict[tuple[str, str], _Entry] = {}
 
     def put(self, exchange: str, account: str, chunks: Chunks, *, taken_at: float, max_age: float) -> None:
         """Publishes an account's data until `taken_at` + `max_age`, in place of what was there."""
-        entry = _Entry(chunks, taken_at + max_age)
-        self._accounts = dict(sorted({**self._accounts, (exchange, account): entry}.items()))
+        key, entry = (exchange, account), _Entry(chunks, taken_at + max_age)
+        if key in self._accounts:
+            self._accounts[key] = entry
+        else:
+            self._accounts = dict(sorted({**self._accounts, key: entry}.items()))
 
     def remove(self, exchange: str, account: str) -> None:
         """Publishes nothing more of an account; does nothing if there is nothing."""
@@ -200,12 +163,13 @@ class Store:
     def fresh(self, exchange: str, account: str) -> bool:
         """Whether the account's data are on the page now."""
         entry = self._accounts.get((exchange, account))
-        return entry is not None and self._clock() < entry.expires_at
+        return entry is not None and self._elapsed() < entry.expires_at
 
     def page(self, format_: Format) -> bytes:
         """The whole page. Families without samples have no header."""
-        accounts, now = self._accounts, self._clock()
-        shown = [entry.chunks for entry in accounts.values() if now < entry.expires_at]
+        now = self._elapsed()
+        # A list of the moment: `put` may replace entries while this runs.
+        shown = [entry.chunks for entry in list(self._accounts.values()) if now < entry.expires_at]
         parts: list[bytes] = []
         for name in _FAMILY_NAMES:
             found = [chunks[name] for chunks in shown if name in chunks]

@@ -13,6 +13,7 @@ Vocabulary used everywhere (code, metrics, documentation):
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -57,6 +58,28 @@ class MaintenanceTier(Struct, frozen=True):
     deduction: float
 
 
+# Venues print absurd prices for "cannot be liquidated": 99999999 and the like. No real contract quotes so
+# high relative to its own price, so the bound is a multiple of the best known price of the position.
+_ABSURD_PRICE = 99_999_999.0
+_ABSURD_MULTIPLE = 10_000.0
+
+
+def liquidation_price(value: float | None, reference: float | None) -> float | None:
+    """A venue's liquidation price, None where it says "none": 0, negative, null or absurd.
+
+    `reference` is the mark or entry price, against which a price over 10,000 times as high is absurd.
+    """
+    if value is None or value <= 0.0 or not math.isfinite(value):
+        return None
+    if reference is not None and reference > 0.0:
+        return None if value > reference * _ABSURD_MULTIPLE or _is_nines(value) else value
+    return None if value >= _ABSURD_PRICE else value
+
+
+def _is_nines(value: float) -> bool:
+    return value >= _ABSURD_PRICE and value % 1 == 0 and set(str(int(value))) == {"9"}
+
+
 class Position(Struct, frozen=True, kw_only=True):
     """One open position. Zero-size rows never become a ``Position``."""
 
@@ -67,7 +90,7 @@ class Position(Struct, frozen=True, kw_only=True):
     quantity: float
     """Venue units (base units or contracts), unsigned, > 0."""
     contract: Contract
-    entry_price: float | None
+    entry_price: float | None = None
     """In the contract's quote currency, like every price here; > 0."""
     mark_price: float | None = None
     liquidation_price: float | None = None
@@ -178,6 +201,8 @@ class PoolRisk(Struct, frozen=True, kw_only=True):
 
     pool: MarginPool
     equity_usd: float | None = None
+    margin_equity: float | None = None
+    """The venue's, else the equity less the isolated positions' margins and PnL; in the pool's currency."""
     maintenance_margin: float | None = None
     """The venue's, else the sum over the pool's positions; in the pool's currency."""
     maintenance_margin_rate: float | None = None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from exporter import demo
 from exporter.account import AccountConfig, is_secret
 from exporter.catalogue import FAMILIES, OWN_FAMILIES, Family
+from exporter.request import Endpoint
 from exporter.venues import AnyVenue
 
-NOTICE = "<!-- Written by `make docs` from the code; a change here is lost. -->"
+NOTICE = "<!-- Written by `make generate`; a change here is lost. -->"
 
 _METRICS_INTRODUCTION = """\
 A label in brackets is left out where it is empty. Ratios and rates are fractions: 0.1 is 10 %. A value
@@ -22,6 +25,12 @@ margins in the settlement coin, which the label `currency` names."""
 _VENUES_INTRODUCTION = """\
 `exchange` in the configuration and in every label is the first column. Every venue takes the fields that
 all accounts have, and those of its own. Only read permission is ever needed."""
+
+
+_FIELDS_INTRODUCTION = """\
+The tables of fields are measured: each number of each documented answer is changed (by 3 %, by its sign, to
+nothing), the account is collected again, and what changes on the page is what the field feeds. A field that
+changes nothing has its reason beside it."""
 
 
 def metrics_text() -> str:
@@ -49,27 +58,39 @@ def venues_text(venues: Mapping[str, type[AnyVenue]]) -> str:
     return "\n".join(f"{name.ljust(width)}  {venue.title}" for name, venue in venues.items())
 
 
-def venues_page(venues: Mapping[str, type[AnyVenue]]) -> str:
-    """The venues, their configuration and the use of every documented field, as Markdown."""
+FieldUse = tuple[Endpoint, str, Sequence[str], str]
+"""A call, a field of its answer, what follows it, and why nothing does."""
+NO_FIELDS: Mapping[str, Iterable[FieldUse]] = MappingProxyType({})
+
+
+def venues_page(
+    venues: Mapping[str, type[AnyVenue]], fields: Mapping[str, Iterable[FieldUse]] = NO_FIELDS
+) -> str:
+    """The venues and their configuration, as Markdown; with what each field of their answers feeds.
+
+    `fields` are measured by the tests, on documented answers: see ``tests/venues/measure.py``.
+    """
     return _page(
         "# Venues",
         _VENUES_INTRODUCTION,
+        *((_FIELDS_INTRODUCTION,) if fields else ()),
         venue_table(venues),
         "## Fields of every account",
         _config_table(AccountConfig.model_fields),
-        *(part for venue in venues.values() for part in _venue_sections(venue)),
+        *(part for name, venue in venues.items() for part in _venue_sections(venue, fields.get(name, ()))),
     )
 
 
 def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
     """One row a venue, as Markdown."""
+    stand_ins = demo.discover()
     return _table(
         ("exchange", "Venue", "Demo", "Note"),
         (
             (
                 f"`{name}`",
                 f"[{venue.title}]({venue.documentation})",
-                "yes" if venue.simulator is not None else "no",
+                "yes" if name in stand_ins else "no",
                 venue.note,
             )
             for name, venue in venues.items()
@@ -77,24 +98,29 @@ def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
     )
 
 
-def _venue_sections(venue: type[AnyVenue]) -> Iterable[str]:
+def _venue_sections(venue: type[AnyVenue], fields: Iterable[FieldUse]) -> Iterable[str]:
     yield f"## {venue.title}"
     host = f"Host: `{venue.base_url}`." if venue.base_url is not None else "`base_url` is required."
     yield f"`exchange: {venue.name}`. {host}"
     own = venue.config_class.own_fields()
     if own:
         yield _config_table(own)
-    endpoints = {use.endpoint for use in venue.fields}
-    for endpoint in sorted(endpoints):
-        yield f"### `{endpoint}`"
+    rows: dict[Endpoint, list[FieldUse]] = {}
+    for use in fields:
+        rows.setdefault(use[0], []).append(use)
+    for endpoint in sorted(rows, key=lambda one: one.label):
+        yield f"### `{endpoint.label}`"
         yield _table(
             ("Field", "Feeds", "Or why not"),
             (
-                (f"`{use.field}`", ", ".join(f"`{name}`" for name in use.metrics), use.reason)
-                for use in venue.fields
-                if use.endpoint == endpoint
+                (f"`{field}`", ", ".join(_effect(name) for name in moved), reason)
+                for _, field, moved, reason in rows[endpoint]
             ),
         )
+
+
+def _effect(name: str) -> str:
+    return f"`{name}`" if name.startswith("risk_") else name
 
 
 def _family_table(families: Iterable[Family]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -15,12 +14,15 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent  # ty
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
+from exporter import clock
+from exporter.clock import Elapsed, Wall
+
 FIRST_WITHIN = 5.0
-"""Seconds within which every account has begun its first collection, however long its interval."""
+"""Seconds within which every account begins its first collection, however long its interval."""
 CLOCK_CHECK = 5.0
 """Seconds between two looks at whether the wall clock was set."""
 CLOCK_STEP = 1.0
-"""A wall clock that moved by more seconds than this against the monotonic one was set."""
+"""A wall clock that moved by more seconds than this against the elapsed time was set."""
 REPEAT_AFTER = 600.0
 """Seconds after which it is logged again that an account's collections are skipped."""
 STOP_WITHIN = 2.0
@@ -74,21 +76,24 @@ class Scheduler:
     """Runs collections on their schedules, from `start` to `stop`.
 
     Args:
+        first_within: Seconds over which the first runs are spread.
         on_skipped: Called with the key of a job that was due while its last run still went on.
-        clock: Unix seconds.
-        monotonic: Seconds on a clock that nobody sets.
+        wall: Unix seconds.
+        elapsed: Seconds on a clock that nobody sets.
     """
 
     def __init__(
         self,
         *,
         on_skipped: Callable[[str], None],
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        wall: Wall = clock.wall,
+        elapsed: Elapsed = clock.elapsed,
+        first_within: float = FIRST_WITHIN,
     ) -> None:
         self._on_skipped = on_skipped
-        self._clock = clock
-        self._monotonic = monotonic
+        self._wall = wall
+        self._elapsed = elapsed
+        self._first_within = first_within
         self._entries: dict[str, _Entry] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._offset = 0.0
@@ -118,10 +123,10 @@ class Scheduler:
         await _cancel([entry])
 
     def start(self) -> None:
-        """Begins; all first runs start within `FIRST_WITHIN` seconds. Needs a running event loop."""
+        """Begins; all first runs start within `first_within` seconds. Needs a running event loop."""
         self.plan()
         self._scheduler.start()
-        self._offset = self._clock() - self._monotonic()
+        self._offset = self._wall() - self._elapsed()
         self._watch = asyncio.get_running_loop().call_later(CLOCK_CHECK, self._check_clock)
 
     async def stop(self) -> None:
@@ -146,7 +151,7 @@ class Scheduler:
         for place, (key, entry) in enumerate(self._entries.items()):
             job = self._scheduler.get_job(key)
             share = place / count
-            first = now + timedelta(seconds=share * min(FIRST_WITHIN, entry.interval))
+            first = now + timedelta(seconds=share * min(self._first_within, entry.interval))
             if job is not None:
                 first = job.next_run_time
             own_place = now + timedelta(seconds=share * entry.interval)
@@ -163,7 +168,7 @@ class Scheduler:
         return found
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return datetime.fromtimestamp(self._wall(), UTC)
 
     async def _run(self, key: str) -> None:
         entry = self._entries.get(key)
@@ -183,7 +188,7 @@ class Scheduler:
         if entry is None:
             return
         self._on_skipped(event.job_id)
-        now = self._monotonic()
+        now = self._elapsed()
         if entry.skip_logged_at is None or now - entry.skip_logged_at >= REPEAT_AFTER:
             entry.skip_logged_at = now
             log.warning(
@@ -194,7 +199,7 @@ class Scheduler:
 
     def _check_clock(self) -> None:
         """Moves all runs with the wall clock when it was set: an hour back must not mean an hour blind."""
-        offset = self._clock() - self._monotonic()
+        offset = self._wall() - self._elapsed()
         step = offset - self._offset
         if abs(step) > CLOCK_STEP:
             log.warning("the system clock was set", step=f"{step:+.1f}s")

@@ -6,8 +6,6 @@ Kept by prometheus-client in a registry of their own. The families are described
 from __future__ import annotations
 
 import platform
-import time
-from collections.abc import Callable
 
 import structlog
 from prometheus_client import (
@@ -23,8 +21,9 @@ from prometheus_client import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter import __version__, catalogue
+from exporter import __version__, catalogue, clock
 from exporter.catalogue import Family
+from exporter.clock import Wall
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.exposition import Format
 
@@ -44,13 +43,13 @@ class Telemetry:
     """Counts what the exporter does. Implements `exporter.api.Observer`.
 
     Args:
-        clock: Unix seconds.
+        wall: Unix seconds.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, wall: Wall = clock.wall) -> None:
         # The client library would add a `_created` series to every counter and histogram.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's gap
-        self._clock = clock
+        self._wall = wall
         self._accounts: set[tuple[str, str]] = set()
         self._used_told_at: dict[str, float] = {}
         self._optional_logged: dict[tuple[str, str, Reason], float] = {}
@@ -161,12 +160,12 @@ class Telemetry:
         self._request_duration.labels(exchange).observe(seconds)
 
     def rate_limit_used(self, exchange: str, ratio: float) -> None:
-        self._used_told_at[exchange] = self._clock()
+        self._used_told_at[exchange] = self._wall()
         self._rate_limit_used.labels(exchange).set(ratio)
 
     def _forget_used(self) -> None:
         """Takes away what venues told of a window of their request limit that has passed."""
-        now = self._clock()
+        now = self._wall()
         for exchange, told_at in list(self._used_told_at.items()):
             if not 0.0 <= now - told_at < USED_MAX_AGE:
                 # Pages are built in threads: another one may have taken it away by now.
@@ -183,7 +182,7 @@ class Telemetry:
         """Counted every time; logged once per reason, and again after `REPEAT_AFTER` seconds."""
         if (exchange, account) in self._accounts:
             self._optional_errors.labels(exchange, account).inc()
-        key, now = (exchange, account, error.reason), self._clock()
+        key, now = (exchange, account, error.reason), self._wall()
         logged_at = self._optional_logged.get(key)
         if logged_at is None or not 0.0 <= now - logged_at < REPEAT_AFTER:
             self._optional_logged[key] = now

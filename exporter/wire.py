@@ -1,14 +1,20 @@
 """Decoding of venue messages: numbers as venues write them, errors that name the field.
 
-A venue's message is declared as a `Wire` struct with the venue's own spelling. Numbers are declared as
-`Number` (may be missing, null or empty: None) or `Required` (must be a number). Either may come as a JSON
-string, integer or float. Unknown extra fields are ignored.
+A venue's message is declared as a `Wire` struct with the venue's own spelling. Its numbers are declared as
+
+* `Number`: may be missing, null or empty, and is None then;
+* `Required`: must be a number;
+* `Positive`: like `Number`; 0 and less mean that there is none, and are None;
+* `Millis`: Unix milliseconds, read as seconds; 0 means that there is none, and is None.
+
+Each may come as a JSON string, integer or float. `Flag` is true or false, also as text. Unknown extra fields
+are ignored.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,42 +26,79 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     Number = float | None
     Required = float
+    Positive = float | None
+    Millis = float | None
+    Flag = bool
 else:
-    Number = Annotated[float | str | None, msgspec.Meta(extra={"number": "optional"})]
-    Required = Annotated[float | str | None, msgspec.Meta(extra={"number": "required"})]
+
+    def _kind(name: str) -> Any:
+        return Annotated[float | str | None, msgspec.Meta(extra={"number": name})]
+
+    Number = _kind("number")
+    Required = _kind("required")
+    Positive = _kind("positive")
+    Millis = _kind("millis")
+    Flag = Annotated[bool | str, msgspec.Meta(extra={"number": "flag"})]
+
+Rows: TypeAlias = list[T] | T | None
+"""What venues write for several rows: a single one as an object, none as null. See `listed`."""
 
 
 class Wire(msgspec.Struct):
-    """Base of all venue messages. Turns its `Number` and `Required` fields into floats."""
+    """Base of all venue messages. Turns its numbers into floats."""
 
     def __post_init__(self) -> None:
         cls = type(self)
         numbers = _NUMBERS.get(cls)
         if numbers is None:
             numbers = _NUMBERS[cls] = _number_fields(cls)
-        for attribute, wire_name, required in numbers:
-            value = getattr(self, attribute)
+        for attribute, wire_name, kind in numbers:
+            value = given = getattr(self, attribute)
+            if kind == "flag":
+                setattr(self, attribute, _flag(value, wire_name))
+                continue
             # Floats from JSON are finite already: JSON has no NaN, and msgspec refuses overflow.
             if value is None or value.__class__ is str:
                 value = number(value, wire_name)
-                if value is None and required:
+                if value is None and kind == "required":
                     raise ValueError(f"`{wire_name}` is empty, expected a number")
-                setattr(self, attribute, value)
             elif value.__class__ is not float:
-                setattr(self, attribute, float(value))
+                value = float(value)
+            if value is not None and value <= 0.0 and kind in _ABOVE_ZERO:
+                value = None
+            elif value is not None and kind == "millis":
+                value /= 1000.0
+            if value is not given:
+                setattr(self, attribute, value)
 
 
-_NUMBERS: dict[type[Wire], tuple[tuple[str, str, bool], ...]] = {}
+_ABOVE_ZERO = frozenset({"positive", "millis"})
+_NUMBERS: dict[type[Wire], tuple[tuple[str, str, str], ...]] = {}
 
 
-def _number_fields(cls: type[Wire]) -> tuple[tuple[str, str, bool], ...]:
+def _number_fields(cls: type[Wire]) -> tuple[tuple[str, str, str], ...]:
     found = []
     for field in msgspec.structs.fields(cls):
         info = msgspec.inspect.type_info(field.type)
         extra = info.extra if isinstance(info, msgspec.inspect.Metadata) else None
         if extra and "number" in extra:
-            found.append((field.name, field.encode_name, extra["number"] == "required"))
+            found.append((field.name, field.encode_name, extra["number"]))
     return tuple(found)
+
+
+def _flag(value: bool | str, field: str) -> bool:
+    return value if isinstance(value, bool) else one_of(field, value, "TRUE", "FALSE") == "TRUE"
+
+
+def one_of(field: str, word: str, *known: str) -> str:
+    """A venue's word in upper case.
+
+    Raises:
+        ValueError: if it is none of those that are known; the text names `field` and not the word.
+    """
+    if word.upper() not in known:
+        raise ValueError(f"`{field}` is none of {', '.join(known)}")
+    return word.upper()
 
 
 def number(value: str | float | None, field: str) -> float | None:
@@ -82,30 +125,8 @@ def number(value: str | float | None, field: str) -> float | None:
     return value
 
 
-# Venues print absurd prices for "cannot be liquidated": 99999999 and the like. No real contract quotes so
-# high relative to its own price, so the bound is a multiple of the best known price of the position.
-_ABSURD_PRICE = 99_999_999.0
-_ABSURD_MULTIPLE = 10_000.0
-
-
-def liquidation_price(value: float | None, reference: float | None) -> float | None:
-    """A venue's liquidation price, None where it says "none": 0, negative, null or absurd.
-
-    `reference` is the mark or entry price, against which a price over 10,000 times as high is absurd.
-    """
-    if value is None or value <= 0.0 or not math.isfinite(value):
-        return None
-    if reference is not None and reference > 0.0:
-        return None if value > reference * _ABSURD_MULTIPLE or _is_nines(value) else value
-    return None if value >= _ABSURD_PRICE else value
-
-
-def _is_nines(value: float) -> bool:
-    return value >= _ABSURD_PRICE and value % 1 == 0 and set(str(int(value))) == {"9"}
-
-
-def listed(rows: list[T] | T | None) -> list[T]:
-    """The rows of an answer: venues write a single one as an object, and none as null."""
+def listed(rows: Rows[T]) -> list[T]:
+    """The rows of an answer, whichever way they are written."""
     if rows is None:
         return []
     return rows if isinstance(rows, list) else [rows]

@@ -120,7 +120,7 @@ def complete_risk() -> AccountRisk:
                 pool=MarginPool(
                     currency="USDT",
                     equity=101.0,
-                    margin_equity=102.0,
+                    margin_equity=9.0,
                     maintenance_margin=9.0,
                     wallet_balance=103.0,
                     available_balance=104.0,
@@ -129,6 +129,7 @@ def complete_risk() -> AccountRisk:
                     venue_margin_rate=0.107,
                 ),
                 equity_usd=108.0,
+                margin_equity=102.0,
                 maintenance_margin=109.0,
                 maintenance_margin_rate=0.11,
                 gross_notional_usd=111.0,
@@ -158,7 +159,6 @@ class ScriptedVenue(Venue[ApiKeyConfig]):
     config_class = ApiKeyConfig
     base_url = "https://example.org"
     endpoints = ()
-    fields = ()
 
     script: Script | None = None
     server_clock: float | VenueError | None = None
@@ -210,17 +210,17 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.telemetry = Telemetry(clock=self.clock)
-        self.store = Store(self.telemetry, clock=self.clock)
+        self.telemetry = Telemetry(wall=self.clock)
+        self.store = Store(self.telemetry, elapsed=self.clock)
 
     def collector(self, venue: ScriptedVenue) -> Collector:
-        client = Client(self.telemetry, clock=self.clock)
+        client = Client(self.telemetry, wall=self.clock)
         return Collector(
             venue,
             client.account(venue),
             RiskSettings(),
             self.store,
             self.telemetry,
-            clock=self.clock,
+            wall=self.clock,
             elapsed=self.clock,
         )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiohttp
 import pytest
@@ -14,120 +12,23 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from exporter.account import ApiKeyConfig
-from exporter.api import Api, Budget, Client, SharedAnswers, together
+from exporter.api import Api, Client
+from exporter.budget import Budget
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot
-from exporter.venues.base import Endpoint, Params, Response, SignedRequest, Venue, http_error
-from exporter.wire import Required, Wire
-from tests.venues.harness import VenueServer
-
-SECRET = "s3cret-of-the-desk"
-SIGNED = Endpoint("/signed")
-OPEN = Endpoint("/open", signed=False)
-UNDECLARED = Endpoint("/order", method="POST")
-
-
-class Time(Wire):
-    time: Required
-
-
-class Toy(Venue[ApiKeyConfig]):
-    """Signs with its secret in the query, as careless venues do, so that leaks would show."""
-
-    name = "toy"
-    title = "Toy"
-    documentation = "https://example.com"
-    config_class = ApiKeyConfig
-    base_url = None
-    endpoints = (SIGNED, OPEN)
-    fields = ()
-
-    async def fetch(self, api: Api) -> AccountSnapshot:
-        raise NotImplementedError
-
-    def sign(self, endpoint: Endpoint, params: Params, timestamp_ms: int) -> SignedRequest:
-        assert params == ()
-        if not endpoint.signed:
-            return SignedRequest()
-        return SignedRequest(query=f"timestamp={timestamp_ms}&signature={SECRET}%2B")
-
-    def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:
-        assert endpoint in self.endpoints
-        if response.status == 400:
-            return VenueError("clock", "the timestamp is off")
-        return http_error(response)
-
-    async def server_time(self, api: Api) -> float | None:
-        return (await api.get(OPEN, Time)).time
-
-    def rate_limit_used(self, response: Response) -> float | None:
-        used = response.headers.get("x-used")
-        return float(used) if used else None
-
-
-class Recorder:
-    """Keeps what the client reports."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, str]] = []
-        self.used: list[float] = []
-        self.offsets: list[float] = []
-        self.blocked: list[float] = []
-        self.optional: list[VenueError] = []
-
-    def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
-        assert seconds >= 0
-        self.requests.append((exchange, endpoint, status))
-
-    def rate_limit_used(self, exchange: str, ratio: float) -> None:
-        assert exchange == "toy"
-        self.used.append(ratio)
-
-    def clock_offset(self, exchange: str, seconds: float) -> None:
-        assert exchange == "toy"
-        self.offsets.append(seconds)
-
-    def blocked_until(self, exchange: str, timestamp: float) -> None:
-        assert exchange == "toy"
-        self.blocked.append(timestamp)
-
-    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
-        assert (exchange, account) == ("toy", "desk")
-        self.optional.append(error)
-
-
-class FakeClock:
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def toy(base_url: str, **config: Any) -> Toy:
-    entry = {"name": "desk", "exchange": "toy", "api_key": "k", "api_secret": SECRET, "base_url": base_url}
-    return Toy(ApiKeyConfig.model_validate({**entry, **config}))
-
-
-Ask = Callable[[Api], Awaitable[Any]]
-
-
-async def ask(
-    handler: Callable[[web.Request], web.Response | Awaitable[web.Response]],
-    question: Ask,
-    *,
-    clock: FakeClock | None = None,
-    recorder: Recorder | None = None,
-    **config: Any,
-) -> Any:
-    routes = {"/signed": handler, "/open": handler}
-    client = Client(recorder or Recorder(), clock=clock or FakeClock())
-    async with VenueServer(routes) as server, client:
-        return await question(client.account(toy(server.base_url, **config)))
-
-
-def json(value: Any, **options: Any) -> Callable[[web.Request], web.Response]:
-    return lambda _: web.json_response(value, **options)
+from exporter.tasks import together
+from tests.toy import (
+    OPEN,
+    SECRET,
+    SIGNED,
+    UNDECLARED,
+    FakeClock,
+    Recorder,
+    Time,
+    Toy,
+    ask,
+    json,
+    toy,
+)
 
 
 async def test_the_query_goes_out_exactly_as_signed() -> None:
@@ -202,7 +103,7 @@ async def test_a_request_that_nobody_waits_for_any_more_is_no_timeout() -> None:
 
 
 async def test_an_answer_beyond_all_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.api.MAX_BODY_BYTES", 100)
+    monkeypatch.setattr("exporter.transport.MAX_BODY_BYTES", 100)
     with pytest.raises(VenueError, match="larger than 100 bytes"):
         await ask(json("x" * 200), lambda api: api.get(OPEN, Time))
 
@@ -232,7 +133,7 @@ class TestNetworkErrors:
     )
     async def test_each_has_words_of_its_own(self, failure: Exception, text: str) -> None:
         recorder = Recorder()
-        async with Client(recorder, clock=FakeClock()) as client:
+        async with Client(recorder, wall=FakeClock()) as client:
             api = client.account(toy("http://venue.example"))
             with aioresponses() as mocked:
                 url = f"http://venue.example/signed?timestamp=1000000&signature={SECRET}%2B"
@@ -342,141 +243,13 @@ class TestBudget:
         class Hosted(Toy):
             base_url = "https://api.example.com"  # type: ignore[assignment]  # the toy has none
 
-        async with Client(Recorder(), clock=FakeClock()) as client:
+        async with Client(Recorder(), wall=FakeClock()) as client:
             config = {"name": "desk", "exchange": "toy", "api_key": "k", "api_secret": SECRET}
             written = {**config, "base_url": "https://api.example.com/"}
             client.account(Hosted(ApiKeyConfig.model_validate(config)))
             client.budget(("toy", "production", None)).close(VenueError("banned", "out"), 2000.0)
             with pytest.raises(VenueError, match="out"):
                 await client.account(Hosted(ApiKeyConfig.model_validate(written))).get(OPEN, Time)
-
-
-class TestSharedAnswers:
-    async def test_many_who_ask_at_once_cause_one_request(self) -> None:
-        shared, calls, gate = SharedAnswers(FakeClock()), 0, asyncio.Event()
-
-        async def fetch() -> int:
-            nonlocal calls
-            calls += 1
-            await gate.wait()
-            return 7
-
-        waiting = [asyncio.ensure_future(shared.get("key", 10, fetch)) for _ in range(20)]
-        for _ in range(3):
-            await asyncio.sleep(0)
-        gate.set()
-        assert await asyncio.gather(*waiting) == [7] * 20
-        assert calls == 1
-
-    async def test_an_answer_is_used_until_it_is_too_old(self) -> None:
-        clock = FakeClock()
-        shared, calls = SharedAnswers(clock), 0
-
-        async def fetch() -> int:
-            nonlocal calls
-            calls += 1
-            return calls
-
-        assert await shared.get("key", 10, fetch) == 1
-        clock.now += 9.9
-        assert await shared.get("key", 10, fetch) == 1
-        clock.now += 0.1
-        assert await shared.get("key", 10, fetch) == 2
-
-    async def test_an_answer_of_an_unknown_age_is_not_used_after_the_clock_was_set_back(self) -> None:
-        clock = FakeClock()
-        shared, calls = SharedAnswers(clock), 0
-
-        async def fetch() -> int:
-            nonlocal calls
-            calls += 1
-            return calls
-
-        assert await shared.get("key", 10, fetch) == 1
-        clock.now -= 3600.0
-        assert await shared.get("key", 10, fetch) == 2
-        assert await shared.get("key", 10, fetch) == 2
-
-    async def test_a_failure_is_not_kept(self) -> None:
-        shared = SharedAnswers(FakeClock())
-        outcomes: list[VenueError | int] = [VenueError("network", "gone"), 5]
-
-        async def fetch() -> int:
-            outcome = outcomes.pop(0)
-            if isinstance(outcome, VenueError):
-                raise outcome
-            return outcome
-
-        with pytest.raises(VenueError, match="gone"):
-            await shared.get("key", 10, fetch)
-        assert await shared.get("key", 10, fetch) == 5
-
-    async def test_one_who_gives_up_does_not_take_it_from_the_others(self) -> None:
-        shared, gate = SharedAnswers(FakeClock()), asyncio.Event()
-
-        async def fetch() -> int:
-            await gate.wait()
-            return 7
-
-        first = asyncio.ensure_future(shared.get("key", 10, fetch))
-        second = asyncio.ensure_future(shared.get("key", 10, fetch))
-        await asyncio.sleep(0)
-        first.cancel()
-        await asyncio.sleep(0)
-        gate.set()
-        assert await second == 7
-        assert first.cancelled()
-
-
-async def test_an_old_answer_serves_through_a_failure_for_its_grace() -> None:
-    clock, recorder, works = FakeClock(), Recorder(), True
-
-    def handler(_: web.Request) -> web.Response:
-        return web.json_response({"time": 5} if works else {}, status=200 if works else 500)
-
-    async def question(api: Api) -> None:
-        nonlocal works
-
-        async def cached() -> Time:
-            return await api.venue_cached("time", 10, lambda: api.get(OPEN, Time), grace=5)
-
-        assert (await cached()).time == 5
-        works = False
-        clock.now += 14.9
-        assert (await cached()).time == 5
-        assert [error.reason for error in recorder.optional] == ["exchange"]
-        clock.now += 0.1
-        with pytest.raises(VenueError, match="HTTP 500"):
-            await cached()
-
-    await ask(handler, question, clock=clock, recorder=recorder)
-
-
-async def test_an_optional_request_that_fails_is_reported_and_missing() -> None:
-    recorder = Recorder()
-    result = await ask(json({}, status=500), lambda api: api.optional(api.get(OPEN, Time)), recorder=recorder)
-    assert result is None
-    assert [error.reason for error in recorder.optional] == ["exchange"]
-
-
-async def test_the_first_failure_cancels_the_rest() -> None:
-    cancelled = False
-
-    async def fails() -> int:
-        raise VenueError("auth", "refused")
-
-    async def hangs() -> int:
-        nonlocal cancelled
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled = True
-            raise
-        return 1
-
-    with pytest.raises(VenueError, match="refused"):
-        await together(hangs(), fails())
-    assert cancelled
 
 
 async def test_a_venue_without_a_host_needs_a_base_url() -> None:

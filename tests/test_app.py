@@ -41,7 +41,7 @@ class Run:
 
     async def __aenter__(self) -> str:
         self.task = asyncio.create_task(
-            app.run(self.config, ["127.0.0.1:0"], "/metrics", self.listening.set_result)
+            app.run(self.config, ["127.0.0.1:0"], "/metrics", self.listening.set_result, first_within=0.1)
         )
         async with asyncio.timeout(20):
             (url,) = await self.listening

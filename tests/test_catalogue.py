@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from mypy import api as mypy_api
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.catalogue import ALL_FAMILIES, FAMILIES, OWN_FAMILIES, Family
+from exporter.catalogue import ALL_FAMILIES, FAMILIES, OWN_FAMILIES, Family, RowFamily
 from exporter.exposition import Format, Store, render
 from exporter.telemetry import Telemetry
 from tests.accounts import complete_risk
@@ -86,9 +90,8 @@ def test_no_family_is_listed_twice() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_help_of_account_families_says_sign_and_that_the_value_is_polled(family: Family) -> None:
+def test_help_of_account_families_says_which_sign_a_value_has(family: Family) -> None:
     signs = ("negative", "above 0", "unsigned", "always 1", "from 0", "+Inf")
-    assert family.help.endswith(". Polled from the venue.")
     assert any(sign in family.help for sign in signs)
 
 
@@ -116,7 +119,7 @@ def test_help_states_the_unit_that_the_name_promises(family: Family) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_every_account_family_is_a_gauge_with_one_way_to_read_it(family: Family) -> None:
+def test_every_account_family_is_a_gauge_with_one_way_to_read_it(family: RowFamily[Any]) -> None:
     assert family.type == "gauge"
     assert (family.value is None) != (family.samples is None)
 
@@ -129,7 +132,7 @@ def test_counters_and_only_counters_end_in_total(family: Family) -> None:
 def test_an_account_with_every_value_known_publishes_every_family_with_its_labels() -> None:
     chunks = render("binance_usdm", "desk-a", complete_risk())
     assert list(chunks) == [family.name for family in FAMILIES]
-    store = Store(Telemetry(), clock=lambda: 0.0)
+    store = Store(Telemetry(), elapsed=lambda: 0.0)
     store.put("binance_usdm", "desk-a", chunks, taken_at=0.0, max_age=1.0)
     parsed = {
         family.name: family
@@ -142,3 +145,22 @@ def test_an_account_with_every_value_known_publishes_every_family_with_its_label
         for sample in page_family.samples:
             assert set(sample.labels) >= set(family.labels)
             assert set(sample.labels) <= {*family.labels, *family.optional_labels}
+
+
+MISTAKE = """
+from exporter.catalogue import POOL, _family
+
+_family(POOL, "account_equity", "Help.", lambda row: row.pool.{field})
+"""
+
+
+@pytest.mark.parametrize(("field", "wrong"), [("equity", False), ("eqity", True), ("currency", True)])
+def test_a_family_that_reads_what_its_rows_do_not_have_is_a_type_error(
+    field: str, wrong: bool, tmp_path: Path
+) -> None:
+    """Neither a name that is not there nor a value that is no number gets as far as a test."""
+    path = tmp_path / "mistake.py"
+    path.write_text(MISTAKE.format(field=field))
+    report, complaints, status = mypy_api.run(["--strict", "--config-file=", str(path)])
+    assert complaints == ""
+    assert (status == 1, "mistake.py:4: error:" in report) == (wrong, wrong), report

@@ -23,11 +23,11 @@ from click.testing import CliRunner, Result
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from exporter import __version__, app, cli, logs, reference
-from exporter import demo as simulated
+from exporter import __version__, app, cli, demo, logs, reference
 from exporter.account import ApiKeyConfig
 from exporter.catalogue import ALL_FAMILIES
 from exporter.config import Config
+from exporter.demo import running as simulated
 from exporter.venues import discover
 
 ROOT = Path(__file__).parent.parent
@@ -51,8 +51,11 @@ def config_file(tmp_path: Path) -> Path:
 class Started(Exception):  # noqa: N818 (a signal to the test, not an error)
     """What `app.run` was called with."""
 
-    def __init__(self, config: Config, addresses: Sequence[str], telemetry_path: str) -> None:
+    def __init__(
+        self, config: Config, addresses: Sequence[str], telemetry_path: str, first_within: float
+    ) -> None:
         super().__init__()
+        self.first_within = first_within
         self.config = config
         self.addresses = list(addresses)
         self.telemetry_path = telemetry_path
@@ -60,8 +63,10 @@ class Started(Exception):  # noqa: N818 (a signal to the test, not an error)
 
 @pytest.fixture
 def _no_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run(config: Config, addresses: Sequence[str], telemetry_path: str, *_: object) -> None:
-        raise Started(config, addresses, telemetry_path)
+    async def run(
+        config: Config, addresses: Sequence[str], telemetry_path: str, *_: object, first_within: float
+    ) -> None:
+        raise Started(config, addresses, telemetry_path, first_within)
 
     monkeypatch.setattr(app, "run", run)
 
@@ -177,19 +182,9 @@ def test_metrics_lists_every_venue() -> None:
     assert [line.split()[0] for line in lines] == list(discover())
 
 
-@pytest.mark.parametrize("page", ["metrics", "venues"])
-def test_the_documentation_is_what_the_code_says(page: str) -> None:
-    """`make docs` writes these pages again."""
-    assert (ROOT / "docs" / f"{page}.md").read_text() == invoke(
-        "metrics", "--format=markdown", f"--page={page}"
-    ).output
-
-
-def test_the_venue_page_has_every_field_and_every_secret() -> None:
+def test_the_venue_page_has_every_secret() -> None:
     page = reference.venues_page(discover())
     for venue in discover().values():
-        for use in venue.fields:
-            assert f"| `{use.field}` |" in page
         for field in venue.config_class.model_fields:
             assert f"| `{field}` |" in page
     assert "`api_secret_file`" in page
@@ -263,7 +258,7 @@ def test_the_demo_serves_every_simulated_venue_until_a_signal(number: signal.Sig
         _, lines = child.communicate(timeout=5)
     assert child.returncode == 0
     names = set(re.findall(r'risk_up\{account="[^"]+",exchange="([^"]+)"\}', page))
-    assert names == {name for name, venue in discover().items() if venue.simulator is not None}
+    assert names == demo.discover().keys()
     messages = [json.loads(line)["msg"] for line in lines.splitlines()]
     assert messages[-2:] == ["stopping", "stopped"]
 

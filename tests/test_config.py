@@ -17,8 +17,9 @@ from exporter.account import AccountConfig, ApiKeyConfig
 from exporter.api import Api
 from exporter.config import Config, ConfigError, load
 from exporter.model import AccountSnapshot, RiskSettings
+from exporter.request import Endpoint
 from exporter.venues import AnyVenue
-from exporter.venues.base import Endpoint, FieldUse, Venue
+from exporter.venues.base import Venue
 
 SECRET = "S3cretS3cretS3cret"
 NAME_FORMAT = "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit"
@@ -47,7 +48,6 @@ class Toy(Venue[ToyConfig]):
     config_class: ClassVar[type[AccountConfig]] = ToyConfig
     base_url: ClassVar[str | None] = "https://api.example.com"
     endpoints: ClassVar[tuple[Endpoint, ...]] = ()
-    fields: ClassVar[tuple[FieldUse, ...]] = ()
 
     @classmethod
     def check(cls, config: ToyConfig) -> str | None:

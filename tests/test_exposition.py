@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import re
 import subprocess
+import threading
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -16,8 +18,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.catalogue import FAMILIES
+from exporter.clock import elapsed
 from exporter.errors import VenueError
-from exporter.exposition import Format, Store, elapsed, number, render
+from exporter.exposition import Format, Store, number, render
 from exporter.model import Asset, MarginPool, PoolRisk, PositionRisk
 from exporter.telemetry import Telemetry
 from tests.accounts import FakeClock, complete_risk, position, risk_of
@@ -76,7 +79,7 @@ risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
 
 
 def store_with(*accounts: tuple[str, dict[str, bytes]]) -> Store:
-    store = Store(Telemetry(), clock=lambda: 0.0)
+    store = Store(Telemetry(), elapsed=lambda: 0.0)
     for account, chunks in accounts:
         store.put("x", account, chunks, taken_at=0.0, max_age=1.0)
     return store
@@ -258,7 +261,7 @@ def test_openmetrics_ends_with_its_mark_and_the_others_have_none() -> None:
 
 def test_data_are_published_until_their_age_reaches_the_limit() -> None:
     clock = FakeClock()
-    store = Store(Telemetry(), clock=clock)
+    store = Store(Telemetry(), elapsed=clock)
     store.put("x", "a", render("x", "a", complete_risk()), taken_at=clock(), max_age=45.0)
     clock.advance(44.999)
     assert store.fresh("x", "a")
@@ -271,7 +274,7 @@ def test_data_are_published_until_their_age_reaches_the_limit() -> None:
 
 def test_accounts_grow_old_on_their_own() -> None:
     clock = FakeClock()
-    store = Store(Telemetry(), clock=clock)
+    store = Store(Telemetry(), elapsed=clock)
     for account, max_age in (("a", 10.0), ("b", 20.0)):
         store.put("x", account, render("x", account, risk_of()), taken_at=clock(), max_age=max_age)
     clock.advance(15.0)
@@ -311,7 +314,7 @@ def test_promtool_has_no_complaint() -> None:
     telemetry.rate_limit_used("x", 0.1)
     telemetry.clock_offset("x", -0.1)
     telemetry.blocked_until("x", 1.7e9)
-    store = Store(telemetry, clock=lambda: 0.0)
+    store = Store(telemetry, elapsed=lambda: 0.0)
     for account in ("a", "b"):
         store.put("x", account, render("x", account, complete_risk()), taken_at=0.0, max_age=1.0)
     checked = subprocess.run(
@@ -321,3 +324,45 @@ def test_promtool_has_no_complaint() -> None:
         check=False,
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_storing_a_known_account_moves_nobody_else() -> None:
+    """A fleet is not sorted or copied at every collection."""
+    store = Store(Telemetry(), elapsed=lambda: 0.0)
+    for place in range(5):
+        store.put("x", f"account-{4 - place}", {}, taken_at=0.0, max_age=1.0)
+    known = store._accounts
+    assert list(known) == [("x", f"account-{place}") for place in range(5)]
+    store.put("x", "account-3", {"risk_positions": b"new\n"}, taken_at=0.0, max_age=1.0)
+    assert store._accounts is known
+    assert b"new\n" in store.page(Format.TEXT_0_0_4)
+
+
+def test_a_page_made_while_accounts_are_stored_shows_each_as_a_whole() -> None:
+    """Pages are made in threads; both families of an account are of one collection on every page."""
+    store = Store(Telemetry(), elapsed=lambda: 0.0)
+    stop = threading.Event()
+
+    def collections() -> None:
+        for turn in itertools.count():
+            for account in ("a", "b", f"c{turn % 7}"):
+                chunks = {
+                    "risk_positions": f"positions_{account} {turn}\n".encode(),
+                    "risk_account_equity": f"equity_{account} {turn}\n".encode(),
+                }
+                store.put("x", account, chunks, taken_at=0.0, max_age=1.0)
+            store.remove("x", f"c{(turn + 3) % 7}")
+            if stop.is_set():
+                return
+
+    thread = threading.Thread(target=collections)
+    thread.start()
+    try:
+        for _ in range(40):
+            page = store.page(Format.TEXT_0_0_4).decode()
+            equities = dict(re.findall(r"^equity_(\S+) (\d+)$", page, re.MULTILINE))
+            positions = dict(re.findall(r"^positions_(\S+) (\d+)$", page, re.MULTILINE))
+            assert equities == positions
+    finally:
+        stop.set()
+        thread.join()

@@ -134,7 +134,7 @@ def offsets(scheduler: Scheduler, keys: list[str], begin: datetime) -> list[floa
 @pytest.mark.parametrize(("interval", "within"), [(60.0, FIRST_WITHIN), (2.0, 2.0)])
 async def test_first_runs_come_soon_and_not_all_at_once(skips: Skips, interval: float, within: float) -> None:
     clock = FakeClock()
-    scheduler = Scheduler(on_skipped=skips, clock=clock)
+    scheduler = Scheduler(on_skipped=skips, wall=clock)
     keys = list("abcde")
     for key in keys:
         scheduler.add(key, Job().collect, interval)
@@ -145,7 +145,7 @@ async def test_first_runs_come_soon_and_not_all_at_once(skips: Skips, interval: 
 
 async def test_later_runs_are_spread_evenly_over_the_interval(skips: Skips) -> None:
     clock = FakeClock()
-    scheduler = Scheduler(on_skipped=skips, clock=clock)
+    scheduler = Scheduler(on_skipped=skips, wall=clock)
     for key in "abcde":
         scheduler.add(key, Job().collect, 60.0)
     scheduler.plan()
@@ -193,7 +193,7 @@ async def test_a_run_that_is_due_while_the_last_one_goes_on_is_skipped_and_told(
 
 async def test_skips_are_logged_again_after_a_while(quiet: None, skips: Skips) -> None:  # noqa: ARG001
     clock = FakeClock()
-    scheduler = Scheduler(on_skipped=skips, monotonic=clock)
+    scheduler = Scheduler(on_skipped=skips, elapsed=clock)
     job = Job()
     scheduler.add("a", job.collect, 3600.0)
     with capture_logs() as lines:
@@ -300,7 +300,7 @@ async def test_a_key_can_be_scheduled_once(scheduler: Scheduler) -> None:
 async def test_runs_move_with_the_clock_when_it_is_set(quiet: None, skips: Skips, step: float) -> None:  # noqa: ARG001
     """Else an hour back would mean an hour without a collection."""
     wall, monotonic = FakeClock(), FakeClock(100.0)
-    scheduler = Scheduler(on_skipped=skips, clock=wall, monotonic=monotonic)
+    scheduler = Scheduler(on_skipped=skips, wall=wall, elapsed=monotonic)
     job = Job()
     job.may_end.set()
     scheduler.add("a", job.collect, 60.0)
@@ -319,7 +319,7 @@ async def test_runs_move_with_the_clock_when_it_is_set(quiet: None, skips: Skips
 
 async def test_a_clock_that_is_only_slewed_changes_nothing(quiet: None, skips: Skips) -> None:  # noqa: ARG001
     wall, monotonic = FakeClock(), FakeClock(100.0)
-    scheduler = Scheduler(on_skipped=skips, clock=wall, monotonic=monotonic)
+    scheduler = Scheduler(on_skipped=skips, wall=wall, elapsed=monotonic)
     scheduler.add("a", Job().collect, 60.0)
     scheduler.start()
     scheduler._scheduler.pause()

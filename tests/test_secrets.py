@@ -19,10 +19,10 @@ from pydantic import SecretStr
 
 from exporter import app, logs
 from exporter import check as one_collection
-from exporter import demo as simulated
 from exporter.account import AccountConfig
 from exporter.api import Api
 from exporter.config import Config
+from exporter.demo import running as simulated
 from exporter.errors import VenueError
 from exporter.venues import AnyVenue, discover
 

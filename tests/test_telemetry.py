@@ -163,7 +163,7 @@ def test_adding_an_account_again_changes_its_settings_and_keeps_the_rest() -> No
 
 def test_an_optional_failure_is_counted_each_time_and_logged_now_and_then() -> None:
     clock = FakeClock()
-    telemetry = Telemetry(clock=clock)
+    telemetry = Telemetry(wall=clock)
     telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
     with capture_logs() as lines:
         for _ in range(3):
@@ -227,7 +227,7 @@ def test_the_process_is_described_and_no_created_series_are_there() -> None:
 
 def test_the_used_share_of_a_limit_is_gone_when_its_minute_has_passed() -> None:
     clock = FakeClock()
-    telemetry = Telemetry(clock=clock)
+    telemetry = Telemetry(wall=clock)
     telemetry.rate_limit_used("x", 0.9)
     clock.advance(89.0)
     assert b'risk_api_rate_limit_used_ratio{exchange="x"} 0.9' in telemetry.exposition(Format.TEXT_0_0_4)
@@ -247,7 +247,7 @@ def test_two_pages_at_once_can_find_the_same_share_too_old() -> None:
             return found
 
     clock = FakeClock()
-    telemetry = Telemetry(clock=clock)
+    telemetry = Telemetry(wall=clock)
     telemetry.rate_limit_used("x", 0.9)
     clock.advance(3600.0)
     telemetry._used_told_at = ReadTogether(telemetry._used_told_at)

@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter import web
@@ -23,139 +21,13 @@ from exporter.telemetry import Telemetry
 from exporter.web import (
     Address,
     ListenError,
-    accepts_gzip,
     compress,
     create_app,
     listen_addresses,
-    negotiate,
     serve,
 )
 from tests.accounts import complete_risk
-
-TEXT = Format.TEXT_0_0_4
-TEXT_1 = Format.TEXT_1_0_0
-OPENMETRICS = Format.OPENMETRICS_1_0_0
-
-PROMETHEUS_2 = (
-    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-)
-PROMETHEUS_3 = (
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
-    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-)
-PROMETHEUS_3_TEXT = (
-    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2"
-)
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-
-ACCEPT = [
-    ("", TEXT),
-    ("*/*", TEXT),
-    ("text/*", TEXT),
-    ("text/plain", TEXT),
-    ("text/plain;version=0.0.4", TEXT),
-    ("text/plain; version=0.0.4; charset=utf-8", TEXT),
-    ('text/plain;version="0.0.4"', TEXT),
-    ("text/plain;version=1.0.0", TEXT_1),
-    ("application/openmetrics-text", OPENMETRICS),
-    ("application/openmetrics-text;version=1.0.0", OPENMETRICS),
-    ("Application/OpenMetrics-Text; Version=1.0.0; charset=utf-8", OPENMETRICS),
-    ("application/*", OPENMETRICS),
-    (PROMETHEUS_2, OPENMETRICS),
-    (PROMETHEUS_3, OPENMETRICS),
-    (PROMETHEUS_3_TEXT, TEXT_1),
-    (BROWSER, TEXT),
-    # The q-values decide, not the order.
-    ("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.5", TEXT),
-    ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.9", TEXT),
-    ("text/plain;version=0.0.4;q=0.5,text/plain;version=1.0.0;q=0.501", TEXT_1),
-    # Equal q-values: the closer description, then the earlier one.
-    ("*/*,application/openmetrics-text;version=1.0.0", OPENMETRICS),
-    ("text/plain,application/openmetrics-text;version=1.0.0", OPENMETRICS),
-    ("text/plain;version=1.0.0,application/openmetrics-text;version=1.0.0", TEXT_1),
-    ("application/openmetrics-text;version=1.0.0,text/plain;version=1.0.0", OPENMETRICS),
-    # q=0 is a refusal.
-    ("text/plain;q=0,*/*", OPENMETRICS),
-    ("text/plain;version=0.0.4;q=0,*/*;q=0.1", OPENMETRICS),
-    ("text/plain;version=0.0.4;q=0,application/openmetrics-text;q=0,*/*;q=0.1", TEXT_1),
-    ("application/openmetrics-text;version=1.0.0;q=0.000,*/*", TEXT),
-    # Versions it does not speak are never the answer.
-    ("application/openmetrics-text;version=0.0.1", TEXT),
-    ("application/openmetrics-text;version=2.0.0", TEXT),
-    ("application/openmetrics-text;version=1.0.1,text/plain;version=0.0.4;q=0.1", TEXT),
-    ("application/openmetrics-text;version=2.0.0,text/plain;version=1.0.0;q=0.1", TEXT_1),
-    ("text/plain;version=2.0.0,application/openmetrics-text;version=1.0.0;q=0.1", OPENMETRICS),
-    # Neither are formats it does not speak, and where nothing fits there is text all the same.
-    ("application/json", TEXT),
-    ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", TEXT),
-    ("text/plain;q=0,application/openmetrics-text;q=0", TEXT),
-    # Malformed entries are passed over.
-    ("application/openmetrics-text;q=2,text/plain;version=1.0.0;q=0.1", TEXT_1),
-    ("application/openmetrics-text;q=abc", TEXT),
-    (";;,,;q=1,text/plain;version=1.0.0", TEXT_1),
-    ('text/plain;version="1.0.0,', TEXT),
-]
-
-
-@pytest.mark.parametrize(("accept", "expected"), ACCEPT)
-def test_the_format_follows_the_accept_header(accept: str, expected: Format) -> None:
-    assert negotiate(accept)[0] is expected
-
-
-@given(st.text(max_size=60) | st.text(st.sampled_from('*/;,=q01.v" textplain'), max_size=80))
-def test_any_accept_header_has_an_answer(accept: str) -> None:
-    format_, content_type = negotiate(accept)
-    assert content_type.startswith(format_.value)
-    accepts_gzip(accept)
-
-
-@pytest.mark.parametrize(
-    ("accept", "content_type"),
-    [
-        ("text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"),
-        (PROMETHEUS_2, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        (
-            PROMETHEUS_3,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
-        ),
-        (PROMETHEUS_3_TEXT, "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
-        ("text/plain;version=1.0.0", "text/plain; version=1.0.0; charset=utf-8"),
-        # Under `dots` the names would have to be others.
-        (
-            "text/plain;version=1.0.0;escaping=dots",
-            "text/plain; version=1.0.0; charset=utf-8; escaping=underscores",
-        ),
-    ],
-)
-def test_the_content_type_names_the_version_and_what_was_asked_of_names(
-    accept: str, content_type: str
-) -> None:
-    assert negotiate(accept)[1] == content_type
-
-
-@pytest.mark.parametrize(
-    ("accept_encoding", "expected"),
-    [
-        ("", False),
-        ("gzip", True),
-        ("GZIP", True),
-        ("x-gzip", True),
-        ("deflate, gzip;q=0.5", True),
-        ("*", True),
-        ("*;q=0", False),
-        ("gzip;q=0", False),
-        ("gzip;q=0, *", False),
-        ("gzip;q=0.1, identity;q=0.5", False),
-        ("gzip;q=0.5, identity;q=0.5", True),
-        ("identity", False),
-        ("br, zstd", False),
-        ("gzip;q=nonsense", False),
-    ],
-)
-def test_gzip_follows_the_accept_encoding_header(accept_encoding: str, expected: bool) -> None:
-    assert accepts_gzip(accept_encoding) is expected
+from tests.test_negotiation import OPENMETRICS, PROMETHEUS_2, PROMETHEUS_3_TEXT, TEXT, TEXT_1
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -181,7 +53,7 @@ class Site:
     def __init__(self) -> None:
         telemetry = Telemetry()
         telemetry.add_account("x", "desk-a", interval=15.0, max_age=45.0)
-        self.store = Store(telemetry, clock=lambda: 0.0)
+        self.store = Store(telemetry, elapsed=lambda: 0.0)
         self.store.put("x", "desk-a", render("x", "desk-a", complete_risk()), taken_at=0.0, max_age=1.0)
         self.accounts: list[AccountStatus] = [status()]
         self.ready = True

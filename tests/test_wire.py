@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import VenueError
-from exporter.wire import Number, Required, Wire, decode, liquidation_price, listed, number
+from exporter.wire import Number, Required, Wire, decode, listed, number
 
 
 class Row(Wire):
@@ -77,17 +77,6 @@ def test_any_text_is_a_finite_number_or_none_or_refused(text: str) -> None:
     except ValueError:
         return
     assert value is None or math.isfinite(value)
-
-
-@pytest.mark.parametrize("value", [None, 0.0, -1.0, 99999999.0, 999999999.0])
-@pytest.mark.parametrize("reference", [None, 100.0])
-def test_prices_that_mean_no_liquidation(value: float | None, reference: float | None) -> None:
-    assert liquidation_price(value, reference) is None
-
-
-def test_a_far_liquidation_price_is_kept_and_an_absurd_one_is_not() -> None:
-    assert liquidation_price(21204.717038, 3993.99) == 21204.717038
-    assert liquidation_price(5_000_000.0, 100.0) is None
 
 
 def test_one_row_may_come_as_an_object_and_none_as_null() -> None:

@@ -9,6 +9,7 @@ equity and maintenance margin are too, and the engine looks for the first place 
 
 * `exporter.risk.notional`: mark price, notional and unrealized PnL of one position
 * `exporter.risk.maintenance`: maintenance margin schedules
+* `exporter.risk.facts`: what is known of each position, completed by its schedule and its pool
 * `exporter.risk.pools`: which positions stand or fall together, and what each requires
 * `exporter.risk.crossing`: the exact search for the first crossing
 * `exporter.risk.liquidation`: the price of one symbol that liquidates, and the distance to it

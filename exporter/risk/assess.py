@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from exporter.model import (
     AccountRisk,
@@ -13,6 +13,7 @@ from exporter.model import (
     PositionRisk,
     RiskSettings,
 )
+from exporter.risk.facts import Facts
 from exporter.risk.liquidation import (
     Liquidation,
     NoLiquidation,
@@ -23,9 +24,12 @@ from exporter.risk.liquidation import (
     price_of,
     symbol_liquidation,
 )
-from exporter.risk.notional import finite, positive, usd_prices
-from exporter.risk.pools import Facts, Pool, conversion, fill_isolated, group_pools, position_facts
+from exporter.risk.notional import conversion, finite, positive
+from exporter.risk.pools import Book, Pool, book_of
 from exporter.risk.shock import exposure_of, liquidation_shocks, margin_rate, pool_rate, stressed_rates
+
+Placed = Iterable[tuple[int, PositionRisk]]
+"""Positions with their places in the snapshot."""
 
 
 def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
@@ -35,27 +39,13 @@ def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
     order. Whatever cannot be known from the snapshot is None; no NaN comes out, and an infinity only as
     the rate of a pool or position that has something to liquidate and no equity left.
     """
-    prices = usd_prices(snapshot, settings)
-    facts = position_facts(snapshot, prices)
-    pools = group_pools(snapshot, facts, prices)
-    fill_isolated(facts)
-    assessed: dict[int, PositionRisk] = {}
-    for entry in pools:
-        for rows in entry.symbols.values():
-            _assess_symbol(entry, rows, settings, prices, assessed)
-    homeless: dict[tuple[str, str], list[Facts]] = {}
-    for row in facts:
-        if row.position.margin_mode == "isolated":
-            assessed[id(row)] = _assess_isolated(row, settings)
-        elif id(row) not in assessed:
-            homeless.setdefault((row.pool, row.position.symbol), []).append(row)
-    for rows in homeless.values():
-        _assess_symbol(None, rows, settings, prices, assessed)
+    book = book_of(snapshot, settings)
+    positions = dict(_positions(book, settings))
     return AccountRisk(
         snapshot=snapshot,
-        pools=tuple(_assess_pool(entry, settings, prices) for entry in pools),
-        positions=tuple(assessed[id(row)] for row in facts),
-        prices_usd=prices,
+        pools=tuple(_assess_pool(entry, settings, book.prices) for entry in book.pools),
+        positions=tuple(positions[place] for place in range(len(positions))),
+        prices_usd=book.prices,
     )
 
 
@@ -67,29 +57,29 @@ def computed_liquidation_prices(
     For whoever compares the engine with a venue: move a symbol's mark to the price, and the pool's margin
     equity equals its maintenance margin. None where no price liquidates or it cannot be known.
     """
-    prices = usd_prices(snapshot, settings)
-    facts = position_facts(snapshot, prices)
-    pools = group_pools(snapshot, facts, prices)
-    fill_isolated(facts)
+    book = book_of(snapshot, settings)
     found: dict[int, float | None] = {}
-    for entry in pools:
+    for entry in book.pools:
         for rows in entry.symbols.values():
-            liquidation = symbol_liquidation(entry, rows, settings, prices)
-            for row in rows:
-                found[id(row)] = price_of(row, liquidation)
-    for row in facts:
-        if row.position.margin_mode == "isolated":
-            found[id(row)] = price_of(row, isolated_liquidation(row))
-    return tuple((row.position, found.get(id(row))) for row in facts)
+            liquidation = symbol_liquidation(entry, rows, settings, book.prices)
+            found |= {row.place: price_of(row, liquidation) for row in rows}
+    found |= {row.place: price_of(row, isolated_liquidation(row)) for row in book.isolated}
+    return tuple((position, found.get(place)) for place, position in enumerate(snapshot.positions))
+
+
+def _positions(book: Book, settings: RiskSettings) -> Placed:
+    for entry in book.pools:
+        for rows in entry.symbols.values():
+            yield from _assess_symbol(entry, rows, settings, book.prices)
+    for rows in book.homeless:
+        yield from _assess_symbol(None, rows, settings, book.prices)
+    for row in book.isolated:
+        yield row.place, _assess_isolated(row, settings)
 
 
 def _assess_symbol(
-    entry: Pool | None,
-    rows: list[Facts],
-    settings: RiskSettings,
-    prices: Mapping[str, float],
-    assessed: dict[int, PositionRisk],
-) -> None:
+    entry: Pool | None, rows: list[Facts], settings: RiskSettings, prices: Mapping[str, float]
+) -> Placed:
     """Assess the cross positions of one symbol in one pool, which share one liquidation.
 
     A pool that the snapshot does not have leaves the venue's prices, and a hedged pair is still a pair.
@@ -108,7 +98,7 @@ def _assess_symbol(
         distance = None
         if venue is not None:
             distance = pair_distance(rows, alive=alive) if pair else one_way_distance(row, venue)
-        assessed[id(row)] = _position_risk(row, venue, distance, liquidation, settings)
+        yield row.place, _position_risk(row, venue, distance, liquidation, settings)
 
 
 def _assess_isolated(row: Facts, settings: RiskSettings) -> PositionRisk:
@@ -179,6 +169,7 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Mapping[str, float
     return PoolRisk(
         pool=pool,
         equity_usd=None if equity is None or price is None else finite(equity * price),
+        margin_equity=entry.margin_equity,
         maintenance_margin=entry.maintenance_margin,
         maintenance_margin_rate=pool_rate(entry),
         gross_notional_usd=finite(gross),

@@ -15,8 +15,9 @@ from enum import Enum
 
 from exporter.model import RiskSettings
 from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Excess, Leg
+from exporter.risk.facts import Facts
 from exporter.risk.notional import finite, positive
-from exporter.risk.pools import Facts, Pool, leg_from, legs_of
+from exporter.risk.pools import Pool, leg_from, legs_of
 
 # A net below this share of the gross is a perfect hedge up to rounding.
 _FLAT = 1e-12

@@ -23,6 +23,19 @@ def positive(value: float | None) -> float | None:
     return value if value is not None and 0.0 < value < math.inf else None
 
 
+def not_negative(value: float | None) -> float | None:
+    """The value, or None where it is not a finite number from 0 up."""
+    return value if value is not None and 0.0 <= value < math.inf else None
+
+
+def conversion(coin: str, currency: str, prices: Mapping[str, float]) -> float | None:
+    """Units of ``currency`` for one ``coin``; None where a price is missing."""
+    if coin == currency:
+        return 1.0
+    price, unit = prices.get(coin), prices.get(currency)
+    return None if price is None or unit is None else positive(price / unit)
+
+
 def usd_prices(snapshot: AccountSnapshot, settings: RiskSettings) -> dict[str, float]:
     """Coin to USD for every coin the account touches: the desk's pegs first, else the venue's price.
 

@@ -1,4 +1,4 @@
-"""What Binance's USD-M and COIN-M futures have in common: signing, errors, clock, request budget.
+"""What Binance's USD-M and COIN-M futures have in common: signing, failures, clock, request budget, rows.
 
 Sources: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info and
 https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code (COIN-M: the same rules).
@@ -6,52 +6,62 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import math
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, ClassVar, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
 from exporter.api import Api
-from exporter.errors import VenueError, redact
-from exporter.model import MaintenanceTier, MarginPool, Position
-from exporter.venues.base import (
-    Endpoint,
-    Params,
-    Response,
-    SignedRequest,
-    Venue,
-    http_error,
-    retry_after,
-)
-from exporter.wire import Number, Required, Wire
+from exporter.model import Contract, ContractKind, MaintenanceTier, MarginPool, Position, Side
+from exporter.request import Endpoint, Request, Response, SignedRequest
+from exporter.signing import signer
+from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, told
+from exporter.wire import Millis, Number, Positive, Required, Wire
 
 WEIGHT_PER_MINUTE = 2400
 """Of one address, for USD-M and COIN-M together since 2026-06-30."""
 
-# Where the venue does not say when to come back: the limit's window, the shortest ban it documents, and a
-# pause that lets a web firewall forget us.
-_RATE_LIMIT_WINDOW = 60.0
-_SHORTEST_BAN = 120.0
-_FIREWALL_PAUSE = 300.0
-
-# How long answers are kept that hardly ever change, and how long they serve if the venue gives no new one.
-RARELY = 3600.0
-A_DAY = 86400.0
-
 _ADL_MAX = 4.0
 
-_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+_INSIDE = ("-1000", "-1001", "-1006", "-1007", "-1008", "-1016")
+
+# Pauses where the venue does not say when to come back: the limit's window, the shortest ban it documents,
+# and a time that lets a web firewall forget us. Limits are counted by address.
+REFUSALS = Refusals(
+    Refusal("clock", codes=("-1021",)),
+    Refusal("banned", statuses=(418,), pause=120.0),
+    Refusal("banned", words=r"banned until \d{13}", pause=120.0),
+    Refusal("rate_limited", codes=("-1003", "-1015"), statuses=(429,), pause=60.0),
+    Refusal("auth", "the key may not make this request", codes=("-1002",)),
+    Refusal("auth", "the signature is not valid: check the API secret", codes=("-1022",)),
+    Refusal("auth", "the API key has the wrong format", codes=("-2014",)),
+    Refusal(
+        "auth",
+        "the key, this address or the key's permissions are refused (the venue does not say which)",
+        codes=("-2015",),
+    ),
+    Refusal("auth", "the API key is locked", codes=("-2017",)),
+    Refusal("banned", "the venue's firewall refused the request", statuses=(403,), pause=300.0),
+    Refusal("exchange", "the venue is overloaded, shutting down or failing inside", codes=_INSIDE),
+)
+
+# Why documented numbers are not read, at both APIs.
+OF_PARTS = "the sum of position and open-order margin is published as initial margin"
+WITHDRAWAL = "says what may be moved out, not how safe the account is"
+FROM_POSITION_RISK = "the position call has the same figure"
+LAST_CHANGE = "time of the last change, not of the figures"
+WITH_FEES = "entry price with fees; liquidation does not depend on it"
+LARGEST = "what the leverage allows, or the number of a bracket"
+TRADING_RULE = "rule for orders or trading, not part of the account"
+UNREAD_RULES = {
+    TRADING_RULE: "rateLimits[].* serverTime deliveryDate onboardDate liquidationFee marketTakeBound "
+    "triggerProtect pricePrecision quantityPrecision baseAssetPrecision quotePrecision filters[].*",
+    "documented as not in use": "maintMarginPercent requiredMarginPercent",
+}
 
 
 class BinanceConfig(ApiKeyConfig):
@@ -63,13 +73,13 @@ class BinanceConfig(ApiKeyConfig):
 
 
 class ServerTime(Wire):
-    serverTime: Required  # milliseconds
+    serverTime: Millis
 
 
 class AccountAsset(Wire):
     """Amounts in the coin, isolated positions included where a name does not say ``cross``."""
 
-    asset: str
+    coin: str = msgspec.field(name="asset")
     walletBalance: Required
     unrealizedProfit: Required
     marginBalance: Required
@@ -85,9 +95,29 @@ class AccountAsset(Wire):
         return any((self.walletBalance, self.marginBalance, self.maintMargin, self.initialMargin))
 
 
-class _ErrorBody(msgspec.Struct):
-    code: int
-    msg: str = ""
+class Symbol(Wire):
+    symbol: str
+    baseAsset: str
+    quoteAsset: str
+    marginAsset: str
+    contractSize: Number = None  # COIN-M: value of a contract in the quote coin
+
+
+class ExchangeInformation(Wire):
+    symbols: list[Symbol]
+
+    def contracts(self, kind: ContractKind) -> Mapping[str, Contract]:
+        """The contract of every symbol; a linear one is one base unit."""
+        return {
+            item.symbol: Contract(
+                kind,
+                1.0 if kind == "linear" else item.contractSize,
+                item.baseAsset,
+                item.quoteAsset,
+                item.marginAsset,
+            )
+            for item in self.symbols
+        }
 
 
 class Bracket(Wire):
@@ -103,16 +133,12 @@ class Bracket(Wire):
     qtyFloor: Number = None
 
     def tier(self, scale: float) -> MaintenanceTier | None:
+        """The tier with its amounts times `scale`; None where its borders are missing."""
         floor = _first(self.notionalFloor, self.qtylFloor, self.qtyFloor)
         cap = _first(self.notionalCap, self.qtyCap)
         if floor is None or cap is None:
             return None
-        return MaintenanceTier(
-            floor=floor * scale,
-            cap=cap * scale,
-            rate=self.maintMarginRatio,
-            deduction=self.cum * scale,
-        )
+        return MaintenanceTier(floor * scale, cap * scale, self.maintMarginRatio, self.cum * scale)
 
 
 class Brackets(Wire):
@@ -120,7 +146,7 @@ class Brackets(Wire):
 
     symbol: str
     brackets: list[Bracket]
-    notionalCoef: Number = None
+    notionalCoef: Positive = None
 
 
 def _first(*values: float | None) -> float | None:
@@ -140,12 +166,8 @@ def maintenance_tiers(
         return ()
     coefficient = brackets.notionalCoef or 1.0
     for scale in (1.0,) if coefficient == 1.0 else (1.0, coefficient):
-        tiers = tuple(
-            sorted(
-                (tier for bracket in brackets.brackets if (tier := bracket.tier(scale)) is not None),
-                key=lambda tier: tier.floor,
-            )
-        )
+        known = (bracket.tier(scale) for bracket in brackets.brackets)
+        tiers = ascending_tiers(tier for tier in known if tier is not None)
         if coefficient == 1.0 or _reproduces(tiers, notional, maintenance_margin):
             return tiers
     return ()
@@ -164,43 +186,59 @@ def _reproduces(
     return abs(size * tier.rate - tier.deduction - maintenance_margin) <= 5e-4 * maintenance_margin + 1e-8
 
 
-def coin_pools(
-    assets: Iterable[AccountAsset], positions: Sequence[Position], *, home: str
-) -> tuple[MarginPool, ...]:
-    """One pool for every coin that is held or traded in; for an empty account that of `home`, with its 0."""
-    by_coin = {asset.asset: asset for asset in assets}
-    settled = {position.contract.settle for position in positions}
-    kept = [asset for asset in by_coin.values() if asset.holds or asset.asset in settled]
-    if not kept and by_coin:
-        kept = [by_coin.get(home, next(iter(by_coin.values())))]
-    return tuple(
-        MarginPool(
-            currency=asset.asset,
-            equity=asset.marginBalance,
-            margin_equity=asset.crossWalletBalance + asset.crossUnPnl,
-            maintenance_margin=_cross_maintenance_margin(asset, positions),
-            wallet_balance=asset.walletBalance,
-            available_balance=asset.availableBalance,
-            unrealized_pnl=asset.unrealizedProfit,
-            initial_margin=asset.initialMargin,
-        )
-        for asset in kept
+def pool_of(asset: AccountAsset, positions: Sequence[Position]) -> MarginPool:
+    """The pool of one coin with the positions that settle in it."""
+    return MarginPool(
+        currency=asset.coin,
+        equity=asset.marginBalance,
+        margin_equity=asset.crossWalletBalance + asset.crossUnPnl,
+        maintenance_margin=_cross_maintenance_margin(asset, positions),
+        wallet_balance=asset.walletBalance,
+        available_balance=asset.availableBalance,
+        unrealized_pnl=asset.unrealizedProfit,
+        initial_margin=asset.initialMargin,
     )
 
 
-def _cross_maintenance_margin(asset: AccountAsset, positions: Iterable[Position]) -> float | None:
+def _cross_maintenance_margin(asset: AccountAsset, positions: Sequence[Position]) -> float | None:
     """The asset's figure includes isolated positions, which do not threaten the cross wallet."""
-    own = [position for position in positions if position.contract.settle == asset.asset]
-    cross = [position for position in own if position.margin_mode == "cross"]
-    if len(cross) == len(own):
-        return required_margin(asset.maintMargin, cross_positions=bool(cross))
+    cross = [position for position in positions if position.margin_mode == "cross"]
+    if len(cross) == len(positions):
+        return told(asset.maintMargin, cross)
     known = [position.maintenance_margin for position in cross if position.maintenance_margin is not None]
     return math.fsum(known) if len(known) == len(cross) else None
 
 
-def required_margin(total: float, *, cross_positions: bool) -> float | None:
-    """A total maintenance margin; 0 beside cross positions is a placeholder, or older than they are."""
-    return None if total == 0.0 and cross_positions else total
+class _Row(Protocol):
+    symbol: str
+    positionSide: str
+
+    @property
+    def quantity(self) -> float: ...
+
+
+RowT = TypeVar("RowT", bound=_Row)
+ItemT = TypeVar("ItemT", bound=_Row)
+
+
+def joined(
+    rows: Iterable[RowT], items: Iterable[ItemT], bare_row: Callable[[ItemT], RowT]
+) -> tuple[RowT, ...]:
+    """The open rows of the position call, and those that only the account call shows.
+
+    The two calls are answered at different moments: such a position was opened in between. It is published
+    with what is known of it rather than not at all.
+    """
+    found = {(row.symbol, row.positionSide): row for row in rows if row.quantity}
+    for item in items:
+        if item.quantity and (item.symbol, item.positionSide) not in found:
+            found[item.symbol, item.positionSide] = bare_row(item)
+    return tuple(found.values())
+
+
+def side_of(quantity: float) -> Side:
+    """Long or short from the sign; in hedge mode the SHORT row is negative too."""
+    return "long" if quantity > 0.0 else "short"
 
 
 def adl_ratio(quantile: float | None) -> float | None:
@@ -208,155 +246,46 @@ def adl_ratio(quantile: float | None) -> float | None:
     return quantile / _ADL_MAX if quantile is not None and 0.0 <= quantile <= _ADL_MAX else None
 
 
-class _Sign(Protocol):
-    def __call__(self, payload: bytes) -> str: ...
-
-
-def _hmac_signer(secret: str) -> _Sign:
-    key = secret.encode()
-    return lambda payload: hmac.new(key, payload, hashlib.sha256).hexdigest()
-
-
-def _ed25519_signer(key: ed25519.Ed25519PrivateKey) -> _Sign:
-    return lambda payload: base64.b64encode(key.sign(payload)).decode()
-
-
-def _rsa_signer(key: rsa.RSAPrivateKey) -> _Sign:
-    return lambda payload: base64.b64encode(key.sign(payload, padding.PKCS1v15(), hashes.SHA256())).decode()
-
-
-def signer(secret: str) -> Callable[[bytes], str]:
-    """The function that signs a payload with `secret`: an HMAC secret or a PEM private key.
-
-    Raises:
-        ValueError: if a PEM key cannot be read; the text does not quote it.
-    """
-    if "PRIVATE KEY" not in secret:
-        return _hmac_signer(secret)
-    try:
-        key = serialization.load_pem_private_key(secret.strip().encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError(
-            "`api_secret` looks like a PEM private key but cannot be read without a password"
-        ) from None
-    match key:
-        case ed25519.Ed25519PrivateKey():
-            return _ed25519_signer(key)
-        case rsa.RSAPrivateKey():
-            return _rsa_signer(key)
-        case _:
-            raise ValueError("`api_secret` is a private key of another kind; Binance takes RSA and Ed25519")
-
-
 class BinanceVenue(Venue[BinanceConfig]):
-    """Signing, errors, clock and budget of both Binance futures APIs."""
+    """Signing, clock, brackets and budget of both Binance futures APIs."""
 
     config_class = BinanceConfig
     budget = "binance"
+    refusals = REFUSALS
     time_endpoint: ClassVar[Endpoint]
+    bracket_endpoint: ClassVar[Endpoint]
 
     def __init__(self, config: BinanceConfig) -> None:
         super().__init__(config)
-        self._sign = signer(config.api_secret.get_secret_value())
+        self._sign = signer(config.api_secret, "Binance")
 
     @classmethod
     def check(cls, config: BinanceConfig) -> str | None:
         try:
-            signer(config.api_secret.get_secret_value())
+            signer(config.api_secret, "Binance")
         except ValueError as error:
             return str(error)
         return None
 
     async def server_time(self, api: Api) -> float | None:
-        return (await api.get(self.time_endpoint, ServerTime)).serverTime / 1000
+        return (await api.get(self.time_endpoint, ServerTime)).serverTime
 
-    def sign(self, endpoint: Endpoint, params: Params, timestamp_ms: int) -> SignedRequest:
+    async def brackets(self, api: Api) -> Mapping[str, Brackets]:
+        """The brackets of every symbol, as they are for this user."""
+        return {item.symbol: item for item in await api.get_rows(self.bracket_endpoint, Brackets)}
+
+    def sign(self, request: Request) -> SignedRequest:
         """Query with `signature` as its last parameter over everything before it, and the key's header."""
-        if not endpoint.signed:
-            return SignedRequest(query=urlencode(params))
-        query = urlencode(
-            (
-                *params,
-                ("recvWindow", str(int(self.config.recv_window * 1000))),
-                ("timestamp", str(timestamp_ms)),
-            )
-        )
+        if not request.endpoint.signed:
+            return SignedRequest(query=urlencode(request.params))
+        window = str(int(self.config.recv_window * 1000))
+        query = urlencode((*request.params, ("recvWindow", window), ("timestamp", str(request.timestamp_ms))))
         signature = quote(self._sign(query.encode()), safe="")
         return SignedRequest(
             query=f"{query}&signature={signature}",
             headers={"X-MBX-APIKEY": self.config.api_key.get_secret_value()},
         )
 
-    def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:  # noqa: ARG002
-        return binance_error(response, self.config.secrets())
-
     def rate_limit_used(self, response: Response) -> float | None:
-        text = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
-        return int(text) / WEIGHT_PER_MINUTE if text.isascii() and text.isdigit() else None
-
-
-# Code to (reason, what the desk should know). Everything else with a code is `exchange` with the venue's
-# words, redacted.
-_AUTH = {
-    -1002: "the key may not make this request",
-    -1022: "the signature is not valid: check the API secret",
-    -2014: "the API key has the wrong format",
-    -2015: "the key, this address or the key's permissions are refused (the venue does not say which)",
-    -2017: "the API key is locked",
-}
-_TEMPORARY = {
-    -1000: "the venue reports an unknown error",
-    -1001: "the venue is disconnected inside",
-    -1006: "the venue had an unexpected answer inside",
-    -1007: "the venue timed out inside",
-    -1008: "the venue is overloaded",
-    -1016: "the venue is shutting down",
-}
-
-
-def binance_error(response: Response, secrets: Iterable[str] = ()) -> VenueError | None:
-    """The failure an answer of Binance reports, or None.
-
-    Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code
-    """
-    if 200 <= response.status < 300:
-        return None
-    try:
-        body = msgspec.json.decode(response.body, type=_ErrorBody)
-    except msgspec.DecodeError:  # an HTML page of a firewall or a proxy in between
-        body = _ErrorBody(code=0)
-    status, code = response.status, body.code
-    prefix = f"HTTP {status}, code {code}: "
-    banned_until = _BANNED_UNTIL.search(body.msg)
-    if code == -1021:
-        return VenueError("clock", prefix + "the timestamp is outside the receive window")
-    if status == 418 or banned_until is not None:
-        until = int(banned_until[1]) / 1000 if banned_until else 0.0
-        until = max(until, retry_after(response) or 0.0)
-        return VenueError(
-            "banned",
-            prefix + "this address is banned for ignoring the request limit",
-            # Read by our clock, the venue's moment may have passed already; asking during a ban prolongs it.
-            blocked_until=until if until > response.received_at else response.received_at + _SHORTEST_BAN,
-        )
-    if status == 429 or code in (-1003, -1015):
-        return VenueError(
-            "rate_limited",
-            prefix + "the request limit of this address is used up",
-            blocked_until=retry_after(response) or response.received_at + _RATE_LIMIT_WINDOW,
-        )
-    if code in _AUTH:
-        return VenueError("auth", prefix + _AUTH[code])
-    if status == 403:
-        return VenueError(
-            "banned",
-            prefix + "the venue's firewall refused the request",
-            blocked_until=response.received_at + _FIREWALL_PAUSE,
-        )
-    if code in _TEMPORARY:
-        return VenueError("exchange", prefix + _TEMPORARY[code])
-    common = http_error(response)
-    if common is not None and common.reason != "exchange":
-        return common
-    words = redact(body.msg, secrets)
-    return VenueError("exchange", prefix + words if words else f"HTTP {status}")
+        used = response.header_number("X-MBX-USED-WEIGHT-1M")
+        return None if used is None else used / WEIGHT_PER_MINUTE

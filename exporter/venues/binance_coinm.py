@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from exporter.api import Api, together
-from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, Contract, MaintenanceTier, Position, Side
+from msgspec import Struct
+
+from exporter.answers import A_DAY, RARELY
+from exporter.api import Api
+from exporter.model import AccountSnapshot, Contract, Position
+from exporter.request import Endpoint
+from exporter.tasks import together
 from exporter.venues._binance import (
-    A_DAY,
-    RARELY,
+    LARGEST,
+    LAST_CHANGE,
+    OF_PARTS,
+    TRADING_RULE,
+    UNREAD_RULES,
+    WITH_FEES,
+    WITHDRAWAL,
     AccountAsset,
     BinanceVenue,
     Brackets,
+    ExchangeInformation,
     adl_ratio,
-    coin_pools,
+    joined,
     maintenance_tiers,
+    pool_of,
+    side_of,
 )
-from exporter.venues.base import Endpoint, FieldUse
-from exporter.wire import Number, Required, Wire, liquidation_price
+from exporter.venues.base import pools_by_coin, schema_error
+from exporter.wire import Number, Positive, Required, Wire
 
 ACCOUNT = Endpoint("/dapi/v1/account", weight=5)
 POSITION_RISK = Endpoint("/dapi/v1/positionRisk", weight=1)
@@ -33,129 +45,36 @@ TIME = Endpoint("/dapi/v1/time", weight=1, signed=False)
 _NEW_CONTRACTS_AFTER = 60.0
 # The venue renews the queue every 30 seconds.
 _ADL_MAX_AGE = 30.0
-
+# How the perpetual contract of a coin is named.
 _PERPETUAL = "USD_PERP"
-"""How the symbol of a coin's perpetual contract ends."""
 
-_A, _P = ACCOUNT.path, POSITION_RISK.path
-_OF_PARTS = "the sum of position and open-order margin is published as initial margin"
-_WITHDRAWAL = "says what may be moved out, not how safe the account is"
-_FROM_POSITION_RISK = "the position call has the same figure"
-_LAST_CHANGE = "time of the last change of the position, not of the figures"
-_LARGEST = "largest position the leverage allows"
 _NOTIONAL = "documented with wrong values; notional is contracts × contract size for every symbol alike"
-_RATE = ("risk_account_maintenance_margin", "risk_account_maintenance_margin_rate")
-_CROSS = ("risk_account_margin_equity", "risk_account_maintenance_margin_rate")
-_TIERS = ("risk_position_maintenance_margin", "risk_account_stress_maintenance_margin_rate")
-_QUEUE = ("risk_position_adl_ratio",)
-_TRADING_RULE = "rule for orders or trading, not part of the account"
-FIELDS = (
-    FieldUse(_A, "assets[].walletBalance", ("risk_account_wallet_balance",)),
-    FieldUse(_A, "assets[].unrealizedProfit", ("risk_account_unrealized_pnl",)),
-    FieldUse(_A, "assets[].marginBalance", ("risk_account_equity", "risk_account_equity_usd")),
-    FieldUse(_A, "assets[].maintMargin", _RATE),
-    FieldUse(_A, "assets[].initialMargin", ("risk_account_initial_margin",)),
-    FieldUse(_A, "assets[].positionInitialMargin", reason=_OF_PARTS),
-    FieldUse(_A, "assets[].openOrderInitialMargin", reason=_OF_PARTS),
-    FieldUse(_A, "assets[].maxWithdrawAmount", reason=_WITHDRAWAL),
-    FieldUse(_A, "assets[].crossWalletBalance", _CROSS),
-    FieldUse(_A, "assets[].crossUnPnl", _CROSS),
-    FieldUse(_A, "assets[].availableBalance", ("risk_account_available_balance",)),
-    FieldUse(_A, "assets[].updateTime", reason="time of the last transfer or trade, not of the figures"),
-    FieldUse(_A, "positions[].positionAmt", ("risk_position_quantity",)),
-    FieldUse(_A, "positions[].initialMargin", ("risk_position_initial_margin",)),
-    FieldUse(
-        _A,
-        "positions[].maintMargin",
-        ("risk_position_maintenance_margin", "risk_position_maintenance_margin_rate", *_RATE),
-    ),
-    FieldUse(_A, "positions[].unrealizedProfit", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].positionInitialMargin", reason=_OF_PARTS),
-    FieldUse(_A, "positions[].openOrderInitialMargin", reason=_OF_PARTS),
-    FieldUse(_A, "positions[].leverage", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].entryPrice", reason=_FROM_POSITION_RISK),
-    FieldUse(
-        _A, "positions[].breakEvenPrice", reason="entry price with fees; liquidation does not depend on it"
-    ),
-    FieldUse(_A, "positions[].maxQty", reason=_LARGEST),
-    FieldUse(_A, "positions[].notionalValue", reason=_NOTIONAL),
-    FieldUse(_A, "positions[].isolatedWallet", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].updateTime", reason=_LAST_CHANGE),
-    FieldUse(_A, "feeTier", reason="what trading costs, not how safe the account is"),
-    FieldUse(_A, "updateTime", reason="always 0"),
-    FieldUse(_P, "positionAmt", ("risk_position_quantity", "risk_position_notional_usd")),
-    FieldUse(_P, "entryPrice", ("risk_position_entry_price",)),
-    FieldUse(_P, "breakEvenPrice", reason="entry price with fees; liquidation does not depend on it"),
-    FieldUse(_P, "markPrice", ("risk_position_mark_price", "risk_position_liquidation_distance_ratio")),
-    FieldUse(_P, "unRealizedProfit", ("risk_position_unrealized_pnl",)),
-    FieldUse(
-        _P,
-        "liquidationPrice",
-        ("risk_position_liquidation_price", "risk_position_liquidation_distance_ratio"),
-    ),
-    FieldUse(_P, "leverage", ("risk_position_leverage_ratio",)),
-    FieldUse(_P, "maxQty", reason=_LARGEST),
-    FieldUse(_P, "isolatedMargin", ("risk_position_margin",)),
-    FieldUse(_P, "isolatedWallet", ("risk_position_margin", "risk_position_maintenance_margin_rate")),
-    FieldUse(_P, "notionalValue", reason=_NOTIONAL),
-    FieldUse(_P, "updateTime", reason=_LAST_CHANGE),
-    FieldUse(LEVERAGE_BRACKET.path, "notionalCoef", _TIERS),
-    FieldUse(LEVERAGE_BRACKET.path, "brackets[].bracket", reason="number of the bracket"),
-    FieldUse(LEVERAGE_BRACKET.path, "brackets[].initialLeverage", reason=_LARGEST),
-    FieldUse(LEVERAGE_BRACKET.path, "brackets[].qtyCap", _TIERS),
-    FieldUse(LEVERAGE_BRACKET.path, "brackets[].qtylFloor", _TIERS),
-    FieldUse(LEVERAGE_BRACKET.path, "brackets[].maintMarginRatio", _TIERS),
-    FieldUse(LEVERAGE_BRACKET.path, "brackets[].cum", _TIERS),
-    FieldUse(ADL_QUANTILE.path, "adlQuantile.LONG", _QUEUE),
-    FieldUse(ADL_QUANTILE.path, "adlQuantile.SHORT", _QUEUE),
-    FieldUse(ADL_QUANTILE.path, "adlQuantile.BOTH", _QUEUE),
-    FieldUse(ADL_QUANTILE.path, "adlQuantile.HEDGE", reason="a sign without a value"),
-    FieldUse(
-        PREMIUM_INDEX.path, "indexPrice", ("risk_account_equity_usd", "risk_account_gross_notional_usd")
-    ),
-    FieldUse(PREMIUM_INDEX.path, "markPrice", reason="the position call has the mark price it was valued at"),
-    FieldUse(PREMIUM_INDEX.path, "estimatedSettlePrice", reason="only matters in the hour before settlement"),
-    FieldUse(PREMIUM_INDEX.path, "lastFundingRate", reason="a cost of the next hours, not a risk now"),
-    FieldUse(PREMIUM_INDEX.path, "interestRate", reason="part of the funding rate"),
-    FieldUse(PREMIUM_INDEX.path, "nextFundingTime", reason="time of the next funding"),
-    FieldUse(PREMIUM_INDEX.path, "time", reason="time of the prices, which are asked anew in every interval"),
-    FieldUse(
-        EXCHANGE_INFO.path,
-        "symbols[].contractSize",
-        ("risk_position_notional_usd", "risk_account_gross_notional_usd", "risk_account_leverage_ratio"),
-    ),
-    *(
-        FieldUse(EXCHANGE_INFO.path, field, reason=_TRADING_RULE)
-        for field in (
-            "rateLimits[].intervalNum",
-            "rateLimits[].limit",
-            "serverTime",
-            "symbols[].deliveryDate",
-            "symbols[].onboardDate",
-            "symbols[].liquidationFee",
-            "symbols[].marketTakeBound",
-            "symbols[].triggerProtect",
-            "symbols[].pricePrecision",
-            "symbols[].quantityPrecision",
-            "symbols[].baseAssetPrecision",
-            "symbols[].quotePrecision",
-            "symbols[].equalQtyPrecision",
-            "symbols[].filters[].maxPrice",
-            "symbols[].filters[].minPrice",
-            "symbols[].filters[].tickSize",
-            "symbols[].filters[].maxQty",
-            "symbols[].filters[].minQty",
-            "symbols[].filters[].stepSize",
-            "symbols[].filters[].limit",
-            "symbols[].filters[].multiplierUp",
-            "symbols[].filters[].multiplierDown",
-            "symbols[].filters[].multiplierDecimal",
-        )
-    ),
-    FieldUse(EXCHANGE_INFO.path, "symbols[].maintMarginPercent", reason="documented as not in use"),
-    FieldUse(EXCHANGE_INFO.path, "symbols[].requiredMarginPercent", reason="documented as not in use"),
-    FieldUse(TIME.path, "serverTime", reason="sets the clock of signed requests, not part of the account"),
-)
+UNREAD = {
+    ACCOUNT: {
+        OF_PARTS: "positionInitialMargin openOrderInitialMargin",
+        WITHDRAWAL: "maxWithdrawAmount",
+        WITH_FEES: "breakEvenPrice",
+        LARGEST: "maxQty",
+        _NOTIONAL: "notionalValue",
+        LAST_CHANGE: "updateTime",
+        "what trading costs, not how safe the account is": "feeTier",
+    },
+    POSITION_RISK: {
+        WITH_FEES: "breakEvenPrice",
+        LARGEST: "maxQty",
+        _NOTIONAL: "notionalValue",
+        LAST_CHANGE: "updateTime",
+    },
+    LEVERAGE_BRACKET: {LARGEST: "bracket initialLeverage"},
+    ADL_QUANTILE: {"a sign without a value": "HEDGE"},
+    EXCHANGE_INFO: {**UNREAD_RULES, TRADING_RULE: f"{UNREAD_RULES[TRADING_RULE]} equalQtyPrecision"},
+    PREMIUM_INDEX: {
+        "the position call has the mark price it was valued at": "markPrice",
+        "only matters in the hour before settlement": "estimatedSettlePrice",
+        "a cost of the next hours, not a risk now": "lastFundingRate interestRate nextFundingTime",
+        "time of the prices, which are asked anew in every interval": "time",
+    },
+}
 
 
 class AccountPosition(Wire):
@@ -168,12 +87,18 @@ class AccountPosition(Wire):
     positionSide: str
     positionAmt: Number = None  # signed, contracts
     initialMargin: Number = None
-    maintMargin: Number = None
+    # 0 says that the row was not valued yet: there is no contract without maintenance margin.
+    maintMargin: Positive = None
     unrealizedProfit: Number = None
-    leverage: Number = None
+    leverage: Positive = None
     isolated: bool | str | None = None
     isolatedWallet: Number = None
-    entryPrice: Number = None
+    entryPrice: Positive = None
+
+    @property
+    def quantity(self) -> float:
+        """Signed; 0 of a closed position."""
+        return self.positionAmt or 0.0
 
 
 class Account(Wire):
@@ -189,14 +114,36 @@ class PositionRow(Wire):
     symbol: str
     positionSide: str
     positionAmt: Required  # signed, contracts
-    entryPrice: Number
-    markPrice: Number
+    entryPrice: Positive
+    markPrice: Positive
     unRealizedProfit: Number  # spelled with a capital R here, and without in the account call
     liquidationPrice: Number
     marginType: str = ""  # cross or isolated
-    leverage: Number = None
+    leverage: Positive = None
     isolatedMargin: Number = None
     isolatedWallet: Number = None
+
+    @property
+    def quantity(self) -> float:
+        """Signed; 0 of a closed position."""
+        return self.positionAmt
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the position has margin of its own."""
+        mode = self.marginType.lower()
+        if mode in ("isolated", "cross", "crossed"):
+            return mode == "isolated"
+        return bool(self.isolatedWallet) or bool(self.isolatedMargin)
+
+    @property
+    def margin(self) -> float | None:
+        """Collateral without unrealized PnL. Older rows have only the sum of both; 0 is a placeholder."""
+        if self.isolatedWallet:
+            return self.isolatedWallet
+        if not self.isolatedMargin or self.unRealizedProfit is None:
+            return None
+        return self.isolatedMargin - self.unRealizedProfit
 
 
 class Quantile(Wire):
@@ -206,27 +153,20 @@ class Quantile(Wire):
     SHORT: Number = None
     BOTH: Number = None
 
+    def of(self, position_side: str) -> float | None:
+        """From 0 (last) to 1 (first)."""
+        places = {"LONG": self.LONG, "SHORT": self.SHORT, "BOTH": self.BOTH}
+        return adl_ratio(places.get(position_side))
+
 
 class SymbolQuantile(Wire):
     symbol: str
     adlQuantile: Quantile
 
 
-class Symbol(Wire):
-    symbol: str
-    baseAsset: str
-    quoteAsset: str
-    marginAsset: str
-    contractSize: Number = None  # value of a contract in the quote coin
-
-
-class ExchangeInformation(Wire):
-    symbols: list[Symbol]
-
-
 class PremiumIndex(Wire):
     symbol: str
-    indexPrice: Number = None
+    indexPrice: Positive = None
 
 
 class BinanceCoinm(BinanceVenue):
@@ -239,72 +179,38 @@ class BinanceCoinm(BinanceVenue):
         "Account-Information"
     )
     base_url = "https://dapi.binance.com"
-    simulator = "exporter.simulator.binance_coinm:BinanceCoinmSimulator"
-    endpoints = (
-        ACCOUNT,
-        POSITION_RISK,
-        LEVERAGE_BRACKET,
-        ADL_QUANTILE,
-        EXCHANGE_INFO,
-        PREMIUM_INDEX,
-        TIME,
-    )
-    fields = FIELDS
+    endpoints = (ACCOUNT, POSITION_RISK, LEVERAGE_BRACKET, ADL_QUANTILE, EXCHANGE_INFO, PREMIUM_INDEX, TIME)
+    unread = UNREAD
     time_endpoint = TIME
+    bracket_endpoint = LEVERAGE_BRACKET
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        account, rows = await together(
-            api.get(ACCOUNT, Account),
-            api.get_rows(POSITION_RISK, PositionRow),
-        )
-        held = {row.symbol for row in rows if row.positionAmt}
-        held |= {item.symbol for item in account.positions if item.positionAmt}
-        indices = api.venue_cached("indices", api.interval, lambda: _indices(api))
+        account, rows = await together(api.get(ACCOUNT, Account), api.get_rows(POSITION_RISK, PositionRow))
+        held = {row.symbol for row in rows if row.quantity}
+        held |= {item.symbol for item in account.positions if item.quantity}
+        indices = api.optional(api.venue_cached(_indices, api.interval), {})
         if not held:
-            return parse(account, rows, indices=await api.optional(indices) or {})
+            return parse(account, rows, Known(indices=await indices))
         contracts, brackets, quantiles, prices = await together(
-            api.optional(_contracts(api, held)),
-            api.optional(api.account_cached("brackets", RARELY, lambda: _brackets(api), grace=A_DAY)),
-            api.optional(api.account_cached("quantiles", _ADL_MAX_AGE, lambda: _quantiles(api))),
-            api.optional(indices),
+            api.optional(_contracts(api, held), {}),
+            api.optional(api.account_cached(self.brackets, RARELY, grace=A_DAY), {}),
+            api.optional(api.account_cached(_quantiles, _ADL_MAX_AGE), {}),
+            indices,
         )
-        return parse(
-            account,
-            rows,
-            contracts=contracts or {},
-            brackets=brackets or {},
-            quantiles=quantiles or {},
-            indices=prices or {},
-        )
+        known = Known(contracts=contracts, brackets=brackets, quantiles=quantiles, indices=prices)
+        return parse(account, rows, known)
 
 
 async def _contracts(api: Api, symbols: Iterable[str]) -> Mapping[str, Contract]:
     """The venue's contracts; asked anew where the kept answer does not know one of `symbols`."""
-    known = await api.venue_cached("contracts", RARELY, lambda: _all_contracts(api), grace=A_DAY)
+    known = await api.venue_cached(_all_contracts, RARELY, grace=A_DAY)
     if all(symbol in known for symbol in symbols):
         return known
-    newer = await api.optional(
-        api.venue_cached("contracts", _NEW_CONTRACTS_AFTER, lambda: _all_contracts(api))
-    )
-    return known if newer is None else newer
+    return await api.optional(api.venue_cached(_all_contracts, _NEW_CONTRACTS_AFTER), known)
 
 
 async def _all_contracts(api: Api) -> Mapping[str, Contract]:
-    information = await api.get(EXCHANGE_INFO, ExchangeInformation)
-    return {
-        item.symbol: Contract(
-            "inverse",
-            item.contractSize,
-            item.baseAsset,
-            item.quoteAsset,
-            item.marginAsset,
-        )
-        for item in information.symbols
-    }
-
-
-async def _brackets(api: Api) -> Mapping[str, Brackets]:
-    return {item.symbol: item for item in await api.get_rows(LEVERAGE_BRACKET, Brackets)}
+    return (await api.get(EXCHANGE_INFO, ExchangeInformation)).contracts("inverse")
 
 
 async def _quantiles(api: Api) -> Mapping[str, Quantile]:
@@ -320,15 +226,16 @@ async def _indices(api: Api) -> Mapping[str, float]:
     }
 
 
-def parse(
-    account: Account,
-    rows: Iterable[PositionRow],
-    *,
-    contracts: Mapping[str, Contract] = {},
-    brackets: Mapping[str, Brackets] = {},
-    quantiles: Mapping[str, Quantile] = {},
-    indices: Mapping[str, float] = {},
-) -> AccountSnapshot:
+class Known(Struct, frozen=True, kw_only=True):
+    """What besides the account's own answers says something about its positions, by symbol or coin."""
+
+    contracts: Mapping[str, Contract] = {}
+    brackets: Mapping[str, Brackets] = {}
+    quantiles: Mapping[str, Quantile] = {}
+    indices: Mapping[str, float] = {}
+
+
+def parse(account: Account, rows: Iterable[PositionRow], known: Known) -> AccountSnapshot:
     """The account from its messages.
 
     Raises:
@@ -336,34 +243,21 @@ def parse(
     """
     rows = tuple(rows)
     of_account = {(item.symbol, item.positionSide): item for item in account.positions}
-    positions = {
-        (row.symbol, row.positionSide): _position(
+    listed = {(row.symbol, row.positionSide) for row in rows if row.quantity}
+    positions = tuple(
+        _position(
             row,
             of_account.get((row.symbol, row.positionSide)),
-            contracts.get(row.symbol) or _unlisted_contract(row.symbol, POSITION_RISK),
-            brackets.get(row.symbol),
-            quantiles.get(row.symbol),
+            known,
+            POSITION_RISK if (row.symbol, row.positionSide) in listed else ACCOUNT,
         )
-        for row in rows
-        if row.positionAmt != 0.0
-    }
-    # The two calls are answered at different moments: a position that only the account call shows was
-    # opened in between. It is published with what is known of it rather than not at all.
-    for key, item in of_account.items():
-        if item.positionAmt and key not in positions:
-            positions[key] = _bare_position(
-                item,
-                item.positionAmt,
-                contracts.get(item.symbol) or _unlisted_contract(item.symbol, ACCOUNT),
-                brackets.get(item.symbol),
-                quantiles.get(item.symbol),
-            )
-    found = tuple(positions.values())
+        for row in joined(rows, account.positions, _bare_row)
+    )
     return AccountSnapshot(
-        pools=coin_pools(account.assets, found, home="BTC"),
-        positions=found,
+        pools=pools_by_coin(account.assets, positions, pool_of, home="BTC"),
+        positions=positions,
         modes=_modes({side for _, side in of_account} | {row.positionSide for row in rows}),
-        prices=indices,
+        prices=known.indices,
     )
 
 
@@ -377,115 +271,54 @@ def _modes(sides: set[str]) -> Mapping[str, str]:
     return {"position_mode": "hedge" if sides & {"LONG", "SHORT"} else "one_way"}
 
 
-def _position(
-    row: PositionRow,
-    item: AccountPosition | None,
-    contract: Contract,
-    brackets: Brackets | None,
-    quantile: Quantile | None,
-) -> Position:
+def _position(row: PositionRow, item: AccountPosition | None, known: Known, source: Endpoint) -> Position:
     # A row of another size was answered before or after a trade: its margins are not this position's.
     if item is not None and item.positionAmt is not None and item.positionAmt != row.positionAmt:
         item = None
-    mark = _positive(row.markPrice)
-    # 0 for a position is a placeholder: there is no contract without maintenance margin.
-    maintenance_margin = _positive(item.maintMargin) if item is not None else None
-    isolated = _is_isolated(row)
+    maintenance_margin = item.maintMargin if item is not None else None
+    contract = known.contracts.get(row.symbol) or _unlisted_contract(row.symbol, source)
+    # Brackets are in the base coin, as is the notional of an inverse contract: contracts × size / mark.
+    notional = None
+    if row.markPrice is not None and contract.size is not None:
+        notional = abs(row.quantity) * contract.size / row.markPrice
+    quantile = known.quantiles.get(row.symbol)
     return Position(
         symbol=row.symbol,
-        side=_side(row.positionAmt),
-        margin_mode="isolated" if isolated else "cross",
-        quantity=abs(row.positionAmt),
+        side=side_of(row.quantity),
+        margin_mode="isolated" if row.isolated else "cross",
+        quantity=abs(row.quantity),
         contract=contract,
-        entry_price=_positive(row.entryPrice),
-        mark_price=mark,
-        liquidation_price=liquidation_price(row.liquidationPrice, mark or _positive(row.entryPrice)),
+        entry_price=row.entryPrice,
+        mark_price=row.markPrice,
+        liquidation_price=row.liquidationPrice,
         unrealized_pnl=row.unRealizedProfit,
-        leverage=_positive(row.leverage),
+        leverage=row.leverage,
         initial_margin=item.initialMargin if item is not None and maintenance_margin is not None else None,
         maintenance_margin=maintenance_margin,
-        margin=_isolated_margin(row) if isolated else None,
-        adl_ratio=_adl_ratio(quantile, row.positionSide),
-        maintenance_tiers=_tiers(brackets, contract, row.positionAmt, mark, maintenance_margin),
+        margin=row.margin if row.isolated else None,
+        adl_ratio=quantile.of(row.positionSide) if quantile is not None else None,
+        maintenance_tiers=maintenance_tiers(known.brackets.get(row.symbol), notional, maintenance_margin),
     )
 
 
-def _bare_position(
-    item: AccountPosition,
-    quantity: float,
-    contract: Contract,
-    brackets: Brackets | None,
-    quantile: Quantile | None,
-) -> Position:
-    # A maintenance margin of 0 says that the row was not valued yet: its amounts are placeholders.
-    maintenance_margin = _positive(item.maintMargin)
-    valued = maintenance_margin is not None
+def _bare_row(item: AccountPosition) -> PositionRow:
+    """The row of a position that only the account call shows."""
     isolated = item.isolated in (True, "true") or bool(item.isolatedWallet)
-    return Position(
+    return PositionRow(
         symbol=item.symbol,
-        side=_side(quantity),
-        margin_mode="isolated" if isolated else "cross",
-        quantity=abs(quantity),
-        contract=contract,
-        entry_price=_positive(item.entryPrice),
-        unrealized_pnl=item.unrealizedProfit if valued else None,
-        leverage=_positive(item.leverage),
-        initial_margin=item.initialMargin if valued else None,
-        maintenance_margin=maintenance_margin,
-        margin=(item.isolatedWallet or None) if isolated else None,
-        adl_ratio=_adl_ratio(quantile, item.positionSide),
-        maintenance_tiers=_tiers(brackets, contract, quantity, None, maintenance_margin),
+        positionSide=item.positionSide,
+        positionAmt=item.quantity,
+        entryPrice=item.entryPrice,
+        markPrice=None,
+        unRealizedProfit=item.unrealizedProfit if item.maintMargin is not None else None,
+        liquidationPrice=None,
+        marginType="isolated" if isolated else "cross",
+        leverage=item.leverage,
+        isolatedWallet=item.isolatedWallet,
     )
 
 
-def _positive(value: float | None) -> float | None:
-    return value if value is not None and value > 0.0 else None
-
-
-def _side(quantity: float) -> Side:
-    """Long or short from the sign; in hedge mode the SHORT row is negative too."""
-    return "long" if quantity > 0.0 else "short"
-
-
-def _is_isolated(row: PositionRow) -> bool:
-    match row.marginType.lower():
-        case "isolated":
-            return True
-        case "cross" | "crossed":
-            return False
-        case _:
-            return bool(row.isolatedWallet) or bool(row.isolatedMargin)
-
-
-def _isolated_margin(row: PositionRow) -> float | None:
-    """Collateral without unrealized PnL. Older rows have only the sum of both; 0 is a placeholder."""
-    if row.isolatedWallet:
-        return row.isolatedWallet
-    if not row.isolatedMargin or row.unRealizedProfit is None:
-        return None
-    return row.isolatedMargin - row.unRealizedProfit
-
-
-def _adl_ratio(quantile: Quantile | None, position_side: str) -> float | None:
-    if quantile is None or position_side not in ("LONG", "SHORT", "BOTH"):
-        return None
-    value: float | None = getattr(quantile, position_side)
-    return adl_ratio(value)
-
-
-def _tiers(
-    brackets: Brackets | None,
-    contract: Contract,
-    quantity: float,
-    mark: float | None,
-    maintenance_margin: float | None,
-) -> tuple[MaintenanceTier, ...]:
-    """Brackets are in the base coin, as is the notional of an inverse contract: contracts × size / mark."""
-    notional = None if mark is None or contract.size is None else abs(quantity) * contract.size / mark
-    return maintenance_tiers(brackets, notional, maintenance_margin)
-
-
-def _unlisted_contract(symbol: str, endpoint: Endpoint) -> Contract:
+def _unlisted_contract(symbol: str, source: Endpoint) -> Contract:
     """For a symbol that the exchange information does not list, or while there is none.
 
     The coins are in the symbol (``BTCUSD_PERP``, ``BTCUSD_270625``); the size is not, and 100 or 10 USD
@@ -493,9 +326,8 @@ def _unlisted_contract(symbol: str, endpoint: Endpoint) -> Contract:
     """
     base, separator, _ = symbol.partition("USD_")
     if not base or not separator:
-        raise VenueError(
-            "schema",
-            f"{BinanceCoinm.name} {endpoint.method} {endpoint.path}: `symbol` of a position is not listed "
-            "and does not have the form of a contract margined in a coin",
+        raise schema_error(
+            source,
+            "`symbol` of a position is not listed and is not named like a contract margined in a coin",
         )
     return Contract("inverse", None, base, "USD", base)

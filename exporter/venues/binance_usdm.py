@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from exporter.api import Api, together
-from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, Asset, Contract, MaintenanceTier, MarginPool, Position, Side
+from msgspec import Struct
+
+from exporter.answers import A_DAY, RARELY
+from exporter.api import Api
+from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
+from exporter.request import Endpoint
+from exporter.tasks import together
 from exporter.venues._binance import (
-    A_DAY,
-    RARELY,
+    LARGEST,
+    LAST_CHANGE,
+    OF_PARTS,
+    UNREAD_RULES,
+    WITH_FEES,
+    WITHDRAWAL,
     AccountAsset,
     BinanceVenue,
     Brackets,
+    ExchangeInformation,
     adl_ratio,
-    coin_pools,
+    joined,
     maintenance_tiers,
-    required_margin,
+    pool_of,
+    side_of,
 )
-from exporter.venues.base import Endpoint, FieldUse
-from exporter.wire import Number, Required, Wire, liquidation_price
+from exporter.venues.base import pools_by_coin, schema_error, told
+from exporter.wire import Number, Positive, Required, Wire
 
 ACCOUNT = Endpoint("/fapi/v3/account", weight=5)
 POSITION_RISK = Endpoint("/fapi/v3/positionRisk", weight=5)
@@ -30,91 +40,45 @@ EXCHANGE_INFO = Endpoint("/fapi/v1/exchangeInfo", weight=1, signed=False)
 ASSET_INDEX = Endpoint("/fapi/v1/assetIndex", weight=10, signed=False)
 TIME = Endpoint("/fapi/v1/time", weight=1, signed=False)
 
+_ORDERS = "value of open orders, not of a position"
 # A person may change the leverage at any time, but only this gauge depends on it.
 _SYMBOL_CONFIG_MAX_AGE = 60.0
 
-
-_A, _P = ACCOUNT.path, POSITION_RISK.path
-_OF_PARTS = "the sum of position and open-order margin is published as initial margin"
-_WITHDRAWAL = "says what may be moved out, not how safe the account is"
-_FROM_POSITION_RISK = "the position call has the same figure"
-_ORDERS = "value of open orders, not of a position"
-FIELDS = (
-    FieldUse(_A, "totalInitialMargin", ("risk_account_initial_margin",)),
-    FieldUse(
-        _A, "totalMaintMargin", ("risk_account_maintenance_margin", "risk_account_maintenance_margin_rate")
-    ),
-    FieldUse(_A, "totalWalletBalance", ("risk_account_wallet_balance",)),
-    FieldUse(_A, "totalUnrealizedProfit", ("risk_account_unrealized_pnl",)),
-    FieldUse(_A, "totalMarginBalance", ("risk_account_equity", "risk_account_equity_usd")),
-    FieldUse(_A, "totalPositionInitialMargin", reason=_OF_PARTS),
-    FieldUse(_A, "totalOpenOrderInitialMargin", reason=_OF_PARTS),
-    FieldUse(
-        _A, "totalCrossWalletBalance", ("risk_account_margin_equity", "risk_account_maintenance_margin_rate")
-    ),
-    FieldUse(_A, "totalCrossUnPnl", ("risk_account_margin_equity", "risk_account_maintenance_margin_rate")),
-    FieldUse(_A, "availableBalance", ("risk_account_available_balance",)),
-    FieldUse(_A, "maxWithdrawAmount", reason=_WITHDRAWAL),
-    FieldUse(_A, "assets[].walletBalance", ("risk_account_wallet_balance", "risk_asset_wallet_balance")),
-    FieldUse(_A, "assets[].unrealizedProfit", ("risk_account_unrealized_pnl",)),
-    FieldUse(_A, "assets[].marginBalance", ("risk_account_equity", "risk_asset_equity")),
-    FieldUse(
-        _A,
-        "assets[].maintMargin",
-        ("risk_account_maintenance_margin", "risk_account_maintenance_margin_rate"),
-    ),
-    FieldUse(_A, "assets[].initialMargin", ("risk_account_initial_margin",)),
-    FieldUse(_A, "assets[].positionInitialMargin", reason=_OF_PARTS),
-    FieldUse(_A, "assets[].openOrderInitialMargin", reason=_OF_PARTS),
-    FieldUse(
-        _A,
-        "assets[].crossWalletBalance",
-        ("risk_account_margin_equity", "risk_account_maintenance_margin_rate"),
-    ),
-    FieldUse(
-        _A, "assets[].crossUnPnl", ("risk_account_margin_equity", "risk_account_maintenance_margin_rate")
-    ),
-    FieldUse(_A, "assets[].availableBalance", ("risk_account_available_balance",)),
-    FieldUse(_A, "assets[].maxWithdrawAmount", reason=_WITHDRAWAL),
-    FieldUse(_A, "assets[].updateTime", reason="time of the last transfer or trade, not of the figures"),
-    FieldUse(_A, "positions[].positionAmt", ("risk_position_quantity",)),
-    FieldUse(_A, "positions[].unrealizedProfit", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].isolatedMargin", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].notional", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].isolatedWallet", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].initialMargin", reason=_FROM_POSITION_RISK),
-    FieldUse(_A, "positions[].maintMargin", reason=_FROM_POSITION_RISK),
-    FieldUse(
-        _A, "positions[].updateTime", reason="time of the last change of the position, not of the figures"
-    ),
-    FieldUse(_P, "positionAmt", ("risk_position_quantity",)),
-    FieldUse(_P, "entryPrice", ("risk_position_entry_price",)),
-    FieldUse(_P, "breakEvenPrice", reason="entry price with fees; liquidation does not depend on it"),
-    FieldUse(_P, "markPrice", ("risk_position_mark_price", "risk_position_notional_usd")),
-    FieldUse(_P, "unRealizedProfit", ("risk_position_unrealized_pnl",)),
-    FieldUse(
-        _P,
-        "liquidationPrice",
-        ("risk_position_liquidation_price", "risk_position_liquidation_distance_ratio"),
-    ),
-    FieldUse(_P, "isolatedMargin", reason="isolated wallet + unrealized PnL; both are published"),
-    FieldUse(_P, "notional", reason="quantity × mark price; computed from them for every venue alike"),
-    FieldUse(_P, "isolatedWallet", ("risk_position_margin", "risk_position_maintenance_margin_rate")),
-    FieldUse(_P, "initialMargin", ("risk_position_initial_margin",)),
-    FieldUse(
-        _P, "maintMargin", ("risk_position_maintenance_margin", "risk_position_maintenance_margin_rate")
-    ),
-    FieldUse(_P, "positionInitialMargin", reason=_OF_PARTS),
-    FieldUse(_P, "openOrderInitialMargin", reason=_OF_PARTS),
-    FieldUse(_P, "adl", ("risk_position_adl_ratio",)),
-    FieldUse(_P, "bidNotional", reason=_ORDERS),
-    FieldUse(_P, "askNotional", reason=_ORDERS),
-    FieldUse(_P, "updateTime", reason="time of the last change of the position, not of the figures"),
-    FieldUse(SYMBOL_CONFIG.path, "leverage", ("risk_position_leverage_ratio",)),
-    FieldUse(SYMBOL_CONFIG.path, "maxNotionalValue", reason="largest position the leverage allows"),
-    FieldUse(ASSET_INDEX.path, "index", ("risk_asset_price_usd", "risk_account_equity_usd")),
-    FieldUse(ASSET_INDEX.path, "bidRate", ("risk_account_liquidation_shock_ratio",)),
-)
+UNREAD = {
+    ACCOUNT: {
+        OF_PARTS: "totalPositionInitialMargin totalOpenOrderInitialMargin positionInitialMargin "
+        "openOrderInitialMargin",
+        WITHDRAWAL: "maxWithdrawAmount",
+        LAST_CHANGE: "updateTime",
+        LARGEST: "maxNotional",
+        "of older versions of the call; the symbol's configuration has it": "leverage",
+        _ORDERS: "bidNotional askNotional",
+    },
+    POSITION_RISK: {
+        WITH_FEES: "breakEvenPrice",
+        OF_PARTS: "positionInitialMargin openOrderInitialMargin",
+        _ORDERS: "bidNotional askNotional",
+        LAST_CHANGE: "updateTime",
+    },
+    ACCOUNT_CONFIG: {
+        "what trading costs, not how safe the account is": "feeTier",
+        LAST_CHANGE: "updateTime",
+        "a group of accounts, not a figure": "tradeGroupId",
+    },
+    SYMBOL_CONFIG: {LARGEST: "maxNotionalValue"},
+    LEVERAGE_BRACKET: {LARGEST: "bracket initialLeverage"},
+    EXCHANGE_INFO: {
+        **UNREAD_RULES,
+        "a rule for exchanging one collateral into another": "autoAssetExchange settlePlan",
+    },
+    ASSET_INDEX: {
+        "already in the bid rate": "bidBuffer",
+        "collateral counts at the bid rate": "askBuffer askRate",
+        "for exchanging one collateral into another": "autoExchangeAskBuffer autoExchangeAskRate "
+        "autoExchangeBidBuffer autoExchangeBidRate",
+        "time of the prices, which are asked anew in every interval": "time",
+    },
+}
 
 
 class AccountPosition(Wire):
@@ -123,13 +87,18 @@ class AccountPosition(Wire):
     symbol: str
     positionSide: str
     positionAmt: Required  # signed, base units
-    entryPrice: Number = None  # of older versions of the call only
+    entryPrice: Positive = None  # of older versions of the call only
     unrealizedProfit: Number = None
     notional: Number = None  # signed
     isolatedMargin: Number = None
     isolatedWallet: Number = None
     initialMargin: Number = None
     maintMargin: Number = None
+
+    @property
+    def quantity(self) -> float:
+        """Signed; 0 of a closed position."""
+        return self.positionAmt
 
 
 class Account(Wire):
@@ -151,8 +120,8 @@ class PositionRow(Wire):
     symbol: str
     positionSide: str
     positionAmt: Required  # signed, base units
-    entryPrice: Number
-    markPrice: Number
+    entryPrice: Positive
+    markPrice: Positive
     unRealizedProfit: Number  # spelled with a capital R here, and without in the account call
     liquidationPrice: Number
     marginAsset: str
@@ -160,8 +129,19 @@ class PositionRow(Wire):
     isolatedWallet: Number = None
     notional: Number = None  # signed
     initialMargin: Number = None
-    maintMargin: Number = None
+    # 0 for a position is a placeholder: there is no contract without maintenance margin.
+    maintMargin: Positive = None
     adl: Number = None
+
+    @property
+    def quantity(self) -> float:
+        """Signed; 0 of a closed position."""
+        return self.positionAmt
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the position has margin of its own; no field says so."""
+        return bool(self.isolatedWallet) or bool(self.isolatedMargin)
 
 
 class AccountConfiguration(Wire):
@@ -175,21 +155,19 @@ class SymbolConfiguration(Wire):
     leverage: Number = None
 
 
-class Symbol(Wire):
-    symbol: str
-    baseAsset: str
-    quoteAsset: str
-    marginAsset: str
-
-
-class ExchangeInformation(Wire):
-    symbols: list[Symbol]
-
-
 class AssetIndex(Wire):
     symbol: str  # the coin followed by USD
-    index: Number = None
+    index: Positive = None
     bidRate: Number = None  # what a unit counts as collateral, after the haircut
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What besides the account's own answers says something about its positions, by symbol or coin."""
+
+    symbols: Mapping[str, SymbolConfiguration]
+    contracts: Mapping[str, Contract]
+    brackets: Mapping[str, Brackets]
+    indices: Mapping[str, AssetIndex]
 
 
 class BinanceUsdm(BinanceVenue):
@@ -202,7 +180,6 @@ class BinanceUsdm(BinanceVenue):
         "Account-Information-V3"
     )
     base_url = "https://fapi.binance.com"
-    simulator = "exporter.simulator.binance_usdm:BinanceUsdmSimulator"
     endpoints = (
         ACCOUNT,
         POSITION_RISK,
@@ -213,8 +190,9 @@ class BinanceUsdm(BinanceVenue):
         ASSET_INDEX,
         TIME,
     )
-    fields = FIELDS
+    unread = UNREAD
     time_endpoint = TIME
+    bracket_endpoint = LEVERAGE_BRACKET
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         account, rows, configuration = await together(
@@ -223,31 +201,25 @@ class BinanceUsdm(BinanceVenue):
             api.get(ACCOUNT_CONFIG, AccountConfiguration),
         )
         symbols, contracts, brackets, indices = await together(
-            api.optional(self._symbol_configuration(api, rows)),
-            api.optional(api.venue_cached("contracts", RARELY, lambda: _contracts(api), grace=A_DAY)),
-            api.optional(api.account_cached("brackets", RARELY, lambda: _brackets(api), grace=A_DAY)),
-            api.optional(api.venue_cached("indices", api.interval, lambda: _indices(api))),
+            api.optional(_symbols(api, rows), {}),
+            api.optional(api.venue_cached(_contracts, RARELY, grace=A_DAY), {}),
+            api.optional(api.account_cached(self.brackets, RARELY, grace=A_DAY), {}),
+            api.optional(api.venue_cached(_indices, api.interval), {}),
         )
-        return parse(
-            account,
-            rows,
-            configuration,
-            symbols=symbols or {},
-            contracts=contracts or {},
-            brackets=brackets or {},
-            indices=indices or {},
-        )
+        known = Known(symbols=symbols, contracts=contracts, brackets=brackets, indices=indices)
+        return parse(account, rows, configuration, known)
 
-    async def _symbol_configuration(
-        self, api: Api, rows: Iterable[PositionRow]
-    ) -> Mapping[str, SymbolConfiguration]:
-        """Leverage and margin mode by symbol; asked anew where the kept answer does not fit the positions."""
-        known = await api.account_cached(
-            "symbols", _SYMBOL_CONFIG_MAX_AGE, lambda: _symbol_configurations(api)
-        )
-        if all(_fits(known.get(row.symbol), row) for row in rows if row.positionAmt != 0.0):
-            return known
-        return await api.account_cached("symbols", 0.0, lambda: _symbol_configurations(api))
+
+async def _symbols(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, SymbolConfiguration]:
+    """Leverage and margin mode by symbol; asked anew where the kept answer does not fit the positions."""
+    known = await api.account_cached(_symbol_configurations, _SYMBOL_CONFIG_MAX_AGE)
+    if all(_fits(known.get(row.symbol), row) for row in rows if row.quantity):
+        return known
+    return await api.account_cached(_symbol_configurations, 0.0)
+
+
+def _fits(configuration: SymbolConfiguration | None, row: PositionRow) -> bool:
+    return configuration is not None and (configuration.marginType == "ISOLATED") == row.isolated
 
 
 async def _symbol_configurations(api: Api) -> Mapping[str, SymbolConfiguration]:
@@ -255,15 +227,7 @@ async def _symbol_configurations(api: Api) -> Mapping[str, SymbolConfiguration]:
 
 
 async def _contracts(api: Api) -> Mapping[str, Contract]:
-    information = await api.get(EXCHANGE_INFO, ExchangeInformation)
-    return {
-        item.symbol: Contract("linear", 1.0, item.baseAsset, item.quoteAsset, item.marginAsset)
-        for item in information.symbols
-    }
-
-
-async def _brackets(api: Api) -> Mapping[str, Brackets]:
-    return {item.symbol: item for item in await api.get_rows(LEVERAGE_BRACKET, Brackets)}
+    return (await api.get(EXCHANGE_INFO, ExchangeInformation)).contracts("linear")
 
 
 async def _indices(api: Api) -> Mapping[str, AssetIndex]:
@@ -271,23 +235,8 @@ async def _indices(api: Api) -> Mapping[str, AssetIndex]:
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 
-def _fits(configuration: SymbolConfiguration | None, row: PositionRow) -> bool:
-    return configuration is not None and (configuration.marginType == "ISOLATED") == _has_own_margin(row)
-
-
-def _has_own_margin(row: PositionRow | AccountPosition) -> bool:
-    return bool(row.isolatedWallet) or bool(row.isolatedMargin)
-
-
 def parse(
-    account: Account,
-    rows: Iterable[PositionRow],
-    configuration: AccountConfiguration,
-    *,
-    symbols: Mapping[str, SymbolConfiguration],
-    contracts: Mapping[str, Contract],
-    brackets: Mapping[str, Brackets],
-    indices: Mapping[str, AssetIndex],
+    account: Account, rows: Iterable[PositionRow], configuration: AccountConfiguration, known: Known
 ) -> AccountSnapshot:
     """The account from its messages.
 
@@ -295,40 +244,31 @@ def parse(
         VenueError: reason ``schema``, where the coin of a position cannot be told from its symbol.
     """
     multi_asset = configuration.multiAssetsMargin
-    pool_currency = "USD" if multi_asset else None
-    positions = {
-        (row.symbol, row.positionSide): _position(row, symbols, contracts, brackets, pool_currency)
-        for row in rows
-        if row.positionAmt != 0.0
-    }
-    # The two calls are answered at different moments: a position that only the account call shows was
-    # opened in between. It is published with what is known of it rather than not at all.
-    for item in account.positions:
-        key = (item.symbol, item.positionSide)
-        if item.positionAmt != 0.0 and key not in positions:
-            positions[key] = _bare_position(item, symbols, contracts, brackets, pool_currency)
-    found = tuple(positions.values())
+    positions = tuple(
+        _position(row, known, "USD" if multi_asset else None)
+        for row in joined(rows, account.positions, lambda item: _bare_row(item, known.contracts))
+    )
+    held = [asset for asset in account.assets if asset.holds]
     return AccountSnapshot(
-        pools=(_usd_pool(account, found),) if multi_asset else coin_pools(account.assets, found, home="USDT"),
-        positions=found,
-        assets=tuple(_asset(asset, indices) for asset in account.assets if asset.holds)
+        pools=(_usd_pool(account, positions),)
         if multi_asset
-        else (),
+        else pools_by_coin(account.assets, positions, pool_of, home="USDT"),
+        positions=positions,
+        assets=tuple(_asset(asset, known.indices.get(asset.coin)) for asset in held) if multi_asset else (),
         modes={
             "position_mode": "hedge" if configuration.dualSidePosition else "one_way",
             "asset_mode": "multi" if multi_asset else "single",
         },
-        prices={coin: item.index for coin, item in indices.items() if item.index},
+        prices={coin: item.index for coin, item in known.indices.items() if item.index},
     )
 
 
 def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
-    cross = any(position.margin_mode == "cross" for position in positions)
     return MarginPool(
         currency="USD",
         equity=account.totalMarginBalance,
         margin_equity=account.totalCrossWalletBalance + account.totalCrossUnPnl,
-        maintenance_margin=required_margin(account.totalMaintMargin, cross_positions=cross),
+        maintenance_margin=told(account.totalMaintMargin, positions),
         wallet_balance=account.totalWalletBalance,
         available_balance=account.availableBalance,
         unrealized_pnl=account.totalUnrealizedProfit,
@@ -336,101 +276,71 @@ def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
     )
 
 
-def _asset(asset: AccountAsset, indices: Mapping[str, AssetIndex]) -> Asset:
-    index = indices.get(asset.asset)
+def _asset(asset: AccountAsset, index: AssetIndex | None) -> Asset:
     return Asset(
-        asset=asset.asset,
+        asset=asset.coin,
         wallet_balance=asset.walletBalance,
         equity=asset.marginBalance,
         collateral_price_usd=index.bidRate if index is not None else None,
     )
 
 
-def _position(
-    row: PositionRow,
-    symbols: Mapping[str, SymbolConfiguration],
-    contracts: Mapping[str, Contract],
-    brackets: Mapping[str, Brackets],
-    pool_currency: str | None,
-) -> Position:
-    configuration = symbols.get(row.symbol)
-    isolated = _has_own_margin(row)
+def _position(row: PositionRow, known: Known, pool_currency: str | None) -> Position:
+    configuration = known.symbols.get(row.symbol)
     return Position(
         symbol=row.symbol,
-        side=_side(row.positionAmt),
-        margin_mode="isolated" if isolated else "cross",
-        quantity=abs(row.positionAmt),
-        contract=contracts.get(row.symbol) or _contract_of(row.symbol, row.marginAsset),
-        entry_price=row.entryPrice or None,
-        mark_price=row.markPrice or None,
-        liquidation_price=liquidation_price(row.liquidationPrice, row.markPrice or row.entryPrice),
+        side=side_of(row.quantity),
+        margin_mode="isolated" if row.isolated else "cross",
+        quantity=abs(row.quantity),
+        contract=known.contracts.get(row.symbol) or _unlisted_contract(row.symbol, row.marginAsset),
+        entry_price=row.entryPrice,
+        mark_price=row.markPrice,
+        liquidation_price=row.liquidationPrice,
         unrealized_pnl=row.unRealizedProfit,
         leverage=configuration.leverage if configuration is not None else None,
         initial_margin=row.initialMargin,
-        # 0 for a position is a placeholder: there is no contract without maintenance margin.
-        maintenance_margin=row.maintMargin or None,
-        margin=row.isolatedWallet if isolated else None,
+        maintenance_margin=row.maintMargin,
+        margin=row.isolatedWallet if row.isolated else None,
         adl_ratio=adl_ratio(row.adl),
-        maintenance_tiers=_tiers(brackets, row.symbol, row.notional, row.maintMargin),
+        maintenance_tiers=maintenance_tiers(known.brackets.get(row.symbol), row.notional, row.maintMargin),
         pool_currency=pool_currency,
     )
 
 
-def _bare_position(
-    item: AccountPosition,
-    symbols: Mapping[str, SymbolConfiguration],
-    contracts: Mapping[str, Contract],
-    brackets: Mapping[str, Brackets],
-    pool_currency: str | None,
-) -> Position:
-    contract = contracts.get(item.symbol) or _guess_contract(item.symbol)
-    configuration = symbols.get(item.symbol)
-    isolated = _has_own_margin(item)
+def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> PositionRow:
+    """The row of a position that only the account call shows."""
     # A notional of 0 beside a size says that the row was not valued yet: its amounts are placeholders.
     valued = bool(item.notional)
-    return Position(
+    contract = contracts.get(item.symbol)
+    return PositionRow(
         symbol=item.symbol,
-        side=_side(item.positionAmt),
-        margin_mode="isolated" if isolated else "cross",
-        quantity=abs(item.positionAmt),
-        contract=contract,
-        entry_price=item.entryPrice or None,
-        mark_price=abs(item.notional / item.positionAmt) if item.notional else None,
-        unrealized_pnl=item.unrealizedProfit if valued else None,
-        leverage=configuration.leverage if configuration is not None else None,
-        initial_margin=item.initialMargin if valued else None,
-        maintenance_margin=(item.maintMargin or None) if valued else None,
-        margin=item.isolatedWallet if isolated else None,
-        maintenance_tiers=_tiers(brackets, item.symbol, item.notional, item.maintMargin),
-        pool_currency=pool_currency,
+        positionSide=item.positionSide,
+        positionAmt=item.positionAmt,
+        entryPrice=item.entryPrice,
+        markPrice=abs(item.notional / item.positionAmt) if item.notional else None,
+        unRealizedProfit=item.unrealizedProfit if valued else None,
+        liquidationPrice=None,
+        marginAsset=contract.settle if contract is not None else _settle_of(item.symbol),
+        isolatedMargin=item.isolatedMargin,
+        isolatedWallet=item.isolatedWallet,
+        notional=item.notional,
+        initialMargin=item.initialMargin if valued else None,
+        maintMargin=item.maintMargin if valued else None,
     )
 
 
-def _side(quantity: float) -> Side:
-    """Long or short from the sign; in hedge mode the SHORT row is negative too."""
-    return "long" if quantity > 0.0 else "short"
-
-
-def _contract_of(symbol: str, settle: str) -> Contract:
+def _unlisted_contract(symbol: str, settle: str) -> Contract:
     """For a symbol that the kept exchange information does not list yet."""
     base = symbol.split("_", maxsplit=1)[0].removesuffix(settle) or symbol
     return Contract("linear", 1.0, base, settle, settle)
 
 
-def _guess_contract(symbol: str) -> Contract:
-    """The same where no row tells the settlement coin either."""
+def _settle_of(symbol: str) -> str:
+    """The settlement coin of such a symbol, where no row tells it either."""
     pair = symbol.split("_", maxsplit=1)[0]
     coin = next((coin for coin in ("USDT", "USDC") if pair.endswith(coin)), None)
     if coin is None:
-        raise VenueError(
-            "schema",
-            f"{BinanceUsdm.name} {ACCOUNT.method} {ACCOUNT.path}: `symbol` of a position is not listed and "
-            "does not tell its settlement coin",
+        raise schema_error(
+            ACCOUNT, "`symbol` of a position is not listed and does not tell its settlement coin"
         )
-    return _contract_of(symbol, coin)
-
-
-def _tiers(
-    brackets: Mapping[str, Brackets], symbol: str, notional: float | None, maintenance_margin: float | None
-) -> tuple[MaintenanceTier, ...]:
-    return maintenance_tiers(brackets.get(symbol), notional, maintenance_margin)
+    return coin

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from exporter.account import ApiKeyConfig
-from exporter.api import Api, together
-from exporter.errors import VenueError, redact
+from exporter.api import Api
 from exporter.model import AccountSnapshot, MarginPool, Position
-from exporter.venues._bingx import contract_of, envelope, position_ids
-from exporter.venues.base import (
-    Endpoint,
-    FieldUse,
-    Params,
-    Response,
-    SignedRequest,
-    Venue,
-    http_error,
-    retry_after,
-)
-from exporter.wire import Number, Required, Wire, liquidation_price, listed
+from exporter.request import Endpoint, Request, SignedRequest
+from exporter.signing import hmac_base64
+from exporter.tasks import together
+from exporter.venues.base import Answer, Envelope, Refusal, Refusals, Venue, position_ids, schema_error
+from exporter.venues.bingx import contract_of
+from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed, one_of
 
 BALANCE = Endpoint("/api/v1/user/getBalance", method="POST")
 POSITIONS = Endpoint("/api/v1/user/getPositions", method="POST")
@@ -37,67 +26,48 @@ _CURRENCY = "USDT"
 # Public calls are limited to 20 a second for an address; the marks of further symbols are derived.
 _PRICES_AT_ONCE = 20
 
-# Where the venue does not say when to come back.
-_PAUSE = 10.0
-_BAN = 300.0
 
-_B, _P, _M = BALANCE.path, POSITIONS.path, PRICE.path
-_SUCCESS = "0 means success; anything else is an error of the collection"
-FIELDS = (
-    FieldUse(_B, "code", reason=_SUCCESS),
-    FieldUse(_B, "data.userId", reason="identifies the account, which is never published"),
-    FieldUse(_B, "data.balance", ("risk_account_wallet_balance",)),
-    FieldUse(
-        _B,
-        "data.equity",
-        ("risk_account_equity", "risk_account_equity_usd", "risk_account_margin_equity"),
+class Words(Envelope):
+    """Around every answer; some say ``message``."""
+
+    message: str | None = None
+
+    @property
+    def words(self) -> str:
+        return self.msg or self.message or ""
+
+
+# The documentation lists HTTP statuses and says only that a code other than 0 is a failure. What kind it is,
+# its words tell. Signed calls are limited by user id.
+REFUSALS = Refusals(
+    Refusal("banned", statuses=(418,), pause=300.0),
+    Refusal("rate_limited", statuses=(429,), pause=10.0, scope="account"),
+    Refusal("rate_limited", words="too many|frequen|rate limit", pause=10.0, scope="account"),
+    Refusal("clock", words="timestamp"),
+    Refusal(
+        "permission",
+        "the key may not read this, or not from this address",
+        words="permission|whitelist",
     ),
-    FieldUse(_B, "data.unrealisedPNL", ("risk_account_unrealized_pnl",)),
-    FieldUse(_B, "data.realisedPNL", reason="of the whole past; positions have their own"),
-    FieldUse(_B, "data.availableMargin", ("risk_account_available_balance",)),
-    FieldUse(_B, "data.usedMargin", ("risk_account_initial_margin",)),
-    FieldUse(_B, "data.freezedMargin", ("risk_account_initial_margin",)),
-    FieldUse(_B, "data.longLeverage", reason="of the next order; each position has its own"),
-    FieldUse(_B, "data.shortLeverage", reason="of the next order; each position has its own"),
-    FieldUse(_P, "code", reason=_SUCCESS),
-    FieldUse(
-        _P,
-        "data.positions[].positionId",
-        reason="a label, where symbol, side and margin mode are not enough",
-    ),
-    FieldUse(
-        _P,
-        "data.positions[].volume",
-        ("risk_position_quantity", "risk_position_notional_usd", "risk_position_mark_price"),
-    ),
-    FieldUse(
-        _P,
-        "data.positions[].availableVolume",
-        reason="what is not bound in closing orders; all of it can be lost",
-    ),
-    FieldUse(
-        _P,
-        "data.positions[].unrealisedPNL",
-        ("risk_position_unrealized_pnl", "risk_position_mark_price"),
-    ),
-    FieldUse(_P, "data.positions[].realisedPNL", ("risk_position_realized_pnl",)),
-    FieldUse(
-        _P,
-        "data.positions[].margin",
-        reason="the venue does not say whether initial margin, added margin or unrealized PnL are in it",
-    ),
-    FieldUse(_P, "data.positions[].avgPrice", ("risk_position_entry_price", "risk_position_mark_price")),
-    FieldUse(
-        _P,
-        "data.positions[].liquidatedPrice",
-        ("risk_position_liquidation_price", "risk_position_liquidation_distance_ratio"),
-    ),
-    FieldUse(_P, "data.positions[].leverage", ("risk_position_leverage_ratio",)),
-    FieldUse(_M, "code", reason=_SUCCESS),
-    FieldUse(_M, "data.fairPrice", ("risk_position_mark_price", "risk_position_notional_usd")),
-    FieldUse(_M, "data.tradePrice", reason="positions are liquidated by the mark price"),
-    FieldUse(_M, "data.indexPrice", reason="positions are liquidated by the mark price"),
+    Refusal("auth", "the key or its signature is refused", words="sign|api ?key"),
+    envelope=Words,
+    success=frozenset({"0"}),
 )
+
+_LIQUIDATED_BY_MARK = "positions are liquidated by the mark price"
+UNREAD = {
+    BALANCE: {
+        "identifies the account, which is never published": "userId",
+        "of the whole past; positions have their own": "realisedPNL",
+        "of the next order; each position has its own": "longLeverage shortLeverage",
+    },
+    POSITIONS: {
+        "a label, where symbol, side and margin mode are not enough": "positionId",
+        "what is not bound in closing orders; all of it can be lost": "availableVolume",
+        "the venue does not say whether initial margin, added margin or unrealized PnL are in it": "margin",
+    },
+    PRICE: {_LIQUIDATED_BY_MARK: "tradePrice indexPrice"},
+}
 
 
 class BalanceRow(Wire):
@@ -110,10 +80,6 @@ class BalanceRow(Wire):
     freezedMargin: Number = None  # of open orders
 
 
-class Balance(Wire):
-    data: BalanceRow
-
-
 class PositionRow(Wire):
     symbol: str
     currency: str
@@ -121,86 +87,28 @@ class PositionRow(Wire):
     marginMode: str  # Cross or Isolated
     volume: Required  # unsigned
     unrealisedPNL: Number
-    avgPrice: Number
+    avgPrice: Positive
     liquidatedPrice: Number
     positionId: str | int | None = None  # missing in the second row of the documented example
     realisedPNL: Number = None
-    leverage: Number = None
+    leverage: Positive = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.positionSide = self.positionSide.lower()
-        if self.positionSide not in {"long", "short"}:
-            raise ValueError("`positionSide` is neither Long nor Short")
-        self.marginMode = self.marginMode.lower()
-        if self.marginMode not in {"cross", "isolated"}:
-            raise ValueError("`marginMode` is neither Cross nor Isolated")
+        self.positionSide = one_of("positionSide", self.positionSide, "LONG", "SHORT")
+        self.marginMode = one_of("marginMode", self.marginMode, "CROSS", "ISOLATED")
 
 
 class PositionList(Wire):
-    positions: list[PositionRow] | PositionRow | None
-
-
-class Positions(Wire):
-    data: PositionList | None
+    positions: Rows[PositionRow]
 
 
 class Price(Wire):
     fairPrice: Required
 
 
-class PriceAnswer(Wire):
-    data: Price
-
-
 class Clock(Wire):
-    currentTime: Required  # milliseconds; not under `data` like everything else
-
-
-def signature(secret: str, method: str, path: str, parameters: str) -> str:
-    """Base64 of HMAC-SHA256 over method, path and sorted parameters, nothing between them.
-
-    Source: https://bingx-api.github.io/docs/swap/authentication.html . The page's prose appends the
-    secret to the text; its own example, which this reproduces, does not.
-    """
-    text = f"{method}{path}{parameters}"
-    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()).decode()
-
-
-def bingx_v1_error(response: Response, secrets: Iterable[str] = ()) -> VenueError | None:
-    """The failure an answer reports, or None.
-
-    The documentation lists HTTP statuses and says only that a code other than 0 is a failure. What kind
-    it is, its words tell.
-    """
-    answered = 200 <= response.status < 300
-    code, words = envelope(response.body) or (0, "")
-    if code == 0 and answered:
-        return None  # or not in the venue's form: decoding says so
-    prefix = f"code {code}: " if answered else f"HTTP {response.status}, code {code}: "
-    lower = words.lower()
-    if response.status == 418:
-        return VenueError(
-            "banned",
-            prefix + "the venue has shut this address out for too many requests",
-            blocked_until=retry_after(response) or response.received_at + _BAN,
-        )
-    if response.status == 429 or "too many" in lower or "frequen" in lower or "rate limit" in lower:
-        return VenueError(
-            "rate_limited",
-            prefix + "the request limit is used up",
-            blocked_until=retry_after(response) or response.received_at + _PAUSE,
-        )
-    if "timestamp" in lower:
-        return VenueError("clock", prefix + "the timestamp is outside the receive window")
-    if "permission" in lower or "whitelist" in lower:
-        return VenueError("permission", prefix + "the key may not read this, or not from this address")
-    if "sign" in lower or "apikey" in lower or "api key" in lower:
-        return VenueError("auth", prefix + "the key or its signature is refused")
-    common = http_error(response)
-    if common is not None and (common.reason != "exchange" or code == 0):
-        return common
-    return VenueError("exchange", prefix + (redact(words, secrets) or "the venue reports a failure"))
+    currentTime: Millis  # not under `data` like everything else
 
 
 class BingxV1(Venue[ApiKeyConfig]):
@@ -211,113 +119,94 @@ class BingxV1(Venue[ApiKeyConfig]):
     documentation = "https://bingx-api.github.io/docs/swap/account-api.html"
     config_class = ApiKeyConfig
     base_url = "https://api-swap-rest.bingbon.pro"
-    simulator = "exporter.simulator.bingx_v1:BingxV1Simulator"
     note = (
         "Legacy: the operator withdrew this documentation in August 2023 and it is not known whether the API "
         "still answers; use `bingx` for new accounts. It gives no maintenance margin, hence no maintenance "
         "margin rate. The volume of a position is read as base units, as the operator's own example trades."
     )
     endpoints = (BALANCE, POSITIONS, PRICE, TIME)
-    fields = FIELDS
+    refusals = REFUSALS
+    unread = UNREAD
 
-    def sign(self, endpoint: Endpoint, params: Params, timestamp_ms: int) -> SignedRequest:
-        """Everything in the query, as in the documentation's own example; the body stays empty."""
+    def sign(self, request: Request) -> SignedRequest:
+        """Everything in the query, as in the documentation's own example; the body stays empty.
+
+        The signature is over method, path and sorted parameters, nothing between them. Source:
+        https://bingx-api.github.io/docs/swap/authentication.html . The page's prose appends the secret to
+        the text; its own example, which this reproduces, does not.
+        """
+        endpoint = request.endpoint
         if not endpoint.signed:
-            return SignedRequest(query=urlencode(params))
-        pairs = sorted(
-            (
-                *params,
-                ("apiKey", self.config.api_key.get_secret_value()),
-                ("timestamp", str(timestamp_ms)),
-            )
-        )
-        signed = signature(
-            self.config.api_secret.get_secret_value(),
-            endpoint.method,
-            endpoint.path,
-            "&".join(f"{name}={value}" for name, value in pairs),
-        )
+            return SignedRequest(query=urlencode(request.params))
+        key = self.config.api_key.get_secret_value()
+        pairs = sorted((*request.params, ("apiKey", key), ("timestamp", str(request.timestamp_ms))))
+        text = "&".join(f"{name}={value}" for name, value in pairs)
+        signature = hmac_base64(self.config.api_secret, f"{endpoint.method}{request.path}{text}")
         return SignedRequest(
-            query=f"{urlencode(pairs, quote_via=quote)}&sign={quote(signed, safe='')}",
+            query=f"{urlencode(pairs, quote_via=quote)}&sign={quote(signature, safe='')}",
             headers={"Content-Type": "application/json"},
         )
 
-    def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:  # noqa: ARG002
-        return bingx_v1_error(response, self.config.secrets())
-
     async def server_time(self, api: Api) -> float | None:
-        return (await api.get(TIME, Clock)).currentTime / 1000
+        return (await api.get(TIME, Clock)).currentTime
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         balance, positions = await together(
-            api.get(BALANCE, Balance, (("currency", _CURRENCY),)),
+            api.get(BALANCE, Answer[BalanceRow], (("currency", _CURRENCY),)),
             # Empty means all symbols, but the parameter is required.
-            api.get(POSITIONS, Positions, (("symbol", ""),)),
+            api.get(POSITIONS, Answer[PositionList | None], (("symbol", ""),)),
         )
-        rows = open_rows(positions, balance.data)
+        rows = open_rows(positions.data, balance.data)
         symbols = list(dict.fromkeys(row.symbol for row in rows))[:_PRICES_AT_ONCE]
-        marks = await asyncio.gather(*(api.optional(_shared_mark(api, symbol)) for symbol in symbols))
-        return parse(
-            balance.data,
-            rows,
-            marks={symbol: mark for symbol, mark in zip(symbols, marks, strict=True) if mark},
-        )
+        marks = await together(*(api.optional(_shared_mark(api, symbol)) for symbol in symbols))
+        found = {symbol: mark for symbol, mark in zip(symbols, marks, strict=True) if mark}
+        return parse(balance.data, rows, found)
 
 
 async def _shared_mark(api: Api, symbol: str) -> float:
-    return await api.venue_cached(f"mark price {symbol}", api.interval, lambda: _mark(api, symbol))
+    return await api.venue_cached(lambda api: _mark(api, symbol), api.interval, name=f"mark price {symbol}")
 
 
 async def _mark(api: Api, symbol: str) -> float:
-    return (await api.get(PRICE, PriceAnswer, (("symbol", symbol),))).data.fairPrice
+    return (await api.get(PRICE, Answer[Price], (("symbol", symbol),))).data.fairPrice
 
 
-def open_rows(positions: Positions, balance: BalanceRow) -> list[PositionRow]:
+def open_rows(given: PositionList | None, balance: BalanceRow) -> list[PositionRow]:
     """The rows with a size.
 
     Raises:
         VenueError: reason ``schema``, if the venue lists nothing although margin is in use.
     """
-    given = positions.data.positions if positions.data is not None else None
-    if given is None:
+    if given is None or given.positions is None:
         if balance.usedMargin or balance.unrealisedPNL:
-            raise _schema_error("`positions` is null although margin is in use")
+            raise schema_error(POSITIONS, "`positions` is null although margin is in use")
         return []
-    rows = [row for row in listed(given) if row.volume != 0.0]
+    rows = [row for row in listed(given.positions) if row.volume != 0.0]
     if not rows and balance.unrealisedPNL:
-        raise _schema_error("`positions` is empty although there is unrealized PnL")
+        raise schema_error(POSITIONS, "`positions` is empty although there is unrealized PnL")
     return rows
 
 
-def _schema_error(text: str) -> VenueError:
-    return VenueError("schema", f"{BingxV1.name} {POSITIONS.method} {POSITIONS.path}: {text}")
-
-
-def parse(balance: BalanceRow, rows: Sequence[PositionRow], *, marks: Mapping[str, float]) -> AccountSnapshot:
+def parse(balance: BalanceRow, rows: Sequence[PositionRow], marks: Mapping[str, float]) -> AccountSnapshot:
     """The account from its messages. A mark that is missing follows from entry price, PnL and volume."""
-    try:
-        ids = position_ids(
-            [(row.symbol, row.positionSide, row.marginMode, row.currency) for row in rows],
-            [str(row.positionId or "") for row in rows],
-            separate=[False] * len(rows),
-        )
-    except ValueError as error:
-        raise _schema_error(str(error)) from None
+    ids = position_ids(
+        [(row.symbol, row.positionSide, row.marginMode, row.currency) for row in rows],
+        "positionId",
+        [row.positionId for row in rows],
+        POSITIONS,
+    )
+    pool = MarginPool(
+        currency=balance.currency or _CURRENCY,
+        equity=balance.equity,
+        wallet_balance=balance.balance,
+        available_balance=balance.availableMargin,
+        unrealized_pnl=balance.unrealisedPNL,
+        initial_margin=None
+        if balance.usedMargin is None
+        else balance.usedMargin + (balance.freezedMargin or 0.0),
+    )
     return AccountSnapshot(
-        pools=(
-            MarginPool(
-                currency=balance.currency or _CURRENCY,
-                equity=balance.equity,
-                # What an isolated position has taken out of it, the venue does not say.
-                margin_equity=balance.equity if all(row.marginMode == "cross" for row in rows) else None,
-                wallet_balance=balance.balance,
-                available_balance=balance.availableMargin,
-                unrealized_pnl=balance.unrealisedPNL,
-                initial_margin=None
-                if balance.usedMargin is None
-                else balance.usedMargin + (balance.freezedMargin or 0.0),
-            ),
-        ),
+        pools=(pool,),
         positions=tuple(
             _position(row, name, marks.get(row.symbol)) for row, name in zip(rows, ids, strict=True)
         ),
@@ -327,15 +216,16 @@ def parse(balance: BalanceRow, rows: Sequence[PositionRow], *, marks: Mapping[st
 def _position(row: PositionRow, position_id: str, mark: float | None) -> Position:
     return Position(
         symbol=row.symbol,
-        side="long" if row.positionSide == "long" else "short",
-        margin_mode="isolated" if row.marginMode == "isolated" else "cross",
+        side="long" if row.positionSide == "LONG" else "short",
+        # What an isolated position has taken out of the equity, the venue does not say.
+        margin_mode="isolated" if row.marginMode == "ISOLATED" else "cross",
         quantity=abs(row.volume),
         contract=contract_of(row.symbol, row.currency),
-        entry_price=row.avgPrice or None,
+        entry_price=row.avgPrice,
         mark_price=mark,
-        liquidation_price=liquidation_price(row.liquidatedPrice, mark or row.avgPrice),
+        liquidation_price=row.liquidatedPrice,
         unrealized_pnl=row.unrealisedPNL,
         realized_pnl=row.realisedPNL,
-        leverage=row.leverage or None,
+        leverage=row.leverage,
         position_id=position_id,
     )

@@ -3,87 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated
 from urllib.parse import quote_plus
 from uuid import uuid4
 
-import msgspec
 from pydantic import AfterValidator, Field, SecretStr
 
 from exporter.account import AccountConfig
 from exporter.api import Api
-from exporter.errors import VenueError, redact
 from exporter.model import AccountSnapshot, Contract, MarginPool, Position
+from exporter.request import Endpoint, Params, Request, SignedRequest
 from exporter.venues import _stark
-from exporter.venues.base import (
-    Endpoint,
-    FieldUse,
-    Params,
-    Response,
-    SignedRequest,
-    Venue,
-    http_error,
-    retry_after,
-)
-from exporter.wire import Number, Required, Wire, liquidation_price, listed, number
+from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.wire import Number, Positive, Required, Rows, Wire, listed, number, one_of
 
 ACCOUNT_INFO = Endpoint("/v1/private/account-info")
 
-# "Exceeding it blocks all requests for 10 seconds."
-_PAUSE = 10.0
 
-_A = ACCOUNT_INFO.path
-FIELDS = (
-    FieldUse(_A, "collateralBalance", ("risk_account_wallet_balance",)),
-    FieldUse(_A, "availableMargin", ("risk_account_available_balance",)),
-    FieldUse(
-        _A, "totalInvested", reason="entry notional of all positions; an empty list beside it is an error"
+class Words(Envelope):
+    """Where the words of a failure usually are; the documentation shows none."""
+
+    message: str | list[str] | None = None
+    error: str | None = None
+
+    @property
+    def words(self) -> str:
+        message = "; ".join(self.message) if isinstance(self.message, list) else self.message
+        return message or self.error or ""
+
+
+# Only HTTP 429 is documented, and that it "blocks all requests for 10 seconds"; the rest is what words say.
+_KEY = (400, 401, 403)
+REFUSALS = Refusals(
+    Refusal("rate_limited", statuses=(429,), pause=10.0),
+    Refusal("banned", statuses=(418,), pause=300.0),
+    Refusal("auth", "the key or its signature is refused", statuses=_KEY, words="signature|key"),
+    Refusal(
+        "clock", "the timestamp is refused; check this machine's clock", statuses=_KEY, words="timestamp"
     ),
-    FieldUse(
-        _A,
-        "totalMargin",
-        (
-            "risk_account_equity",
-            "risk_account_equity_usd",
-            "risk_account_margin_equity",
-            "risk_account_maintenance_margin_rate",
-        ),
-    ),
-    FieldUse(
-        _A,
-        "totalUnrealizedPnl",
-        ("risk_account_unrealized_pnl", "risk_position_unrealized_pnl", "risk_position_mark_price"),
-    ),
-    FieldUse(_A, "positions", reason="a number in the generated sample, where the real answer has a list"),
-    FieldUse(_A, "positions[].avgExecutionPrice", ("risk_position_entry_price", "risk_position_mark_price")),
-    FieldUse(_A, "positions[].size", ("risk_position_quantity", "risk_position_notional_usd")),
-    FieldUse(
-        _A,
-        "positions[].marginAmount",
-        ("risk_position_initial_margin", "risk_account_initial_margin"),
-    ),
-    FieldUse(
-        _A, "positions[].borrowedAmount", reason="entry notional less the initial margin, which is published"
-    ),
-    FieldUse(_A, "positions[].leverage", ("risk_position_leverage_ratio",)),
-    FieldUse(_A, "positions[].realizedPnl", ("risk_position_realized_pnl",)),
-    FieldUse(
-        _A,
-        "positions[].liquidationPrice",
-        ("risk_position_liquidation_price", "risk_position_liquidation_distance_ratio"),
-    ),
-    FieldUse(
-        _A,
-        "positions[].maintenanceMargin",
-        (
-            "risk_position_maintenance_margin",
-            "risk_account_maintenance_margin",
-            "risk_account_maintenance_margin_rate",
-        ),
-    ),
+    envelope=Words,
 )
+
+UNREAD = {
+    ACCOUNT_INFO: {
+        "entry notional less the initial margin, which is published": "positions[].borrowedAmount",
+    },
+}
 
 
 def _header_text(value: SecretStr) -> SecretStr:
@@ -110,18 +77,16 @@ class PositionRow(Wire):
     marketId: str
     direction: str  # LONG or SHORT; both can be held in one market
     size: Required  # base units, unsigned
-    avgExecutionPrice: Number
+    avgExecutionPrice: Positive
     marginAmount: Number  # at the entry price
     liquidationPrice: Number
-    maintenanceMargin: Number  # at the entry price
-    leverage: Number = None
+    maintenanceMargin: Positive  # at the entry price; 0 is what the venue says of a market it cannot price
+    leverage: Positive = None
     realizedPnl: Number = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.direction = self.direction.upper()
-        if self.direction not in {"LONG", "SHORT"}:
-            raise ValueError("`direction` is neither LONG nor SHORT")
+        self.direction = one_of("direction", self.direction, "LONG", "SHORT")
         if self.size < 0.0:
             raise ValueError("`size` is negative")
         if not self.marketId.strip():
@@ -135,7 +100,7 @@ class AccountInfo(Wire):
     availableMargin: Number
     totalMargin: Required  # balance + unrealized PnL
     totalUnrealizedPnl: Number
-    positions: list[PositionRow] | PositionRow | float | str | None
+    positions: Rows[PositionRow] | float | str
     totalInvested: Number = None  # Σ size × entry price
     collateralId: str | None = None
 
@@ -153,48 +118,6 @@ def _encoded(text: str) -> str:
     return quote_plus(text, safe="*,").replace("~", "%7E")
 
 
-class Failure(msgspec.Struct):
-    """Where the words of a failure usually are; the documentation shows none."""
-
-    message: str | list[str] | None = None
-    error: str | None = None
-
-
-def zkx_error(response: Response, secrets: Iterable[str] = ()) -> VenueError | None:
-    """The failure an answer reports, or None. Only HTTP 429 is documented; the rest is what words say."""
-    error = http_error(response)
-    if error is None:
-        return None
-    if error.reason == "rate_limited":
-        return VenueError(
-            "rate_limited",
-            error.message,
-            blocked_until=retry_after(response) or response.received_at + _PAUSE,
-        )
-    words = _words(response.body)
-    lower = words.lower()
-    if response.status in {400, 401, 403}:
-        if "signature" in lower or "key" in lower:
-            return VenueError("auth", f"HTTP {response.status}: the key or its signature is refused")
-        if "timestamp" in lower:
-            return VenueError(
-                "clock", f"HTTP {response.status}: the timestamp is refused; check this machine's clock"
-            )
-    if error.reason == "exchange" and words:
-        return VenueError("exchange", f"HTTP {response.status}: {redact(words, secrets)}")
-    return error
-
-
-def _words(body: bytes) -> str:
-    """The venue's own words; empty where the answer is not in the usual form."""
-    try:
-        found = msgspec.json.decode(body, type=Failure)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    message = "; ".join(found.message) if isinstance(found.message, list) else found.message
-    return message or found.error or ""
-
-
 class Zkx(Venue[ZkxConfig]):
     """Source: https://docs.zkx.fi/api/rest-api/account/get-account-info ."""
 
@@ -203,7 +126,6 @@ class Zkx(Venue[ZkxConfig]):
     documentation = "https://docs.zkx.fi/api/rest-api/account/get-account-info"
     config_class = ZkxConfig
     base_url = None
-    simulator = "exporter.simulator.zkx:ZkxSimulator"
     note = (
         "Discontinued by its operator in July 2024, and its host was never published: only for those who run "
         "one. Needs `pip install 'risk-exporter[zkx]'`. The maintenance margin is the venue's figure, at the "
@@ -214,7 +136,8 @@ class Zkx(Venue[ZkxConfig]):
         "published. The venue cannot be asked for its time: this machine's clock must be right."
     )
     endpoints = (ACCOUNT_INFO,)
-    fields = FIELDS
+    refusals = REFUSALS
+    unread = UNREAD
 
     def __init__(self, config: ZkxConfig, *, request_id: Callable[[], str] = lambda: str(uuid4())) -> None:
         super().__init__(config)
@@ -239,31 +162,28 @@ class Zkx(Venue[ZkxConfig]):
     def _public_key(self) -> str:
         return _stark.compressed(_stark.public_key(self._private_key))
 
-    def sign(self, endpoint: Endpoint, params: Params, timestamp_ms: int) -> SignedRequest:  # noqa: ARG002
+    def sign(self, request: Request) -> SignedRequest:
         """The signature covers the parameters and the timestamp, which is sent as a header only."""
-        text = canonical((*params, ("timestamp", str(timestamp_ms))))
+        text = canonical((*request.params, ("timestamp", str(request.timestamp_ms))))
         r, s = _stark.sign(self._private_key, _stark.starknet_keccak(text.encode()))
         return SignedRequest(
-            query=canonical(params),
+            query=canonical(request.params),
             headers={
                 "x-public-key": self._public_key,
                 "x-account-id": self.config.account_id.get_secret_value(),
-                "x-timestamp": str(timestamp_ms),
+                "x-timestamp": str(request.timestamp_ms),
                 "x-signature-1": hex(r),
                 "x-signature-2": hex(s),
                 "x-request-id": self._request_id(),
             },
         )
 
-    def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:  # noqa: ARG002
-        return zkx_error(response, self.config.secrets())
-
     # `server_time` stays None: there is a time endpoint, but its path is not published.
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         collateral = self.config.collateral_id
         account = await api.get(ACCOUNT_INFO, AccountInfo, (("collateralId", collateral),))
-        return parse(account, collateral=collateral)
+        return parse(account, collateral)
 
 
 def open_rows(account: AccountInfo) -> list[PositionRow]:
@@ -271,40 +191,39 @@ def open_rows(account: AccountInfo) -> list[PositionRow]:
 
     Raises:
         VenueError: reason ``schema``, if the venue says that there are positions and does not list them
-            (without them the requirement would look like 0), or lists one twice.
+            (without them the requirement would look like 0).
     """
     given = account.positions
-    if isinstance(given, int | float | str):
-        try:
-            count = number(given, "positions")
-        except ValueError as error:
-            raise _schema_error(str(error)) from None
-        if count:
-            raise _schema_error("`positions` is a number, not a list")
-        given = None
-    rows = [row for row in listed(given) if row.size != 0.0]
+    found: list[PositionRow] = []
+    if not isinstance(given, int | float | str):
+        found = listed(given)
+    elif _count(given):
+        raise schema_error(ACCOUNT_INFO, "`positions` is a number, not a list")
+    rows = [row for row in found if row.size != 0.0]
     if not rows and (account.totalInvested or account.totalUnrealizedPnl):
-        raise _schema_error("`positions` is empty although there is invested margin or unrealized PnL")
-    # Nothing else tells positions apart: two of one kind would be one series with two values.
-    if len({(row.marketId, row.direction) for row in rows}) < len(rows):
-        raise _schema_error("`positions` has two rows of one `marketId` and `direction`")
+        raise schema_error(
+            ACCOUNT_INFO, "`positions` is empty although there is invested margin or unrealized PnL"
+        )
     return rows
 
 
-def _schema_error(text: str) -> VenueError:
-    return VenueError("schema", f"{Zkx.name} {ACCOUNT_INFO.method} {ACCOUNT_INFO.path}: {text}")
+def _count(given: float | str) -> float | None:
+    try:
+        return number(given, "positions")
+    except ValueError as error:
+        raise schema_error(ACCOUNT_INFO, str(error)) from None
 
 
-def parse(account: AccountInfo, *, collateral: str) -> AccountSnapshot:
+def parse(account: AccountInfo, collateral: str) -> AccountSnapshot:
     """The account from its message: one cross pool in the collateral."""
     if account.collateralId and account.collateralId.casefold() != collateral.casefold():
-        raise _schema_error("`collateralId` is not the one asked for")
+        raise schema_error(ACCOUNT_INFO, "`collateralId` is not the one asked for")
     rows = open_rows(account)
     margins = [row.marginAmount for row in rows]
     known = [margin for margin in margins if margin is not None]
     # The venue counts a position that it cannot price as PnL 0 and margin 0: a total without it, or of
     # exactly 0, would give a wrong mark.
-    priced = all(row.maintenanceMargin != 0.0 for row in rows) and bool(account.totalUnrealizedPnl)
+    priced = all(row.maintenanceMargin is not None for row in rows) and bool(account.totalUnrealizedPnl)
     pnl = account.totalUnrealizedPnl if priced or not rows else None
     return AccountSnapshot(
         pools=(
@@ -330,13 +249,12 @@ def _positions(rows: Sequence[PositionRow], collateral: str) -> tuple[Position, 
             margin_mode="cross",
             quantity=row.size,
             contract=Contract("linear", 1.0, _base(row.marketId, collateral), collateral, collateral),
-            entry_price=_positive(row.avgExecutionPrice),
-            liquidation_price=liquidation_price(row.liquidationPrice, row.avgExecutionPrice),
+            entry_price=row.avgExecutionPrice,
+            liquidation_price=row.liquidationPrice,
             realized_pnl=row.realizedPnl,
-            leverage=_positive(row.leverage),
+            leverage=row.leverage,
             initial_margin=row.marginAmount,
-            # 0 is what the venue requires of a market it cannot price.
-            maintenance_margin=_positive(row.maintenanceMargin),
+            maintenance_margin=row.maintenanceMargin,
         )
         for row in rows
     )
@@ -345,7 +263,3 @@ def _positions(rows: Sequence[PositionRow], collateral: str) -> tuple[Position, 
 def _base(market: str, collateral: str) -> str:
     """SOL of ``SOLUSDC``; a market named otherwise is settled in the collateral all the same."""
     return market.removesuffix(collateral).rstrip("-_/") or market
-
-
-def _positive(value: float | None) -> float | None:
-    return value if value is not None and value > 0.0 else None

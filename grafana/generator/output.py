@@ -27,8 +27,12 @@ def files() -> dict[Path, str]:
 def outdated(root: Path, wanted: Mapping[Path, str]) -> list[Path]:
     """Files of the repository at ``root`` that are missing, differ, or are left over."""
     found = {path.relative_to(root) for pattern in OWNED for path in root.glob(pattern)}
-    differ = {path for path, text in wanted.items() if path not in found or (root / path).read_text() != text}
+    differ = {path for path, text in wanted.items() if _text(root / path) != text}
     return sorted(differ | (found - wanted.keys()))
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
 
 
 def write(root: Path, wanted: Mapping[Path, str]) -> None:

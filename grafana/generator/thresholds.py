@@ -1,6 +1,6 @@
 """Every threshold of alerts and dashboards, once, with the reason for its value.
 
-Change a value here, run ``python -m grafana.generator``, and rules and dashboards follow. The rule tests
+Change a value here, run ``make generate``, and rules and dashboards follow. The rule tests
 carry their own numbers on purpose: they fail until somebody has looked at the new behaviour.
 """
 

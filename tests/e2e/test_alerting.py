@@ -22,9 +22,9 @@ import yaml
 from aiohttp import web
 
 from exporter.config import Config
-from exporter.simulator import Market, Server, VenueSimulator
-from exporter.simulator import discover as discover_simulators
-from exporter.simulator.binance import WeightPool
+from exporter.demo import Market, Server, VenueSimulator
+from exporter.demo import discover as discover_simulators
+from exporter.demo.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
 from tests.e2e.programs import Prometheus, eventually, exporter, prometheus, running

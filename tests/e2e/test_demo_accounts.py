@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from exporter.demo import discover
 from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.simulator import discover
 from tests.e2e.test_liquidation_price import snapshots
 
 SIMULATORS = discover()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from exporter.api import Client
+from exporter.demo import Market, Server, VenueSimulator, discover
+from exporter.demo.book import CollateralRate
 from exporter.model import AccountSnapshot, Position, RiskSettings
 from exporter.risk import computed_liquidation_prices
-from exporter.simulator import Market, Server, VenueSimulator, discover
-from exporter.simulator.book import CollateralRate
 from tests.venues.harness import QuietObserver, make_venue
 
 SIMULATORS = discover()
@@ -56,7 +56,7 @@ async def snapshots(name: str) -> dict[str, AccountSnapshot]:
     found = {}
     async with (
         Server(simulator) as server,
-        Client(QuietObserver(), clock=lambda: 1_700_000_000.0) as client,
+        Client(QuietObserver(), wall=lambda: 1_700_000_000.0) as client,
     ):
         for entry in simulator.demo_accounts(server.base_url):
             config: dict[str, Any] = {key: value for key, value in entry.items() if key != "base_url"}

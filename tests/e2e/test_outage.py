@@ -8,8 +8,8 @@ from collections.abc import Callable
 import aiohttp
 
 from exporter.config import Config
-from exporter.simulator import Market, Server
-from exporter.simulator.binance_usdm import BinanceUsdmSimulator
+from exporter.demo import Market, Server
+from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.e2e.programs import exporter
 

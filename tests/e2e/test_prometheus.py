@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from exporter.config import Config
-from exporter.simulator import Market, Server, discover
+from exporter.demo import Market, Server, discover
 from exporter.venues import discover as discover_venues
 from tests.e2e.programs import exporter, prometheus
 

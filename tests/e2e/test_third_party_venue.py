@@ -1,47 +1,23 @@
-"""A venue from somebody else's package: one module and an entry point, nothing in this project changes."""
+"""The venue of the guide, from somebody else's package: a module and an entry point, nothing here changes."""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-MODULE = """
-from exporter.account import ApiKeyConfig
-from exporter.model import AccountSnapshot, MarginPool
-from exporter.venues.base import Endpoint, FieldUse, SignedRequest, Venue
-from exporter.wire import Required, Wire
-
-BALANCE = Endpoint("/balance")
-
-
-class Balance(Wire):
-    equity: Required
-
-
-class Toy(Venue[ApiKeyConfig]):
-    name = "toy"
-    title = "Toy exchange"
-    documentation = "https://toy.example/docs"
-    config_class = ApiKeyConfig
-    base_url = None
-    endpoints = (BALANCE,)
-    fields = (FieldUse("/balance", "equity", ("risk_account_equity",)),)
-
-    def sign(self, endpoint, params, timestamp_ms):
-        return SignedRequest(headers={"X-KEY": self.config.api_key.get_secret_value()})
-
-    async def fetch(self, api):
-        balance = await api.get(BALANCE, Balance)
-        return AccountSnapshot(pools=(MarginPool(currency="USDT", equity=balance.equity),))
-"""
+GUIDE = Path(__file__).parents[2] / "docs" / "new-venue.md"
+MODULE = "\n".join(re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
 
 CONFIGURATION = """
 accounts:
@@ -67,14 +43,47 @@ def environment(site: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{project}"}
 
 
+ROWS = [
+    {"symbol": "BTCUSDT", "size": "2", "entryPrice": "100", "markPrice": 110, "liquidationPrice": "60"},
+    {"symbol": "ETHUSDT", "size": "-3", "entryPrice": "10", "markPrice": "9", "liquidationPrice": "0"},
+    {"symbol": "SOLUSDT", "size": "0"},
+]
+
+
+def signed(handler: Handler) -> Handler:
+    """Checks the toy's signature, written down a second time."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        assert request.headers["X-KEY"] == "toy-key"
+        text = request.raw_path.encode()
+        assert request.headers["X-SIGN"] == hmac.new(b"toy-secret", text, "sha256").hexdigest()
+        return await handler(request)
+
+    return checked
+
+
 @asynccontextmanager
 async def toy_server() -> AsyncIterator[str]:
+    """The toy's venue: its positions come in two pages, its clock is two minutes ahead."""
+
     async def balance(request: web.Request) -> web.Response:
-        assert request.headers["X-KEY"] == "toy-key"
-        return web.json_response({"equity": "1234.5"})
+        assert request.match_info["coin"] == "usdt"
+        if abs(int(request.query["timestamp"]) / 1000 - time.time() - 120.0) > 10.0:
+            return web.json_response({"code": 1001, "msg": "timestamp"})
+        return web.json_response({"code": 0, "data": {"equity": "1234.5", "maintenanceMargin": 10}})
+
+    async def positions(request: web.Request) -> web.Response:
+        more = "cursor" not in request.query
+        page = {"rows": ROWS[:1] if more else ROWS[1:], "cursor": "next" if more else ""}
+        return web.json_response({"code": 0, "data": page})
+
+    async def server_time(_: web.Request) -> web.Response:
+        return web.json_response({"code": 0, "data": {"time": int((time.time() + 120.0) * 1000)}})
 
     app = web.Application()
-    app.router.add_get("/balance", balance)
+    app.router.add_get("/v1/{coin}/balance", signed(balance))
+    app.router.add_get("/v1/positions", signed(positions))
+    app.router.add_get("/v1/time", server_time)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -117,13 +126,22 @@ async def listening(process: asyncio.subprocess.Process) -> str:
     raise AssertionError("".join(lines))
 
 
+def test_the_guide_s_venue_is_short() -> None:
+    lines = [line for line in MODULE.splitlines() if line.strip()]
+    assert 20 < len(lines) <= 60
+
+
 async def test_it_is_on_the_metrics_page(tmp_path: Path) -> None:
     install(tmp_path)
     async with toy_server() as base_url:
         config = tmp_path / "risk-exporter.yml"
         config.write_text(CONFIGURATION.format(base_url=base_url))
         process = await program(
-            tmp_path, "run", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"
+            tmp_path,
+            "run",
+            f"--config.file={config}",
+            "--web.listen-address=127.0.0.1:0",
+            "--collect.first-within=0s",
         )
         try:
             page = await metrics_with(await listening(process), "risk_account_equity{")
@@ -131,6 +149,10 @@ async def test_it_is_on_the_metrics_page(tmp_path: Path) -> None:
             process.terminate()
             await process.wait()
     assert 'risk_account_equity{exchange="toy",account="desk",currency="USDT"} 1234.5' in page
+    assert 'risk_positions{exchange="toy",account="desk"} 2.0' in page
+    assert re.search(r'risk_position_liquidation_price\{.*"BTCUSDT",side="long".*\} 60\.0', page)
+    # The path's template, not what it was filled with; the second attempt is that after the clock was asked.
+    assert re.search(r'risk_api_requests_total\{endpoint="/v1/\{coin\}/balance",.*status="200"\} 2\.0', page)
     assert 'risk_up{account="desk",exchange="toy"} 1.0' in page
 
 
@@ -141,4 +163,4 @@ async def test_it_is_in_the_documentation(tmp_path: Path) -> None:
     assert process.returncode == 0, output.decode()
     text = output.decode()
     assert "[Toy exchange](https://toy.example/docs)" in text
-    assert "| `equity` | `risk_account_equity` |" in text
+    assert "`exchange: toy`" in text

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from grafana.generator import output as generated
 from tests.grafana import rule_tests
-from tests.grafana.programs import GRAFANA, ROOT, output, run
+from tests.grafana.programs import GRAFANA, output, run
 from tests.grafana.rule_tests import RULES
 
 NUMBER = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])")
@@ -26,10 +25,6 @@ def load(path: Path) -> Any:
 
 def alert_rules() -> list[dict[str, Any]]:
     return [rule for group in load(RULES / "alerts.yml")["groups"] for rule in group["rules"]]
-
-
-def test_committed_files_are_the_generators_output() -> None:
-    assert generated.outdated(ROOT, generated.files()) == [], 'run "python -m grafana.generator"'
 
 
 def test_prometheus_accepts_the_rules_without_a_complaint() -> None:

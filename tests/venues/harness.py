@@ -1,7 +1,8 @@
-"""Runs an adapter against documented answers: over real HTTP, with the signature checked by other code.
+"""Runs an adapter against documented answers, with the signature checked by code that is not the adapter's.
 
 A test names the venue, the answers by path, and a function that checks each request as the venue's
-documentation says (independent of the adapter). It gets back the snapshot, or the exposition text.
+documentation says. It gets back the snapshot, or the exposition text. Answers are handed over in memory
+unless a test wants a real server (`VenueServer`).
 """
 
 from __future__ import annotations
@@ -10,33 +11,56 @@ import copy
 import difflib
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+import yarl
 from aiohttp import web
 from hypothesis import strategies as st
+from multidict import CIMultiDict, MultiMapping
 
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.exposition import render
 from exporter.model import AccountRisk, AccountSnapshot, RiskSettings
+from exporter.request import Endpoint, Params, Request, Response
 from exporter.risk import assess
+from exporter.transport import Answer as Bytes
 from exporter.venues import discover
 from exporter.venues.base import Venue
 
 HERE = Path(__file__).parent
+NOW = 1_700_000_000.0
 
-Answer = bytes | web.Response | Callable[[web.Request], web.Response | Awaitable[web.Response]]
-Check = Callable[[web.Request, bytes], None]
+
+class Asked:
+    """A request as a test's check sees it; has the names that aiohttp's requests have."""
+
+    def __init__(self, method: str, url: str, headers: Mapping[str, str]) -> None:
+        parts = urlsplit(url)
+        self.method = method
+        self.path = parts.path
+        self.raw_path = parts.path + (f"?{parts.query}" if parts.query else "")
+        self.query: MultiMapping[str] = yarl.URL(url, encoded=True).query
+        self.headers: CIMultiDict[str] = CIMultiDict(headers)
+
+
+Answer = bytes | web.Response | Callable[[Any], web.Response | Awaitable[web.Response]]
+"""What a path answers: a body, a response, or a function of the request."""
+Check = Callable[[Any, bytes], None]
+"""Given an `Asked` (or an aiohttp request) and its body; raises if the venue would refuse it."""
 
 
 class QuietObserver:
-    """Counts nothing; keeps what optional requests failed with."""
+    """Counts nothing; keeps what optional requests failed with, and the clock's offset."""
 
     def __init__(self) -> None:
         self.optional_failures: list[VenueError] = []
+        self.offset: float | None = None
 
     def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
         pass
@@ -44,14 +68,49 @@ class QuietObserver:
     def rate_limit_used(self, exchange: str, ratio: float) -> None:
         pass
 
-    def clock_offset(self, exchange: str, seconds: float) -> None:
-        pass
+    def clock_offset(self, exchange: str, seconds: float) -> None:  # noqa: ARG002 (the observer's form)
+        self.offset = seconds
 
     def blocked_until(self, exchange: str, timestamp: float) -> None:
         pass
 
     def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:  # noqa: ARG002
         self.optional_failures.append(error)
+
+
+class MemoryTransport:
+    """Gives one answer a path, checks each request, and remembers what was asked."""
+
+    def __init__(self, answers: Mapping[str, Answer], check: Check | None = None) -> None:
+        self.answers = answers
+        self.check = check
+        self.asked: list[Asked] = []
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        proxy: str | None,  # noqa: ARG002 (the transport's form)
+        timeout: float,  # noqa: ARG002, ASYNC109 (the same)
+    ) -> Bytes:
+        asked = Asked(method, url, headers)
+        self.asked.append(asked)
+        if self.check is not None:
+            self.check(asked, body or b"")
+        answer = self.answers.get(asked.path)
+        if answer is None:
+            return Bytes(404, CIMultiDict(), b"no such path in this test")
+        if callable(answer):
+            result = answer(asked)
+            answer = result if isinstance(result, web.Response) else await result
+        if isinstance(answer, bytes):
+            return Bytes(200, CIMultiDict(Date=formatdate(NOW, usegmt=True)), answer)
+        content = answer.body
+        assert content is None or isinstance(content, bytes)
+        return Bytes(answer.status, answer.headers, content or b"")
 
 
 def payload(venue: str, name: str) -> bytes:
@@ -75,6 +134,19 @@ def answers_of(
             is_answer = isinstance(value, bytes | web.Response) or callable(value)
             found[path] = value if is_answer else json.dumps(value).encode()
     return found
+
+
+def response(
+    status: int = 200, body: Any = b"", headers: Mapping[str, str] | None = None, *, received_at: float = NOW
+) -> Response:
+    """An answer as an adapter's `error` sees it; a `body` that is not bytes is written as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, CIMultiDict(headers or {}), content, received_at)
+
+
+def unsigned(endpoint: Endpoint, params: Params = (), *, at: int) -> Request:
+    """A request as an adapter's `sign` sees it, at a time of the venue's clock in Unix milliseconds."""
+    return Request(endpoint, params, endpoint.path, timestamp_ms=at)
 
 
 # What takes the place of something in a damaged document.
@@ -176,16 +248,10 @@ async def fetch(
         VenueError: as the adapter does.
         AssertionError: what `check` found wrong with a request.
     """
-    async with VenueServer(answers, check) as server, Client(observer or QuietObserver()) as client:
-        adapter = make_venue(venue, server.base_url, config)
-        try:
-            snapshot = await adapter.fetch(client.account(adapter))
-        finally:
-            if server.complaints:
-                raise AssertionError(f"the request was wrong: {server.complaints[0]}") from server.complaints[
-                    0
-                ]
-    return snapshot
+    transport = MemoryTransport(answers, check)
+    adapter = make_venue(venue, "http://venue.test", config)
+    async with Client(observer or QuietObserver(), wall=lambda: NOW, transport=transport) as client:
+        return await adapter.fetch(client.account(adapter))
 
 
 def exposition(
@@ -200,16 +266,19 @@ def assert_golden(venue: str, sections: Mapping[str, str]) -> None:
     """Compares the exposition of each scenario with the venue's golden file.
 
     The file is written by a person who checked the numbers against the venue's documentation. There is no
-    switch that rewrites it: on a difference, read the diff this prints and decide which side is wrong.
-    Values may differ in the last bits, which depend on the order of additions.
+    switch that rewrites it: on a difference, ``<venue>.prom.actual`` is written beside it; read both and
+    decide which side is wrong. Values may differ in the last bits, which depend on the order of additions.
     """
     path = HERE / "golden" / f"{venue}.prom"
-    actual = "\n".join(f"# scenario: {name}\n{text}" for name, text in sections.items()).splitlines(
-        keepends=True
-    )
+    beside = path.with_name(f"{path.name}.actual")
+    text = "\n".join(f"# scenario: {name}\n{lines}" for name, lines in sections.items())
+    actual = text.splitlines(keepends=True)
     expected = path.read_text().splitlines(keepends=True) if path.exists() else []
-    if len(actual) != len(expected) or not all(map(_same_sample, actual, expected)):
-        raise AssertionError("".join(difflib.unified_diff(expected, actual, str(path), "actual")))
+    if len(actual) == len(expected) and all(map(_same_sample, actual, expected)):
+        beside.unlink(missing_ok=True)
+        return
+    beside.write_text(text)
+    raise AssertionError("".join(difflib.unified_diff(expected, actual, str(path), str(beside))))
 
 
 def _same_sample(actual: str, expected: str) -> bool:
@@ -221,33 +290,50 @@ def _same_sample(actual: str, expected: str) -> bool:
 
 
 def numeric_fields(document: Any, prefix: str = "") -> set[str]:
-    """The paths of all numbers in a decoded JSON document, as `FieldUse.field` spells them.
+    """The paths of all numbers in a decoded JSON document, such as ``assets[].walletBalance``.
 
-    A string that reads as a number is one; identifiers are excluded by the caller.
+    A string that reads as a number is one.
     """
-    found: set[str] = set()
+    return {path for path, value in _leaves(document, prefix) if is_number(value)}
+
+
+def _leaves(document: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     match document:
         case dict():
             for key, value in document.items():
-                found |= numeric_fields(value, f"{prefix}.{key}" if prefix else key)
+                yield from _leaves(value, f"{prefix}.{key}" if prefix else key)
         case list():
             for value in document:
-                found |= numeric_fields(value, f"{prefix}[]" if prefix else "")
-        case bool() | None:
-            pass
-        case int() | float():
-            found.add(prefix)
-        case str() if _reads_as_number(document):
-            found.add(prefix)
-    return found
+                yield from _leaves(value, f"{prefix}[]")
+        case _:
+            yield prefix, document
 
 
-def _reads_as_number(text: str) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number, or text that reads as one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
     try:
-        float(text)
+        float(value)
     except ValueError:
         return False
     return True
+
+
+def with_each(document: Any, field: str, change: Callable[[Any], Any], prefix: str = "") -> Any:
+    """A copy of a document in which every number under the path `field` is changed."""
+    match document:
+        case dict():
+            return {
+                key: with_each(value, field, change, f"{prefix}.{key}" if prefix else key)
+                for key, value in document.items()
+            }
+        case list():
+            return [with_each(value, field, change, f"{prefix}[]") for value in document]
+        case _ if prefix == field and is_number(document):
+            return change(document)
+        case _:
+            return document
 
 
 def decoded(body: bytes) -> Any:

@@ -4,129 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from exporter.api import Client
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, MaintenanceTier, Position, RiskSettings
+from exporter.model import RiskSettings
 from exporter.risk import assess
+from exporter.signing import hmac_hex
 from exporter.venues import bingx
-from exporter.venues.base import Response
-from exporter.venues.bingx import Bingx
-from exporter.wire import decode
 from tests.venues.harness import (
-    DAMAGE,
-    Answer,
     QuietObserver,
     VenueServer,
-    answers_of,
-    assert_golden,
-    damaged,
-    decoded,
     exposition,
-    fetch,
     make_venue,
-    numeric_fields,
     payload,
+    unsigned,
 )
-
-NAME = "bingx"
-KEY = "hO6oQotzTE0S5FRYze2Jx2wGx7eVnJGMolpA1nZyehsoMgCcgKNWQHd4QgTFZuwl4Zt4xMe2PqGBegWXO4A"
-SECRET = "mheO6dR8ovSsxZQCOYEFCtelpuxcWGTfHw7te326y6jOwq5WpvFQ9JNljoTwBXZGv5It07m9RXSPpDQEK2w"
-CONFIG = {"api_key": KEY, "api_secret": SECRET}
-
-PATHS = {
-    "balance": ("/openApi/swap/v3/user/balance", "balance_v3.json"),
-    "balance_v2": ("/openApi/swap/v2/user/balance", "balance_v2.json"),
-    "positions": ("/openApi/swap/v2/user/positions", "positions.json"),
-    "tiers": ("/openApi/swap/v1/maintMarginRatio", "maint_margin_ratio.json"),
-    "position_mode": ("/openApi/swap/v1/positionSide/dual", "position_mode.json"),
-    "asset_mode": ("/openApi/swap/v1/trade/assetMode", "asset_mode.json"),
-    "premium_index": ("/openApi/swap/v2/quote/premiumIndex", "premium_index.json"),
-    "time": ("/openApi/swap/v2/server/time", "server_time.json"),
-}
-PUBLIC = {"/openApi/swap/v2/quote/premiumIndex", "/openApi/swap/v2/server/time"}
-UNKNOWN_PATH = {
-    "code": 100400,
-    "msg": "this api is not exist, please refer to the API docs https://bingx-api.github.io/docs",
-}
-DENIED = {"code": 100004, "msg": "Permission denied as the API key was created without the permission"}
-
-
-def check(request: web.Request, body: bytes) -> None:
-    """The documented rules of a request, written down a second time."""
-    assert request.method == "GET"
-    assert body == b""
-    query = request.raw_path.partition("?")[2]
-    if request.path in PUBLIC:
-        assert "X-BX-APIKEY" not in request.headers
-        assert [name for name, _ in parse_qsl(query)] == ["timestamp"]
-        return
-    assert request.headers["X-BX-APIKEY"] == KEY
-    total, _, signature = query.rpartition("&signature=")
-    assert hmac.new(SECRET.encode(), unquote(total).encode(), hashlib.sha256).hexdigest() == signature
-    parameters = dict(parse_qsl(total, strict_parsing=True))
-    symbol = {"symbol"} if request.path == "/openApi/swap/v1/maintMarginRatio" else set()
-    assert set(parameters) == {"recvWindow", "timestamp"} | symbol
-    assert list(parameters) == sorted(parameters)
-    assert parameters["recvWindow"] == "5000"
-    assert len(parameters["timestamp"]) == 13
-
-
-def answers(**changed: Any) -> dict[str, Answer]:
-    """The documented answers; a keyword replaces one by name, None takes it away."""
-    return answers_of(NAME, PATHS, changed)
-
-
-def document(file: str) -> Any:
-    return decoded(payload(NAME, file))
-
-
-async def snapshot_of(*, observer: QuietObserver | None = None, **changed: Any) -> AccountSnapshot:
-    return await fetch(NAME, answers(**changed), config=CONFIG, check=check, observer=observer)
-
-
-def row(**changed: Any) -> dict[str, Any]:
-    """The documented cross row with some fields changed; `...` takes one away."""
-    fields = {**document("positions.json")["data"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
-def rows(*given_rows: Any) -> dict[str, Any]:
-    return {"code": 0, "msg": "", "data": list(given_rows)}
-
-
-async def position_of(**changed: Any) -> Position:
-    return (await snapshot_of(positions=rows(row(**changed)))).positions[0]
-
-
-HEDGED: dict[str, Any] = {
-    "balance": payload(NAME, "hedged_balance.json"),
-    "positions": payload(NAME, "hedged_positions.json"),
-}
-
-
-async def test_documented_answers_become_the_golden_exposition() -> None:
-    cross = await snapshot_of()
-    older = await snapshot_of(balance=UNKNOWN_PATH, positions=payload(NAME, "positions_older.json"))
-    empty = await snapshot_of(balance=payload(NAME, "balance_v3_empty_usdc.json"), positions=rows())
-    hedged = await snapshot_of(**HEDGED)
-    assert_golden(
-        NAME,
-        {
-            "documented balance and cross position": exposition(NAME, "cross", cross),
-            "balance of version 2 and an older isolated row": exposition(NAME, "older", older),
-            "empty strings in a currency that was never used": exposition(NAME, "empty", empty),
-            "hedged pair in documented tiers and an isolated position": exposition(NAME, "hedged", hedged),
-        },
-    )
+from tests.venues.payloads.bingx.bench import (
+    CONFIG,
+    DENIED,
+    HEDGED,
+    KEY,
+    NAME,
+    SECRET,
+    UNKNOWN_PATH,
+    answers,
+    check,
+    document,
+    position_of,
+    row,
+    rows,
+    snapshot_of,
+)
 
 
 class TestSigning:
@@ -151,11 +65,11 @@ class TestSigning:
         ],
     )
     def test_official_vectors(self, secret: str, text: str, expected: str) -> None:
-        assert bingx.signature(secret, text) == expected
+        assert hmac_hex(SecretStr(secret), text) == expected
 
     def test_a_request_is_the_vector_of_its_parameters(self) -> None:
         venue = make_venue(NAME, "http://localhost", CONFIG)
-        signed = venue.sign(bingx.BALANCE, (), 1696751141337)
+        signed = venue.sign(unsigned(bingx.BALANCE, at=1696751141337))
         assert signed.query == (
             "recvWindow=5000&timestamp=1696751141337"
             "&signature=70b4def1f55526ff67fbed5576eb6f974652e8c2553224421fae1d1868ef7000"
@@ -164,7 +78,7 @@ class TestSigning:
 
     def test_values_are_signed_as_they_are_and_sent_encoded(self) -> None:
         venue = make_venue(NAME, "http://localhost", CONFIG)
-        signed = venue.sign(bingx.TIERS, (("symbol", "币 [x]-USDT"),), 1696751141337)
+        signed = venue.sign(unsigned(bingx.TIERS, (("symbol", "币 [x]-USDT"),), at=1696751141337))
         text, _, signature = signed.query.rpartition("&signature=")
         assert text.isascii()
         assert " " not in text
@@ -249,7 +163,7 @@ class TestAccount:
         now = 1_700_000_000.0
         async with (
             VenueServer(answers(balance=UNKNOWN_PATH), check) as server,
-            Client(QuietObserver(), clock=lambda: now) as client,
+            Client(QuietObserver(), wall=lambda: now) as client,
         ):
             venue = make_venue(NAME, server.base_url, CONFIG)
             api = client.account(venue)
@@ -330,7 +244,6 @@ class TestPosition:
         position = await position_of()
         assert (position.symbol, position.side, position.margin_mode) == ("LTC-USDT", "long", "cross")
         assert (position.quantity, position.entry_price, position.mark_price) == (0.1, 83.53, 73.14)
-        assert position.liquidation_price is None
         assert (position.leverage, position.initial_margin) == (6.0, 1.3922)
         assert (position.contract.base, position.contract.quote, position.contract.settle) == (
             "LTC",
@@ -379,24 +292,6 @@ class TestPosition:
         balance["data"].append({**balance["data"][0], "asset": "BTC", "balance": "0.5", "equity": "0.5"})
         snapshot = await snapshot_of(balance=balance)
         assert snapshot.prices == {"BTC": 42216.4}
-
-    @pytest.mark.parametrize("none", [None, "", "0", 0, 0.0, "-1.5", -3, 99999999, "99999999"])
-    async def test_no_liquidation_price_in_any_spelling(self, none: object) -> None:
-        assert (await position_of(liquidationPrice=none)).liquidation_price is None
-
-    @pytest.mark.parametrize("value", ["58.21", 58.21])
-    async def test_numbers_as_text_or_number(self, value: object) -> None:
-        position = await position_of(liquidationPrice=value, avgPrice=value, positionAmt=value)
-        assert position.liquidation_price == position.entry_price == position.quantity == 58.21
-
-    async def test_rows_without_size_are_dropped(self) -> None:
-        snapshot = await snapshot_of(
-            positions=rows(row(positionAmt="0"), row(positionAmt=0.0, positionSide="SHORT"), row())
-        )
-        assert len(snapshot.positions) == 1
-
-    async def test_an_unknown_field_is_ignored(self) -> None:
-        assert (await position_of(somethingNew={"deep": [1]})).quantity == 0.1
 
     async def test_the_spelling_of_the_documentation_s_table_is_read_too(self) -> None:
         position = await position_of(realisedProfit=..., realizedProfit="3.5")
@@ -457,7 +352,7 @@ class TestPosition:
         with pytest.raises(VenueError, match="positionId") as caught:
             await snapshot_of(positions=rows(row(positionId=same), row(positionId=same)))
         assert caught.value.reason == "schema"
-        assert "bingx GET /openApi/swap/v2/user/positions" in str(caught.value)
+        assert "GET /openApi/swap/v2/user/positions" in str(caught.value)
 
     async def test_both_legs_of_a_hedge_get_the_distance_of_the_net(self) -> None:
         risk = assess(await snapshot_of(**HEDGED), RiskSettings(cross_check=True))
@@ -468,306 +363,3 @@ class TestPosition:
             assert leg.liquidation_price == pytest.approx(expected, abs=1e-3)
             assert leg.liquidation_distance_ratio == pytest.approx(1 - expected / 42216.4, abs=1e-7)
             assert leg.liquidation_cross_check_ratio == pytest.approx(0.0, abs=1e-7)
-
-
-class TestMaintenanceMargin:
-    async def test_it_follows_the_documented_tiers(self) -> None:
-        risk = assess(await snapshot_of(**HEDGED), RiskSettings())
-        long, short, _ = risk.positions
-        assert long.maintenance_margin == pytest.approx(211082 * 0.004 - 30)
-        assert short.maintenance_margin == pytest.approx(84432.8 * 0.0038)
-        (pool,) = risk.pools
-        assert pool.maintenance_margin == pytest.approx(1135.17264)
-        assert pool.maintenance_margin_rate == pytest.approx(1135.17264 / 6849.2)
-        # The venue's own figure of the same pool, on the rows.
-        assert pool.pool.venue_margin_rate == 0.1657
-        assert pool.maintenance_margin_rate == pytest.approx(0.1657, abs=1e-4)
-
-    def test_the_documented_deduction_makes_the_schedule_continuous(self) -> None:
-        answer = decode(payload(NAME, "maint_margin_ratio.json"), bingx.Tiers, "test")
-        assert isinstance(answer.data, list)
-        tiers = bingx.maintenance_tiers(reversed(answer.data), "BTC-USDT")
-        assert tiers == (
-            MaintenanceTier(floor=0.0, cap=150000.0, rate=0.0038, deduction=0.0),
-            MaintenanceTier(floor=150000.0, cap=float("inf"), rate=0.004, deduction=30.0),
-        )
-        assert pytest.approx(tiers[1].deduction) == 150000 * (0.0040 - 0.0038)
-
-    async def test_tiers_of_another_symbol_are_not_used(self) -> None:
-        position = await position_of()
-        assert position.maintenance_tiers == ()
-        assert position.maintenance_margin is None
-
-    async def test_without_tiers_an_isolated_position_has_its_risk_rate(self) -> None:
-        """The published row: 0.0849 of a margin of 21.4291 is 0.72 % of the position."""
-        risk = assess(await snapshot_of(**HEDGED), RiskSettings())
-        position = risk.positions[2]
-        assert position.maintenance_margin == pytest.approx(1.819, abs=1e-3)
-        assert position.maintenance_margin == pytest.approx(0.0072 * 252.47, rel=2e-3)
-        assert position.maintenance_margin_rate == pytest.approx(0.0849, rel=1e-5)
-
-    async def test_with_tiers_they_are_preferred_to_the_risk_rate(self) -> None:
-        position = await position_of(symbol="BTC-USDT", isolated=True, margin="2", riskRate="0.5")
-        assert position.maintenance_margin is None
-        assert len(position.maintenance_tiers) == 2
-
-    async def test_without_tiers_nothing_is_made_up(self) -> None:
-        observer = QuietObserver()
-        snapshot = await snapshot_of(observer=observer, tiers={"code": 100500, "msg": "busy"})
-        (pool,) = assess(snapshot, RiskSettings()).pools
-        assert pool.maintenance_margin is None
-        assert pool.maintenance_margin_rate is None
-        assert [failure.reason for failure in observer.optional_failures] == ["exchange"]
-
-    async def test_risk_rates_of_one_pool_that_differ_are_not_its_rate(self) -> None:
-        pair = rows(row(riskRate="0.0008"), row(symbol="BTC-USDT", riskRate="0.0009"))
-        assert (await snapshot_of(positions=pair)).pools[0].venue_margin_rate is None
-        assert (await snapshot_of()).pools[0].venue_margin_rate == 0.0008
-        assert (await snapshot_of(positions=rows(row(riskRate="0.0000")))).pools[0].venue_margin_rate is None
-
-    async def test_tiers_are_asked_a_few_at_a_time_and_kept_for_an_hour(self) -> None:
-        symbols = [f"C{number}-USDT" for number in range(6)]
-        asked: list[str] = []
-
-        def tiers(request: web.Request) -> web.Response:
-            symbol = request.query["symbol"]
-            asked.append(symbol)
-            answer = document("maint_margin_ratio.json")
-            return web.json_response(
-                {**answer, "data": [{**tier, "symbol": symbol} for tier in answer["data"]]}
-            )
-
-        now = 1_700_000_000.0
-        given_rows = rows(*(row(symbol=symbol) for symbol in symbols))
-        async with (
-            VenueServer(answers(positions=given_rows, tiers=tiers), check) as server,
-            Client(QuietObserver(), clock=lambda: now) as client,
-        ):
-            venue = make_venue(NAME, server.base_url, CONFIG)
-            api = client.account(venue)
-            first = await venue.fetch(api)
-            assert [len(position.maintenance_tiers) for position in first.positions] == [2] * 2 + [0] * 4
-            for known in (4, 6, 6):
-                now += 15
-                snapshot = await venue.fetch(api)
-                assert [len(position.maintenance_tiers) for position in snapshot.positions] == [2] * known + [
-                    0
-                ] * (6 - known)
-            assert sorted(asked) == symbols
-            now += 3600
-            await venue.fetch(api)
-            assert len(asked) == 8
-
-    async def test_accounts_share_the_tiers(self) -> None:
-        async with (
-            VenueServer(answers(positions=rows(row(symbol="BTC-USDT"))), check) as server,
-            Client(QuietObserver(), clock=lambda: 1_700_000_000.0) as client,
-        ):
-            for name in ("one", "two"):
-                venue = make_venue(NAME, server.base_url, {**CONFIG, "name": name})
-                snapshot = await venue.fetch(client.account(venue))
-                assert len(snapshot.positions[0].maintenance_tiers) == 2
-            asked = [request.path for request in server.requests]
-            assert asked.count("/openApi/swap/v1/maintMarginRatio") == 1
-
-    async def test_tiers_that_cannot_be_read_again_are_kept_for_a_day(self) -> None:
-        now = 1_700_000_000.0
-        position = rows(row(symbol="BTC-USDT"))
-        async with (
-            VenueServer(answers(positions=position), check) as server,
-            Client(QuietObserver(), clock=lambda: now) as client,
-        ):
-            venue = make_venue(NAME, server.base_url, CONFIG)
-            api = client.account(venue)
-            await venue.fetch(api)
-            server.answers["/openApi/swap/v1/maintMarginRatio"] = b'{"code":100500,"msg":"busy"}'
-            asked = len(server.requests)
-            now += 2 * 3600
-            assert len((await venue.fetch(api)).positions[0].maintenance_tiers) == 2
-            now += 15
-            await venue.fetch(api)
-            # Not asked at every collection while the venue cannot answer.
-            paths = [request.path for request in server.requests[asked:]]
-            assert paths.count("/openApi/swap/v1/maintMarginRatio") == 1
-            now += 22 * 3600
-            assert (await venue.fetch(api)).positions[0].maintenance_tiers == ()
-
-
-def response(status: int, body: Any = None, headers: dict[str, str] | None = None) -> Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status=status, headers=headers or {}, body=content, received_at=1_727_193_000.0)
-
-
-class TestErrors:
-    @pytest.mark.parametrize("error", document("errors.json"), ids=lambda error: f"{error['code']}")
-    def test_documented_errors_inside_http_200(self, error: dict[str, Any]) -> None:
-        found = bingx.bingx_error(response(200, error), [SECRET])
-        assert found is not None
-        assert (found.reason, found.blocked_until) == (error["reason"], error["blocked_until"])
-        assert str(error["code"]) in found.message
-        assert "203.0.113.7" not in found.message
-
-    @pytest.mark.parametrize(
-        ("status", "body", "reason", "blocked_until"),
-        [
-            (200, {"code": 0, "msg": ""}, None, None),
-            (200, {"code": "0", "msg": ""}, None, None),
-            (200, {"code": "100413", "msg": "Incorrect apiKey"}, "auth", None),
-            (400, {"code": 100001, "msg": "Signature verification failed"}, "auth", None),
-            (401, b"", "auth", None),
-            (403, b"<html>forbidden</html>", "permission", None),
-            (404, b"", "exchange", None),
-            (418, b"", "banned", 1_727_193_300.0),
-            (429, b"", "rate_limited", 1_727_193_010.0),
-            (500, b"oops", "exchange", None),
-            (504, {"code": 100500, "msg": "timed out"}, "exchange", None),
-        ],
-    )
-    def test_other_errors(
-        self, status: int, body: Any, reason: str | None, blocked_until: float | None
-    ) -> None:
-        found = bingx.bingx_error(response(status, body))
-        assert (found.reason if found else None) == reason
-        assert (found.blocked_until if found else None) == blocked_until
-
-    @pytest.mark.parametrize("status", [418, 429])
-    def test_the_venue_s_own_waiting_time_is_kept(self, status: int) -> None:
-        found = bingx.bingx_error(response(status, b"", {"Retry-After": "77"}))
-        assert found is not None
-        assert found.blocked_until == 1_727_193_077.0
-
-    def test_a_moment_that_has_passed_by_our_clock_still_means_a_pause(self) -> None:
-        words = "will be unblocked after 1727192999000"
-        found = bingx.bingx_error(response(200, {"code": 100410, "msg": words}))
-        assert found is not None
-        assert found.blocked_until == 1_727_193_001.0
-
-    def test_an_unknown_error_carries_the_venue_s_words_without_secrets(self) -> None:
-        words = f"key {KEY} of 203.0.113.7 used {SECRET} for account 116295116295"
-        found = bingx.bingx_error(response(200, {"code": 123456, "msg": words}), [KEY, SECRET])
-        assert found is not None
-        assert found.reason == "exchange"
-        for secret in (KEY, SECRET, "203.0.113.7", "116295116295"):
-            assert secret not in found.message
-
-    async def test_a_clock_error_is_retried_once_after_a_resync(self) -> None:
-        asked: list[str] = []
-
-        def balance(request: web.Request) -> web.Response:
-            asked.append(request.query["timestamp"])
-            if len(asked) == 1:
-                return web.json_response({"code": 100421, "msg": "Null timestamp or timestamp mismatch"})
-            return web.Response(body=payload(NAME, "balance_v3.json"))
-
-        await snapshot_of(balance=balance)
-        # The documented time of the example lies in February 2023: the second request follows it.
-        assert len(asked) == 2
-        assert asked[1].startswith("16753195")
-
-    async def test_a_second_clock_error_is_the_answer(self) -> None:
-        with pytest.raises(VenueError) as caught:
-            await snapshot_of(positions={"code": 80014, "msg": "timestamp is invalid"})
-        assert caught.value.reason == "clock"
-
-    async def test_a_restriction_closes_the_address_for_every_account(self) -> None:
-        refusal = {"code": 100410, "msg": "code:100410:... will be unblocked after 9999999999999"}
-        async with VenueServer(answers(balance=refusal), check) as server, Client(QuietObserver()) as client:
-            first = make_venue(NAME, server.base_url, CONFIG)
-            with pytest.raises(VenueError, match="request limit is used up"):
-                await first.fetch(client.account(first))
-            sent = len(server.requests)
-            second = make_venue(NAME, server.base_url, {**CONFIG, "name": "other"})
-            with pytest.raises(VenueError, match="no request is sent for another") as caught:
-                await second.fetch(client.account(second))
-            assert caught.value.reason == "rate_limited"
-            assert len(server.requests) == sent
-
-    @pytest.mark.parametrize(
-        ("endpoint", "file", "path", "field"),
-        [
-            ("balance", "balance_v3.json", [], "data"),
-            ("balance", "balance_v3.json", ["data", 0], "equity"),
-            ("balance", "balance_v3.json", ["data", 0], "asset"),
-            ("positions", "positions.json", [], "data"),
-            ("positions", "positions.json", ["data", 0], "positionAmt"),
-            ("positions", "positions.json", ["data", 0], "isolated"),
-            ("positions", "positions.json", ["data", 0], "liquidationPrice"),
-        ],
-    )
-    async def test_a_missing_required_field_is_named(
-        self, endpoint: str, file: str, path: list[Any], field: str
-    ) -> None:
-        body = document(file)
-        target = body
-        for step in path:
-            target = target[step]
-        del target[field]
-        with pytest.raises(VenueError) as caught:
-            await snapshot_of(**{endpoint: body})
-        assert caught.value.reason == "schema"
-        assert str(caught.value).startswith(f"bingx GET {PATHS[endpoint][0]}")
-        assert f"`{field}`" in str(caught.value)
-
-    async def test_an_empty_amount_that_is_required_is_named(self) -> None:
-        with pytest.raises(VenueError, match="`positionAmt` is empty") as caught:
-            await position_of(positionAmt="")
-        assert caught.value.reason == "schema"
-
-    @pytest.mark.parametrize("bad", ["NaN", "Infinity", "-inf", "1_000", "abc"])
-    async def test_what_is_no_finite_number_is_a_schema_error(self, bad: str) -> None:
-        with pytest.raises(VenueError) as caught:
-            await position_of(markPrice=bad)
-        assert caught.value.reason == "schema"
-        assert "markPrice" in str(caught.value)
-
-    async def test_a_page_of_a_firewall_is_a_schema_error(self) -> None:
-        with pytest.raises(VenueError) as caught:
-            await snapshot_of(balance=b"<html>hello</html>")
-        assert caught.value.reason == "schema"
-
-    @pytest.mark.parametrize("name", ["tiers", "position_mode", "asset_mode", "premium_index"])
-    async def test_an_answer_that_can_be_missed_costs_nothing_else(self, name: str) -> None:
-        observer = QuietObserver()
-        changed: dict[str, Any] = {name: {"code": 100500, "msg": "Internal system error"}}
-        snapshot = await snapshot_of(observer=observer, positions=rows(row(markPrice=...)), **changed)
-        assert len(snapshot.pools) == 1
-        assert len(observer.optional_failures) == 1
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    name=st.sampled_from(["balance", "positions", "tiers", "premium_index", "position_mode", "asset_mode"]),
-    choice=st.integers(0, 10_000),
-    value=DAMAGE,
-)
-async def test_a_damaged_answer_raises_nothing_but_a_venue_error(name: str, choice: int, value: Any) -> None:
-    hedged = {"balance": document("hedged_balance.json"), "positions": document("hedged_positions.json")}
-    body, key = damaged(hedged.get(name) or document(PATHS[name][1]), choice, value)
-    try:
-        snapshot = await snapshot_of(**{**hedged, name: body})
-        exposition(NAME, "desk", snapshot)
-    except VenueError as error:
-        # A code that is no longer 0 is a failure of the venue.
-        assert error.reason == "schema" or key == "code"  # noqa: PT017 (either outcome is right)
-
-
-def test_every_number_of_the_documented_answers_is_used_or_explained() -> None:
-    stated = {(use.endpoint, use.field) for use in Bingx.fields}
-    premium = document("premium_index.json")
-    documents = [
-        (bingx.MARK_PRICES.path, {**premium, "data": [premium["data"]]}),
-        *(
-            (path, document(file))
-            for path, file in (
-                (bingx.BALANCE.path, "balance_v3.json"),
-                (bingx.BALANCE.path, "balance_v3_empty_usdc.json"),
-                (bingx.BALANCE_V2.path, "balance_v2.json"),
-                (bingx.POSITIONS.path, "positions.json"),
-                (bingx.POSITIONS.path, "positions_older.json"),
-                (bingx.TIERS.path, "maint_margin_ratio.json"),
-            )
-        ),
-    ]
-    for path, body in documents:
-        for field in numeric_fields(body):
-            assert (path, field) in stated, (path, field)

@@ -2,142 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import itertools
-import json
 from typing import Any
 
 import pytest
 import structlog
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from exporter.account import ApiKeyConfig
 from exporter.api import Client
 from exporter.errors import VenueError
-from exporter.model import AccountRisk, AccountSnapshot, MaintenanceTier, Position, RiskSettings
-from exporter.risk import assess
+from exporter.model import MaintenanceTier
 from exporter.venues import bittap
-from exporter.venues.base import Response
 from exporter.venues.bittap import Bittap
 from tests.venues.harness import (
-    DAMAGE,
-    Answer,
     QuietObserver,
     VenueServer,
-    answers_of,
-    assert_golden,
-    damaged,
-    decoded,
     exposition,
     fetch,
     make_venue,
-    numeric_fields,
-    payload,
+    unsigned,
 )
-
-NAME = "bittap"
-KEY = "simulated-key-5d4f1c"
-SECRET = "test-secret"
-CONFIG = {"api_key": KEY, "api_secret": SECRET}
-
-PATHS = {
-    "account": ("/ftapi/v1/account/info", "account_info.json"),
-    "opened": ("/ftapi/v1/openPosition", "open_position.json"),
-    "contracts": ("/fmapi/v1/exchangeInfo", "exchange_info.json"),
-}
-EQUITY = 11765.70795680674743639045
-
-
-def check(request: web.Request, body: bytes) -> None:
-    """The documented rules of a request, written down a second time."""
-    assert request.method == "GET"
-    assert body == b""
-    query = request.raw_path.partition("?")[2]
-    assert query == ""
-    if not request.path.startswith("/ftapi/"):
-        assert not any(name.upper().startswith("X-BT-") for name in request.headers)
-        return
-    assert request.headers["X-BT-APIKEY"] == KEY
-    timestamp, nonce = request.headers["X-BT-TS"], request.headers["X-BT-NONCE"]
-    assert len(timestamp) == 13
-    assert len(nonce) == 36
-    text = f"&timestamp={timestamp}&nonce={nonce}"
-    expected = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
-    assert request.headers["X-BT-SIGN"] == expected
-
-
-def answers(**changed: Any) -> dict[str, Answer]:
-    """The documented answers; a keyword replaces one by name, None takes it away."""
-    return answers_of(NAME, PATHS, changed)
-
-
-def document(file: str) -> Any:
-    return decoded(payload(NAME, file))
-
-
-def success(data: Any) -> dict[str, Any]:
-    return {"code": "0", "data": data, "msg": "Request successful", "success": True}
-
-
-def failure(status: int, code: str, words: str) -> web.Response:
-    return web.json_response({"code": code, "msg": words, "success": False}, status=status)
-
-
-REFUSED = failure(403, "410006", "Insufficient permissions")
-
-
-async def snapshot_of(*, observer: QuietObserver | None = None, **changed: Any) -> AccountSnapshot:
-    return await fetch(NAME, answers(**changed), config=CONFIG, check=check, observer=observer)
-
-
-def risk_of(snapshot: AccountSnapshot) -> AccountRisk:
-    return assess(snapshot, RiskSettings())
-
-
-def asset(**changed: Any) -> dict[str, Any]:
-    fields = {**document("account_info.json")["data"]["assets"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
-def account_row(**changed: Any) -> dict[str, Any]:
-    """The account's documented row with some fields changed; `...` takes one away."""
-    fields = {**document("account_info.json")["data"]["positions"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
-def open_row(**changed: Any) -> dict[str, Any]:
-    """The position call's row with some fields changed; `...` takes one away."""
-    fields = {**document("open_position.json")["data"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
-def account_of(*rows: Any, assets: Any = None) -> dict[str, Any]:
-    body: dict[str, Any] = document("account_info.json")
-    body["data"]["positions"] = list(rows)
-    if assets is not None:
-        body["data"]["assets"] = assets
-    return body
-
-
-async def position_of(**changed: Any) -> Position:
-    """The position whose row in the position call has some fields changed."""
-    (position,) = (await snapshot_of(opened=success([open_row(**changed)]))).positions
-    return position
-
-
-async def test_documented_answers_become_the_golden_exposition() -> None:
-    documented = await snapshot_of(opened=success([]), contracts=None)
-    valued = await snapshot_of()
-    assert_golden(
-        NAME,
-        {
-            "documented account, positions not valued": exposition(NAME, "documented", documented),
-            "the same with the position call": exposition(NAME, "valued", valued),
-        },
-    )
+from tests.venues.payloads.bittap.bench import (
+    CONFIG,
+    EQUITY,
+    KEY,
+    NAME,
+    REFUSED,
+    account_of,
+    account_row,
+    answers,
+    asset,
+    check,
+    document,
+    failure,
+    open_row,
+    position_of,
+    risk_of,
+    snapshot_of,
+    success,
+)
 
 
 class TestSigning:
@@ -146,7 +49,7 @@ class TestSigning:
         return Bittap(config, nonce=lambda: "abcdef0123456789")
 
     def test_a_request_without_parameters_signs_a_text_that_begins_with_an_ampersand(self) -> None:
-        signed = self.venue().sign(bittap.ACCOUNT_INFO, (), 1758179319000)
+        signed = self.venue().sign(unsigned(bittap.ACCOUNT_INFO, at=1758179319000))
         assert signed.query == ""
         assert signed.headers == {
             "X-BT-APIKEY": KEY,
@@ -156,18 +59,20 @@ class TestSigning:
         }
 
     def test_a_request_with_parameters_signs_them_first(self) -> None:
-        signed = self.venue().sign(bittap.OPEN_POSITION, (("symbolId", "BTC-USDT-M"),), 1758179319000)
+        signed = self.venue().sign(
+            unsigned(bittap.OPEN_POSITION, (("symbolId", "BTC-USDT-M"),), at=1758179319000)
+        )
         assert signed.query == "symbolId=BTC-USDT-M"
         assert signed.headers["X-BT-SIGN"] == (
             "e59f75e58694322045cc57136a4aff687b3b0d6e89b519918037f759cedddcd1"
         )
 
     def test_parameters_are_sorted(self) -> None:
-        signed = self.venue().sign(bittap.OPEN_POSITION, (("b", "2"), ("a", "1")), 1758179319000)
+        signed = self.venue().sign(unsigned(bittap.OPEN_POSITION, (("b", "2"), ("a", "1")), at=1758179319000))
         assert signed.query == "a=1&b=2"
 
     def test_public_calls_are_not_signed(self) -> None:
-        assert dict(self.venue().sign(bittap.EXCHANGE_INFO, (), 1758179319000).headers) == {}
+        assert dict(self.venue().sign(unsigned(bittap.EXCHANGE_INFO, at=1758179319000)).headers) == {}
 
     async def test_every_request_has_a_nonce_of_its_own(self) -> None:
         nonces: list[str] = []
@@ -186,7 +91,7 @@ class TestIdentities:
         (pool,) = (await snapshot_of()).pools
         assert pool.wallet_balance == 12282.88002680674743639045
         assert pool.unrealized_pnl == -517.17207
-        assert pool.equity == pool.margin_equity == EQUITY
+        assert pool.equity == risk_of(await snapshot_of()).pools[0].margin_equity == EQUITY
         assert pool.equity == pytest.approx(pool.wallet_balance + pool.unrealized_pnl, rel=1e-15)
 
     async def test_available_is_equity_less_what_is_locked(self) -> None:
@@ -327,7 +232,7 @@ class TestPools:
         )
         (pool,) = snapshot.pools
         assert pool.equity == EQUITY
-        assert pool.margin_equity == pytest.approx(EQUITY - 480.0, rel=1e-15)
+        assert risk_of(snapshot).pools[0].margin_equity == pytest.approx(EQUITY - 480.0, rel=1e-15)
         position = snapshot.positions[1]
         assert (position.margin_mode, position.margin, position.initial_margin) == ("isolated", 500.0, None)
         (rate,) = (row.maintenance_margin_rate for row in risk_of(snapshot).positions[1:])
@@ -336,7 +241,7 @@ class TestPools:
     async def test_what_backs_cross_positions_is_unknown_where_an_isolated_pnl_is(self) -> None:
         isolated = account_row(positionId="7", symbolId="SOL-USDT-M", marginMode="ISOLATED")
         snapshot = await snapshot_of(account=account_of(account_row(), isolated), opened=REFUSED)
-        assert snapshot.pools[0].margin_equity is None
+        assert risk_of(snapshot).pools[0].margin_equity is None
         assert risk_of(snapshot).pools[0].maintenance_margin_rate is None
 
     async def test_each_coin_is_a_pool_and_the_top_level_totals_are_not_used(self) -> None:
@@ -385,19 +290,13 @@ class TestContracts:
             bittap.RiskLimit(maintainMarginRate=0.025, minPositionValue=20000, maxPositionValue=50000),
             bittap.RiskLimit(maintainMarginRate=0.01, minPositionValue=0, maxPositionValue=20000),
         ]
-        listings = bittap.listings_of(
-            [
-                bittap.SymbolRow(symbolId="A-USDT-M", contractSide="FORWARD", riskLimitConfigs=limits),
-                bittap.SymbolRow(symbolId="A-USD-M", contractSide="REVERSE", riskLimitConfigs=limits),
-                bittap.SymbolRow(symbolId="B-USDT-M", contractSide="SIDEWAYS"),
-            ]
+        linear, inverse, unknown = (
+            bittap.listing_of(bittap.SymbolRow(symbolId="A", contractSide=side, riskLimitConfigs=limits))
+            for side in ("FORWARD", "REVERSE", "SIDEWAYS")
         )
-        assert [(tier.floor, tier.rate) for tier in listings["A-USDT-M"].tiers] == [
-            (0.0, 0.01),
-            (20000.0, 0.025),
-        ]
-        assert (listings["A-USD-M"].kind, listings["A-USD-M"].tiers) == ("inverse", ())
-        assert (listings["B-USDT-M"].kind, listings["B-USDT-M"].tiers) == (None, ())
+        assert [(tier.floor, tier.rate) for tier in linear.tiers] == [(0.0, 0.01), (20000.0, 0.025)]
+        assert (linear.kind, unknown.kind) == ("linear", None)
+        assert (inverse.kind, inverse.tiers) == ("inverse", ())
 
     @pytest.mark.parametrize("field", ["minPositionValue", "maintainMarginRate"])
     @pytest.mark.parametrize("missing", [None, "", ...])
@@ -506,27 +405,9 @@ class TestPosition:
         snapshot = await snapshot_of(opened=rows)
         assert [position.position_id for position in snapshot.positions] == ["8039784359178546030", "7", ""]
 
-    @pytest.mark.parametrize("none", [None, "", "0", 0, -3, "99999999", 99999999])
-    async def test_no_liquidation_price_in_any_spelling(self, none: object) -> None:
-        assert (await position_of(liquidPrice=none)).liquidation_price is None
-
     @pytest.mark.parametrize("none", [None, "", "0", 0])
     async def test_a_maintenance_margin_of_0_is_not_told(self, none: object) -> None:
         assert (await position_of(maintainMargin=none)).maintenance_margin is None
-
-    @pytest.mark.parametrize("value", ["2.5", 2.5])
-    async def test_numbers_as_text_or_number(self, value: object) -> None:
-        position = await position_of(markPrice=value, liquidPrice=value, profitUnreal=value)
-        assert position.mark_price == position.liquidation_price == position.unrealized_pnl == 2.5
-
-    async def test_rows_without_size_are_dropped(self) -> None:
-        rows = [
-            open_row(positionId=str(number), quantity=size) for number, size in enumerate(["0", 0, "0.0"])
-        ]
-        assert len((await snapshot_of(opened=success([*rows, open_row()]))).positions) == 1
-
-    async def test_an_unknown_field_is_ignored(self) -> None:
-        assert (await position_of(somethingNew={"deep": [1]})).quantity == 871.1
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -537,202 +418,3 @@ class TestPosition:
             await position_of(**{field: value})
         assert caught.value.reason == "schema"
         assert f"`{field}`" in str(caught.value)
-
-
-def response(status: int, body: Any = None, headers: dict[str, str] | None = None) -> Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status=status, headers=headers or {}, body=content, received_at=1000.0)
-
-
-def failed(code: Any, words: str | None = "words") -> dict[str, Any]:
-    return {"code": code, "msg": words, "success": False}
-
-
-class TestErrors:
-    @pytest.mark.parametrize(
-        ("status", "body", "reason", "blocked_until"),
-        [
-            (200, {"code": "0", "msg": "Request successful", "success": True}, None, None),
-            (200, {"code": 0, "msg": "Request successful"}, None, None),
-            (200, failed("0"), "exchange", None),
-            (200, failed("10001", "Parameter error"), "exchange", None),
-            (400, failed("100011", "Parameter error"), "exchange", None),
-            (200, failed("410001"), "auth", None),
-            (401, failed("410001"), "auth", None),
-            (401, failed("410002"), "auth", None),
-            (200, failed(410002), "auth", None),
-            (403, failed("410006"), "permission", None),
-            (200, failed("410006"), "permission", None),
-            (401, failed("410009", "API key expired"), "clock", None),
-            (401, failed("410003", "request time is invalid"), "clock", None),
-            (400, failed("100011", "timestamp error"), "clock", None),
-            (401, failed("410005", "IP not in whitelist"), "permission", None),
-            (200, failed("410005", "no"), "auth", None),
-            (200, failed("500", "Server Error"), "exchange", None),
-            (500, failed("500", "Request timed out"), "exchange", None),
-            (401, failed("410003", "Request timed out"), "auth", None),
-            (429, failed("429", "too many"), "rate_limited", 1010.0),
-            (429, b"", "rate_limited", 1010.0),
-            (400, b"", "exchange", None),
-            (401, b"", "auth", None),
-            (403, b"<html></html>", "permission", None),
-            (404, b"", "exchange", None),
-            (500, b"oops", "exchange", None),
-            (502, b"", "exchange", None),
-            (503, failed("503", None), "exchange", None),
-            (504, b"", "exchange", None),
-        ],
-    )
-    def test_documented_codes_and_statuses(
-        self, status: int, body: Any, reason: str | None, blocked_until: float | None
-    ) -> None:
-        found = bittap.bittap_error(response(status, body))
-        assert (found.reason if found else None) == reason
-        assert (found.blocked_until if found else None) == blocked_until
-
-    def test_the_venue_s_own_time_to_come_back_is_kept_to(self) -> None:
-        found = bittap.bittap_error(response(429, b"", {"Retry-After": "42"}))
-        assert found is not None
-        assert found.blocked_until == 1042.0
-
-    def test_an_unknown_error_carries_the_venue_s_words_without_secrets(self) -> None:
-        body = failed("7", f"trouble with {KEY} at 203.0.113.7")
-        found = bittap.bittap_error(response(200, body), [KEY, SECRET])
-        assert found is not None
-        assert found.reason == "exchange"
-        assert "trouble" in found.message
-        assert KEY not in found.message
-        assert "203.0.113.7" not in found.message
-
-    def test_a_code_that_is_none_is_not_repeated(self) -> None:
-        found = bittap.bittap_error(response(200, failed(KEY)), [KEY])
-        assert found is not None
-        assert KEY not in found.message
-
-    @pytest.mark.parametrize(
-        ("headers", "moment"),
-        [
-            ({"Date": "Thu, 18 Sep 2025 07:08:39 GMT"}, 1758179319.5),
-            ({"Date": "Thu, 18 Sep 2025 07:08:39 GMT", "Age": "7"}, 1758179326.5),
-            ({}, None),
-            ({"Date": "yesterday"}, None),
-        ],
-    )
-    def test_the_clock_is_the_date_of_an_answer(self, headers: dict[str, str], moment: float | None) -> None:
-        assert bittap.date_of(headers) == moment
-
-    async def test_a_clock_error_is_retried_once_after_a_resync(self) -> None:
-        asked: list[int] = []
-
-        def account(request: web.Request) -> web.Response:
-            asked.append(int(request.headers["X-BT-TS"]))
-            if len(asked) == 1:
-                return failure(401, "410003", "timestamp out of range")
-            return web.Response(body=payload(NAME, "account_info.json"))
-
-        contracts = web.Response(
-            body=payload(NAME, "exchange_info.json"),
-            headers={"Date": "Thu, 18 Sep 2025 07:08:39 GMT"},
-        )
-        await snapshot_of(account=account, contracts=contracts)
-        assert len(asked) == 2
-        # The second request follows the venue's clock.
-        assert abs(asked[1] / 1000 - 1758179319.5) < 60.0
-
-    @pytest.mark.parametrize(
-        ("endpoint", "file", "path", "field"),
-        [
-            ("account", "account_info.json", [], "data"),
-            ("account", "account_info.json", ["data"], "assets"),
-            ("account", "account_info.json", ["data"], "positions"),
-            ("account", "account_info.json", ["data", "assets", 0], "coin"),
-            ("account", "account_info.json", ["data", "assets", 0], "equities"),
-            ("account", "account_info.json", ["data", "assets", 0], "balance"),
-            ("account", "account_info.json", ["data", "assets", 0], "crossedMaintainMargin"),
-            ("account", "account_info.json", ["data", "positions", 0], "quantity"),
-            ("account", "account_info.json", ["data", "positions", 0], "positionId"),
-            ("opened", "open_position.json", [], "data"),
-            ("opened", "open_position.json", ["data", 0], "side"),
-            ("opened", "open_position.json", ["data", 0], "marginMode"),
-            ("opened", "open_position.json", ["data", 0], "avgEntryPrice"),
-        ],
-    )
-    async def test_a_missing_required_field_is_named(
-        self, endpoint: str, file: str, path: list[Any], field: str
-    ) -> None:
-        body = document(file)
-        target = body
-        for step in path:
-            target = target[step]
-        del target[field]
-        with pytest.raises(VenueError) as caught:
-            await snapshot_of(**{endpoint: body})
-        assert caught.value.reason == "schema"
-        assert str(caught.value).startswith(f"bittap GET {PATHS[endpoint][0]}")
-        assert f"`{field}`" in str(caught.value)
-
-    @pytest.mark.parametrize("empty", [None, ""])
-    @pytest.mark.parametrize("field", ["equities", "balance"])
-    async def test_a_balance_that_is_empty_is_not_zero(self, field: str, empty: object) -> None:
-        with pytest.raises(VenueError, match=f"`{field}` is empty") as caught:
-            await snapshot_of(account=account_of(account_row(), assets=[asset(**{field: empty})]))
-        assert caught.value.reason == "schema"
-
-    @pytest.mark.parametrize("bad", ["NaN", "Infinity", "1_000", "abc"])
-    async def test_what_is_no_finite_number_is_a_schema_error(self, bad: str) -> None:
-        with pytest.raises(VenueError) as caught:
-            await position_of(markPrice=bad)
-        assert caught.value.reason == "schema"
-        assert "markPrice" in str(caught.value)
-
-    async def test_a_damaged_list_of_contracts_does_not_cost_the_account(self) -> None:
-        observer = QuietObserver()
-        body = document("exchange_info.json")
-        del body["data"]["symbols"][0]["contractSide"]
-        snapshot = await snapshot_of(contracts=body, observer=observer)
-        assert len(snapshot.positions) == 1
-        assert [error.reason for error in observer.optional_failures] == ["schema"]
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    name=st.sampled_from(sorted(PATHS)),
-    choice=st.integers(0, 10_000),
-    value=st.one_of(DAMAGE, st.sampled_from(["BTC-USD-M", "ISOLATED", "REVERSE"])),
-)
-async def test_a_damaged_answer_raises_nothing_but_a_venue_error(name: str, choice: int, value: Any) -> None:
-    body, key = damaged(document(PATHS[name][1]), choice, value)
-    try:
-        exposition(NAME, "desk", await snapshot_of(**{name: body}))
-    except VenueError as error:
-        # A code that is no longer "0" is a failure of the venue.
-        assert error.reason == "schema" or key in {"code", "success", "msg"}  # noqa: PT017 (either is right)
-
-
-def test_every_number_of_the_documented_answers_is_used_or_explained() -> None:
-    stated = {(use.endpoint, use.field) for use in Bittap.fields}
-    for path, file in PATHS.values():
-        for field in numeric_fields(document(file)):
-            assert (path, field) in stated, (path, field)
-    for use in Bittap.fields:
-        assert bool(use.metrics) != bool(use.reason), use
-
-
-def test_no_field_is_explained_twice_or_of_no_answer() -> None:
-    documented = {
-        (path, field)
-        for path, file in PATHS.values()
-        for field in itertools.chain(numeric_fields(document(file)), _nulls(document(file)))
-    }
-    stated = [(use.endpoint, use.field) for use in Bittap.fields]
-    assert len(stated) == len(set(stated))
-    assert set(stated) <= documented
-
-
-def _nulls(node: Any, prefix: str = "") -> set[str]:
-    """Paths of nulls: numbers that the documented account does not tell."""
-    if isinstance(node, dict):
-        return set().union(*(_nulls(child, f"{prefix}.{key}".lstrip(".")) for key, child in node.items()))
-    if isinstance(node, list):
-        return set().union(*(_nulls(child, f"{prefix}[]") for child in node))
-    return {prefix} if node is None else set()

@@ -1,0 +1,394 @@
+"""What the Binance futures simulators (USD-M, COIN-M) share: signed requests, errors and weights.
+
+Rules: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info and
+https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code. Both products count
+into one weight pool per address
+(https://developers.binance.com/docs/derivatives/coin-margined-futures/Important-CM-UM-Integration-Notice).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import math
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import ClassVar
+from urllib.parse import parse_qsl, unquote_plus
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from exporter.demo.base import VenueSimulator
+from exporter.demo.book import Book, Position
+from exporter.demo.contracts import decimal, rounded
+from exporter.demo.market import Market
+
+WEIGHT_LIMIT = 2400
+"""Request weight an address may use in a minute."""
+REFUSALS_BEFORE_BAN = 5
+"""Answers of 429 an address may ignore in a minute before it is banned. The venue does not publish it."""
+FIRST_BAN_SECONDS = 120.0
+LONGEST_BAN_SECONDS = 3 * 86400.0
+
+Parameters = Mapping[str, str]
+
+
+class BinanceError(Exception):
+    """An error answer of the venue: ``{"code": code, "msg": message}`` with ``status``."""
+
+    def __init__(
+        self, status: int, code: int, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An API key of a simulated account.
+
+    ``api_secret`` is the HMAC secret, or the PKCS#8 PEM private key of an RSA or Ed25519 key pair.
+    """
+
+    account: str
+    api_key: str
+    api_secret: str = field(repr=False)
+
+    @classmethod
+    def hmac_sha256(cls, venue: str, account: str) -> Credential:
+        """A fake HMAC key, always the same for the same venue and account."""
+        return cls(account, _fake_key(venue, account, "key"), _fake_key(venue, account, "secret"))
+
+    @classmethod
+    def ed25519(cls, venue: str, account: str) -> Credential:
+        """A fake Ed25519 key, always the same for the same venue and account."""
+        seed = bytes.fromhex(_fake_key(venue, account, "seed"))
+        pem = Ed25519PrivateKey.from_private_bytes(seed).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        return cls(account, _fake_key(venue, account, "key"), pem.decode())
+
+    @cached_property
+    def _private_key(self) -> RSAPrivateKey | Ed25519PrivateKey | None:
+        if "PRIVATE KEY" not in self.api_secret:
+            return None
+        key = load_pem_private_key(self.api_secret.encode(), password=None)
+        if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
+            raise TypeError("the venue knows RSA and Ed25519 keys only")
+        return key
+
+    def verify(self, payload: bytes, signature: str) -> bool:
+        """Whether ``signature`` (percent-decoded) is this key's over exactly ``payload``."""
+        key = self._private_key
+        if key is None:
+            expected = hmac.new(self.api_secret.encode(), payload, hashlib.sha256).hexdigest()
+            return hmac.compare_digest(expected.encode(), signature.lower().encode())
+        try:
+            raw = base64.b64decode(signature, validate=True)
+            if isinstance(key, RSAPrivateKey):
+                key.public_key().verify(raw, payload, PKCS1v15(), SHA256())
+            else:
+                key.public_key().verify(raw, payload)
+        except (binascii.Error, ValueError, InvalidSignature):
+            return False
+        return True
+
+
+def _fake_key(venue: str, account: str, purpose: str) -> str:
+    return hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
+
+
+@dataclass
+class _Usage:
+    minute: int = -1
+    used: int = 0
+    refused: int = 0
+    banned_until: float = 0.0
+    bans: int = 0
+
+
+class WeightPool:
+    """Request weights by address and minute, with 429 and 418 as documented."""
+
+    _pools: ClassVar[WeakKeyDictionary[Market, WeightPool]] = WeakKeyDictionary()
+
+    def __init__(self, *, limit: int = WEIGHT_LIMIT) -> None:
+        self.limit = limit
+        self._usage: dict[str, _Usage] = {}
+
+    @classmethod
+    def of(cls, market: Market) -> WeightPool:
+        """The pool that all Binance simulators of ``market`` share."""
+        return cls._pools.setdefault(market, cls())
+
+    def used(self, address: str, now: float) -> int:
+        """Weight ``address`` has used in the minute of ``now``."""
+        usage = self._usage.get(address)
+        return usage.used if usage is not None and usage.minute == int(now // 60) else 0
+
+    def spend(self, address: str, weight: int, now: float) -> None:
+        """Counts a request.
+
+        Raises:
+            BinanceError: 429 over the limit, 418 for an address that kept on after that.
+        """
+        usage = self._usage.setdefault(address, _Usage())
+        if now >= usage.banned_until:
+            minute = int(now // 60)
+            if usage.minute != minute:
+                usage.minute, usage.used, usage.refused = minute, 0, 0
+            usage.used += weight
+            if usage.used <= self.limit:
+                return
+            usage.refused += 1
+            if usage.refused <= REFUSALS_BEFORE_BAN:
+                raise BinanceError(
+                    429,
+                    -1003,
+                    f"Too many requests; current limit of IP({address}) is {self.limit} requests per "
+                    "minute. Please use the websocket for live updates to avoid polling the API.",
+                    headers={"Retry-After": str(max(1, math.ceil((minute + 1) * 60 - now)))},
+                )
+            usage.banned_until = now + min(FIRST_BAN_SECONDS * 2**usage.bans, LONGEST_BAN_SECONDS)
+            usage.bans += 1
+        raise BinanceError(
+            418,
+            -1003,
+            f"Way too many requests; IP({address}) banned until {math.ceil(usage.banned_until * 1000)}. "
+            "Please use the websocket for live updates to avoid bans.",
+            headers={"Retry-After": str(max(1, math.ceil(usage.banned_until - now)))},
+        )
+
+
+@dataclass(frozen=True)
+class PublicEndpoint:
+    """A path anybody may read. ``weight`` is what a request costs, given its parameters."""
+
+    path: str
+    answer: Callable[[Parameters], object]
+    weight: Callable[[Parameters], int]
+    parameters: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class SignedEndpoint:
+    """A path that needs a key and a signature; ``parameters`` without the three every one has."""
+
+    path: str
+    answer: Callable[[Parameters, Book], object]
+    weight: Callable[[Parameters], int]
+    parameters: frozenset[str] = frozenset()
+
+
+Endpoint = PublicEndpoint | SignedEndpoint
+
+
+def fixed_weight(weight: int) -> Callable[[Parameters], int]:
+    """The same weight for every request."""
+    return lambda _: weight
+
+
+def weight_by_symbol(with_symbol: int, without: int) -> Callable[[Parameters], int]:
+    """One weight for a request of one symbol, another for all."""
+    return lambda parameters: with_symbol if "symbol" in parameters else without
+
+
+class BinanceSimulator(VenueSimulator):
+    """A Binance futures product: `endpoints` says what it answers, this class how it is asked.
+
+    ``credentials`` holds the accepted keys by API key; tests add and remove entries. ``weights`` is
+    shared with the other Binance products on the same market.
+    """
+
+    def __init__(self, market: Market, *, clock: Callable[[], float]) -> None:
+        super().__init__(market, clock=clock)
+        self.credentials: dict[str, Credential] = {}
+        self.weights = WeightPool.of(market)
+
+    @abstractmethod
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Everything the product answers."""
+
+    def application(self) -> web.Application:
+        application = self.new_application()
+        table = {endpoint.path: endpoint for endpoint in self.endpoints()}
+
+        async def handle(request: web.Request) -> web.Response:
+            return await self._handle(table, request)
+
+        application.router.add_route("*", "/{path:.*}", handle)
+        return application
+
+    def server_time(self) -> int:
+        """Milliseconds since 1970 by the venue's clock."""
+        return int(self.now() * 1000)
+
+    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
+        return [
+            {
+                "name": credential.account,
+                "exchange": self.name,
+                "base_url": base_url,
+                "api_key": credential.api_key,
+                "api_secret": credential.api_secret,
+            }
+            for credential in self.credentials.values()
+        ]
+
+    async def _handle(self, table: Mapping[str, Endpoint], request: web.Request) -> web.Response:
+        address = request.remote or "0.0.0.0"  # noqa: S104 - printed where the peer is unknown
+        headers: dict[str, str] = {}
+        status = 200
+        try:
+            body = self._answer(table, request, await request.text(), address)
+        except BinanceError as error:
+            body = {"code": error.code, "msg": error.message}
+            status, headers = error.status, error.headers
+        headers["X-MBX-USED-WEIGHT-1M"] = str(self.weights.used(address, self.now()))
+        return web.Response(
+            status=status, headers=headers, text=json.dumps(body), content_type="application/json"
+        )
+
+    def _answer(self, table: Mapping[str, Endpoint], request: web.Request, body: str, address: str) -> object:
+        # The bytes as they were sent: parsing and printing a query again may change them, and with
+        # them the signature.
+        query = request.raw_path.partition("?")[2]
+        # The venue signs query and body joined without a separator.
+        payload = query + body
+        pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(body, keep_blank_values=True)
+        parameters = dict(pairs)
+        endpoint = table.get(request.path)
+        if endpoint is None or request.method != "GET":
+            self.weights.spend(address, 1, self.now())
+            raise BinanceError(
+                404 if endpoint is None else 405,
+                -5000,
+                f"Path {request.path}, Method {request.method} is invalid",
+            )
+        self.weights.spend(address, endpoint.weight(parameters), self.now())
+        if len(parameters) != len(pairs):
+            raise BinanceError(400, -1101, "Duplicate values for a parameter detected.")
+        if isinstance(endpoint, PublicEndpoint):
+            _check_names(parameters, endpoint.parameters)
+            return endpoint.answer(parameters)
+        account = self._authenticate(request.headers.get("X-MBX-APIKEY"), payload, parameters, address)
+        _check_names(parameters, endpoint.parameters | {"timestamp", "recvWindow", "signature"})
+        return endpoint.answer(parameters, self.accounts[account])
+
+    def _authenticate(self, api_key: str | None, payload: str, parameters: Parameters, address: str) -> str:
+        """Name of the account the request is for."""
+        if api_key is None or not re.fullmatch(r"[A-Za-z0-9]{64}", api_key):
+            raise BinanceError(401, -2014, "API-key format invalid.")
+        for name in ("timestamp", "signature"):
+            if not parameters.get(name):
+                raise BinanceError(
+                    400,
+                    -1102,
+                    f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
+                )
+        timestamp = _whole_number(parameters, "timestamp", "")
+        receive_window = _whole_number(parameters, "recvWindow", "5000")
+        if receive_window > 60000:
+            raise BinanceError(400, -1131, "recvWindow must be less than 60000.")
+        server_time = self.server_time()
+        if timestamp >= server_time + 1000:
+            raise BinanceError(
+                400, -1021, "Timestamp for this request was 1000ms ahead of the server's time."
+            )
+        if server_time - timestamp > receive_window:
+            raise BinanceError(400, -1021, "Timestamp for this request is outside of the recvWindow.")
+        credential = self.credentials.get(api_key)
+        if credential is None:
+            raise BinanceError(
+                401,
+                -2015,
+                f"Invalid API-key, IP, or permissions for action, request ip: {address}",
+            )
+        signed, _, signature = payload.rpartition("signature=")
+        # The signature covers everything before it, so it has to be the last parameter.
+        if not signed.endswith("&") or not credential.verify(signed[:-1].encode(), unquote_plus(signature)):
+            raise BinanceError(400, -1022, "Signature for this request is not valid.")
+        return credential.account
+
+
+def _whole_number(parameters: Parameters, name: str, default: str) -> int:
+    text = parameters.get(name, default)
+    if not re.fullmatch(r"[0-9]{1,20}", text):
+        raise BinanceError(
+            400,
+            -1100,
+            f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.",
+        )
+    return int(text)
+
+
+def _check_names(parameters: Parameters, known: frozenset[str]) -> None:
+    read = len(parameters.keys() & known)
+    if read == len(parameters):
+        return
+    if not known:
+        raise BinanceError(400, -1101, "Too many parameters sent for this endpoint.")
+    raise BinanceError(
+        400,
+        -1104,
+        f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(parameters)}'.",
+    )
+
+
+def invalid_symbol() -> BinanceError:
+    """The answer to a symbol the product does not have."""
+    return BinanceError(400, -1121, "Invalid symbol.")
+
+
+def amount(value: Decimal | int) -> str:
+    """An amount as the venue prints it: eight decimals."""
+    return f"{rounded(Decimal(value), 8):f}"
+
+
+def plain(value: Decimal | float | str) -> str:
+    """A number without trailing zeros and without an exponent: quantities and entry prices."""
+    return f"{decimal(value).normalize():f}"
+
+
+def liquidation_price(book: Book, position: Position) -> str:
+    """The venue's figure; "0" where there is none."""
+    price = book.liquidation_price(position)
+    return "0" if price is None or rounded(price, 8) <= 0 else amount(price)
+
+
+def adl_quantile(book: Book, position: Position) -> int:
+    """Place in the auto-deleveraging queue: 0 (last) to 4 (first), by return on margin.
+
+    The legs of a cross hedge share one quantile, as documented; the venue does not publish its steps.
+    """
+    legs = [
+        held
+        for held in book.positions
+        if held.contract.symbol == position.contract.symbol and held.margin_mode == "cross"
+    ]
+    best = max(
+        book.return_on_margin(held) for held in (legs if position.margin_mode == "cross" else [position])
+    )
+    return sum(best > step for step in (Decimal(0), Decimal("0.1"), Decimal("0.3"), Decimal("0.6")))

@@ -1,0 +1,470 @@
+"""Binance COIN-M futures (dapi) as a local server.
+
+Endpoints and fields: https://developers.binance.com/docs/derivatives/coin-margined-futures (account, trade
+and market data REST pages). Contracts, brackets and premiums are like the venue's, not its current ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import ClassVar
+
+from exporter.demo.binance import (
+    BinanceError,
+    BinanceSimulator,
+    Credential,
+    Endpoint,
+    Parameters,
+    PublicEndpoint,
+    SignedEndpoint,
+    adl_quantile,
+    amount,
+    fixed_weight,
+    invalid_symbol,
+    liquidation_price,
+    plain,
+    weight_by_symbol,
+)
+from exporter.demo.book import Book, Position
+from exporter.demo.contracts import Contract, Tier, progressive_tiers
+from exporter.demo.market import Market
+
+# Caps in the base coin. The deductions of BTC are those of the venue: 11.605 BTC in the 12.5 % bracket
+# (https://dev.binance.vision/t/6292).
+BTC_TIERS = progressive_tiers(
+    [
+        (5, "0.004", 125),
+        (10, "0.005", 100),
+        (20, "0.01", 50),
+        (50, "0.025", 20),
+        (100, "0.05", 10),
+        (200, "0.1", 5),
+        (400, "0.125", 4),
+        (1000, "0.15", 3),
+        (1500, "0.25", 2),
+        (3000, "0.5", 1),
+    ]
+)
+ETH_TIERS = progressive_tiers(
+    [
+        (75, "0.005", 100),
+        (150, "0.0065", 75),
+        (300, "0.01", 50),
+        (1000, "0.02", 25),
+        (2000, "0.05", 10),
+        (4000, "0.1", 5),
+        (8000, "0.125", 4),
+        (15000, "0.15", 3),
+        (30000, "0.25", 2),
+        (60000, "0.5", 1),
+    ]
+)
+
+
+def _other_tiers(first_cap: int) -> tuple[Tier, ...]:
+    return progressive_tiers(
+        [
+            (first_cap, "0.01", 50),
+            (first_cap * 5, "0.025", 20),
+            (first_cap * 10, "0.05", 10),
+            (first_cap * 20, "0.1", 5),
+            (first_cap * 40, "0.125", 4),
+            (first_cap * 100, "0.25", 2),
+            (first_cap * 200, "0.5", 1),
+        ]
+    )
+
+
+DELIVERY = "291228"
+DELIVERY_TIME_MS = 1_893_139_200_000
+"""2029-12-28 08:00 UTC, a last Friday of a quarter."""
+PERPETUAL_DELIVERY_TIME_MS = 4_133_404_800_000
+ONBOARD_TIME_MS = 1_597_042_800_000
+
+
+def _contract(base: str, suffix: str, tiers: tuple[Tier, ...], premium: str = "0") -> Contract:
+    size = Decimal(100 if base == "BTC" else 10)
+    return Contract(
+        f"{base}USD_{suffix}", "inverse", base, "USD", base, tiers, size=size, premium=Decimal(premium)
+    )
+
+
+CONTRACTS: dict[str, Contract] = {
+    contract.symbol: contract
+    for contract in (
+        _contract("BTC", "PERP", BTC_TIERS),
+        _contract("BTC", DELIVERY, BTC_TIERS, "0.021"),
+        _contract("ETH", "PERP", ETH_TIERS),
+        _contract("ETH", DELIVERY, ETH_TIERS, "0.024"),
+        _contract("BNB", "PERP", _other_tiers(200)),
+        _contract("SOL", "PERP", _other_tiers(500)),
+        _contract("XRP", "PERP", _other_tiers(100_000)),
+        _contract("ADA", "PERP", _other_tiers(100_000)),
+        _contract("DOGE", "PERP", _other_tiers(500_000)),
+        _contract("LTC", "PERP", _other_tiers(1000)),
+    )
+}
+COINS = tuple(dict.fromkeys(contract.settle for contract in CONTRACTS.values()))
+PRICE_DIGITS = {"BTC": 1, "ETH": 2, "BNB": 3, "SOL": 3, "XRP": 4, "ADA": 5, "DOGE": 6, "LTC": 2}
+DEFAULT_LEVERAGE = 20
+FUNDING_INTERVAL_MS = 8 * 3600 * 1000
+TAKER_FEE = Decimal("0.0005")
+"""Part of the entry price by which the printed break-even price differs."""
+
+
+class BinanceCoinmSimulator(BinanceSimulator):
+    """Binance COIN-M with two demo accounts.
+
+    ``coinm-directional``: one-way, long a BTC perpetual and short less of the delivery contract, both
+    backed by BTC.
+    ``coinm-hedged``: hedge mode, both legs of the ETH perpetual and an isolated short of the delivery
+    contract, backed by ETH, and an isolated long backed by BTC.
+    """
+
+    name: ClassVar[str] = "binance_coinm"
+
+    def __init__(self, market: Market, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(market, clock=clock)
+        for book in self._demo_books():
+            self.add_account(book)
+
+    def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
+        """Adds an account and its key: ``credential``, or a fake HMAC one."""
+        if credential is None:
+            credential = Credential.hmac_sha256(self.name, book.name)
+        self._accounts[book.name] = book
+        self.credentials[credential.api_key] = credential
+        return credential
+
+    def new_book(self, name: str, *, hedge_mode: bool = False) -> Book:
+        """An empty account with this venue's rules; `add_account` makes it known."""
+        return Book(name, self.market, hedge_mode=hedge_mode)
+
+    def _demo_books(self) -> Iterable[Book]:
+        now = self.now()
+        perpetual, delivery = CONTRACTS["BTCUSD_PERP"], CONTRACTS[f"BTCUSD_{DELIVERY}"]
+
+        book = self.new_book("coinm-directional")
+        book.deposit("BTC", "2.20241969")
+        book.open(perpetual, "long", 9000, price="64120.5", leverage=20, now=now)
+        book.open(delivery, "short", 1500, price="66104.2", leverage=10, now=now)
+        yield book
+
+        book = self.new_book("coinm-hedged", hedge_mode=True)
+        book.deposit("ETH", "15.5")
+        book.deposit("BTC", "0.05")
+        book.open(CONTRACTS["ETHUSD_PERP"], "long", 30000, price="3388.41", leverage=25, now=now)
+        book.open(CONTRACTS["ETHUSD_PERP"], "short", 12000, price="3402.17", leverage=25, now=now)
+        book.open(
+            CONTRACTS[f"ETHUSD_{DELIVERY}"],
+            "short",
+            2000,
+            price="3471.55",
+            leverage=5,
+            margin_mode="isolated",
+            now=now,
+        )
+        book.open(perpetual, "long", 25, price="64877.1", leverage=4, margin_mode="isolated", now=now)
+        yield book
+
+    # --- What the product answers --------------------------------------------------------------------
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        symbol = frozenset({"symbol"})
+        return (
+            PublicEndpoint("/dapi/v1/ping", lambda _: {}, fixed_weight(1)),
+            PublicEndpoint("/dapi/v1/time", lambda _: {"serverTime": self.server_time()}, fixed_weight(1)),
+            PublicEndpoint("/dapi/v1/exchangeInfo", self._exchange_info, fixed_weight(1)),
+            PublicEndpoint(
+                "/dapi/v1/premiumIndex", self._premium_index, fixed_weight(10), frozenset({"symbol", "pair"})
+            ),
+            SignedEndpoint("/dapi/v1/account", self._account, fixed_weight(5)),
+            SignedEndpoint(
+                "/dapi/v1/positionRisk",
+                self._position_risk,
+                fixed_weight(1),
+                frozenset({"marginAsset", "pair"}),
+            ),
+            SignedEndpoint(
+                "/dapi/v2/leverageBracket", self._leverage_bracket, weight_by_symbol(1, 2), symbol
+            ),
+            SignedEndpoint("/dapi/v1/adlQuantile", self._adl_quantile, fixed_weight(5), symbol),
+        )
+
+    def _account(self, _: Parameters, book: Book) -> object:
+        return {
+            "assets": [_asset_row(book, coin) for coin in dict.fromkeys([*COINS, *book.coins()])],
+            "positions": [
+                _account_row(book, contract, side)
+                for contract in CONTRACTS.values()
+                for side in _position_sides(book)
+            ],
+            "canDeposit": True,
+            "canTrade": True,
+            "canWithdraw": True,
+            "feeTier": 2,
+            "updateTime": 0,
+        }
+
+    def _position_risk(self, parameters: Parameters, book: Book) -> object:
+        asset, pair = parameters.get("marginAsset"), parameters.get("pair")
+        if asset is not None and pair is not None:
+            raise BinanceError(400, -1128, "Combination of optional parameters invalid.")
+        asked = [
+            contract
+            for contract in CONTRACTS.values()
+            if asset in (None, contract.settle) and pair in (None, _pair(contract))
+        ]
+        if not asked:
+            raise invalid_symbol()
+        return [_risk_row(book, contract, side) for contract in asked for side in _position_sides(book)]
+
+    def _leverage_bracket(self, parameters: Parameters, _: Book) -> object:
+        return [
+            {
+                "symbol": contract.symbol,
+                "brackets": [
+                    {
+                        "bracket": number,
+                        "initialLeverage": tier.max_leverage,
+                        "qtyCap": int(tier.cap),
+                        # Spelled like this on the venue's page.
+                        "qtylFloor": int(tier.floor),
+                        "maintMarginRatio": float(tier.rate),
+                        "cum": float(tier.deduction),
+                    }
+                    for number, tier in enumerate(contract.tiers, 1)
+                ],
+            }
+            for contract in _contracts(parameters)
+        ]
+
+    def _adl_quantile(self, parameters: Parameters, book: Book) -> object:
+        rows = []
+        for contract in _contracts(parameters):
+            held = [position for position in book.positions if position.contract is contract]
+            if not held:
+                continue
+            shared = book.hedge_mode and held[0].margin_mode == "cross"
+            quantiles = dict.fromkeys(("LONG", "SHORT", "HEDGE" if shared else "BOTH"), 0)
+            for position in held:
+                quantiles[_position_side(book, position)] = adl_quantile(book, position)
+            rows.append({"symbol": contract.symbol, "adlQuantile": quantiles})
+        return rows
+
+    def _premium_index(self, parameters: Parameters) -> object:
+        now = self.server_time()
+        pair = parameters.get("pair")
+        asked = [contract for contract in _contracts(parameters) if pair in (None, _pair(contract))]
+        if not asked:
+            raise invalid_symbol()
+        rows = []
+        for contract in asked:
+            perpetual = contract.symbol.endswith("_PERP")
+            index = self.market.exact_index(contract.base, contract.quote, 8)
+            # `Book.mark` of an account without positions: the same price that positions are valued at.
+            mark = Book("", self.market).mark(contract)
+            rows.append(
+                {
+                    "symbol": contract.symbol,
+                    "pair": _pair(contract),
+                    "markPrice": amount(mark),
+                    "indexPrice": amount(index),
+                    "estimatedSettlePrice": amount(index),
+                    # Delivery contracts have no funding.
+                    "lastFundingRate": "0.00010000" if perpetual else "",
+                    "interestRate": "0.00010000" if perpetual else "",
+                    "nextFundingTime": (
+                        (now // FUNDING_INTERVAL_MS + 1) * FUNDING_INTERVAL_MS if perpetual else 0
+                    ),
+                    "time": now,
+                }
+            )
+        return rows
+
+    def _exchange_info(self, _: Parameters) -> object:
+        return {
+            "exchangeFilters": [],
+            "rateLimits": [
+                {
+                    "interval": "MINUTE",
+                    "intervalNum": 1,
+                    "limit": self.weights.limit,
+                    "rateLimitType": "REQUEST_WEIGHT",
+                }
+            ],
+            "serverTime": self.server_time(),
+            "symbols": [_symbol_row(contract) for contract in CONTRACTS.values()],
+            "timezone": "UTC",
+        }
+
+
+def _asset_row(book: Book, coin: str) -> dict[str, object]:
+    pool = book.coin_pool(coin)
+    return {
+        "asset": coin,
+        "walletBalance": amount(pool.wallet),
+        "unrealizedProfit": amount(pool.unrealized_pnl),
+        "marginBalance": amount(pool.equity),
+        "maintMargin": amount(pool.maintenance_margin),
+        "initialMargin": amount(pool.initial_margin),
+        "positionInitialMargin": amount(pool.initial_margin),
+        "openOrderInitialMargin": amount(0),
+        "maxWithdrawAmount": amount(max(Decimal(0), min(pool.available, pool.cross_wallet))),
+        "crossWalletBalance": amount(pool.cross_wallet),
+        "crossUnPnl": amount(pool.cross_pnl),
+        "availableBalance": amount(pool.available),
+        "updateTime": max(
+            (int(held.updated_at * 1000) for held in book.positions if held.contract.settle == coin),
+            default=0,
+        ),
+    }
+
+
+def _account_row(book: Book, contract: Contract, side: str) -> dict[str, object]:
+    """A row without a position is shown too, with short zeros as documented."""
+    position = _find(book, contract, side)
+    leverage, isolated = _settings(book, contract)
+    initial = "0" if position is None else amount(book.initial_margin(position))
+    return {
+        "symbol": contract.symbol,
+        "positionAmt": _signed_quantity(position),
+        "initialMargin": initial,
+        "maintMargin": "0" if position is None else amount(book.maintenance_margin(position)),
+        "unrealizedProfit": amount(0 if position is None else book.unrealized_pnl(position)),
+        "positionInitialMargin": initial,
+        "openOrderInitialMargin": "0",
+        "leverage": str(leverage),
+        "isolated": isolated,
+        "positionSide": side,
+        "entryPrice": _entry_price(position),
+        "breakEvenPrice": _break_even_price(position),
+        "maxQty": _largest(contract, leverage),
+        "notionalValue": _notional(book, position),
+        "updateTime": 0 if position is None else int(position.updated_at * 1000),
+    }
+
+
+def _risk_row(book: Book, contract: Contract, side: str) -> dict[str, object]:
+    position = _find(book, contract, side)
+    leverage, isolated = _settings(book, contract)
+    own = position if position is not None and position.margin_mode == "isolated" else None
+    return {
+        "symbol": contract.symbol,
+        "positionAmt": _signed_quantity(position),
+        "entryPrice": _entry_price(position),
+        "breakEvenPrice": _break_even_price(position),
+        "markPrice": amount(0 if position is None else book.mark(contract)),
+        "unRealizedProfit": amount(0 if position is None else book.unrealized_pnl(position)),
+        "liquidationPrice": "0" if position is None else liquidation_price(book, position),
+        "leverage": str(leverage),
+        "maxQty": _largest(contract, leverage),
+        "marginType": "isolated" if isolated else "cross",
+        "isolatedMargin": amount(0 if own is None else book.isolated_equity(own)),
+        "isAutoAddMargin": "false",
+        "positionSide": side,
+        "notionalValue": _notional(book, position),
+        "isolatedWallet": "0" if own is None else amount(own.isolated_wallet),
+        "updateTime": 0 if position is None else int(position.updated_at * 1000),
+    }
+
+
+def _symbol_row(contract: Contract) -> dict[str, object]:
+    perpetual = contract.symbol.endswith("_PERP")
+    digits = PRICE_DIGITS[contract.base]
+    tick = plain(Decimal(1).scaleb(-digits))
+    return {
+        "symbol": contract.symbol,
+        "pair": _pair(contract),
+        "contractType": "PERPETUAL" if perpetual else "NEXT_QUARTER",
+        "deliveryDate": PERPETUAL_DELIVERY_TIME_MS if perpetual else DELIVERY_TIME_MS,
+        "onboardDate": ONBOARD_TIME_MS,
+        "contractStatus": "TRADING",
+        "contractSize": int(contract.size),
+        "marginAsset": contract.settle,
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": contract.base,
+        "quoteAsset": contract.quote,
+        "pricePrecision": digits,
+        "quantityPrecision": 0,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "equalQtyPrecision": 4,
+        "triggerProtect": "0.0500",
+        "underlyingType": "COIN",
+        "filters": [
+            {"filterType": "PRICE_FILTER", "maxPrice": "4520958", "minPrice": tick, "tickSize": tick},
+            {"filterType": "LOT_SIZE", "maxQty": "1000000", "minQty": "1", "stepSize": "1"},
+        ],
+        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "liquidationFee": "0.015000",
+        "marketTakeBound": "0.05",
+    }
+
+
+def _contracts(parameters: Parameters) -> list[Contract]:
+    """The contract asked for, or all."""
+    if "symbol" not in parameters:
+        return list(CONTRACTS.values())
+    contract = CONTRACTS.get(parameters["symbol"])
+    if contract is None:
+        raise invalid_symbol()
+    return [contract]
+
+
+def _pair(contract: Contract) -> str:
+    return contract.base + contract.quote
+
+
+def _position_sides(book: Book) -> tuple[str, ...]:
+    """Hedge mode keeps the empty BOTH row."""
+    return ("BOTH", "LONG", "SHORT") if book.hedge_mode else ("BOTH",)
+
+
+def _position_side(book: Book, position: Position) -> str:
+    return position.side.upper() if book.hedge_mode else "BOTH"
+
+
+def _find(book: Book, contract: Contract, side: str) -> Position | None:
+    return next(
+        (
+            position
+            for position in book.positions
+            if position.contract is contract and _position_side(book, position) == side
+        ),
+        None,
+    )
+
+
+def _settings(book: Book, contract: Contract) -> tuple[int, bool]:
+    """Leverage of the symbol, and whether it is isolated; both sides share them."""
+    held = next((position for position in book.positions if position.contract is contract), None)
+    return (DEFAULT_LEVERAGE, False) if held is None else (held.leverage, held.margin_mode == "isolated")
+
+
+def _signed_quantity(position: Position | None) -> str:
+    return "0" if position is None else plain(position.sign * position.quantity)
+
+
+def _entry_price(position: Position | None) -> str:
+    return "0.0" if position is None else plain(position.entry_price)
+
+
+def _break_even_price(position: Position | None) -> str:
+    if position is None:
+        return "0.0"
+    return amount(position.entry_price * (1 + position.sign * TAKER_FEE))
+
+
+def _notional(book: Book, position: Position | None) -> str:
+    """Signed, in the coin. Prints the value that some of the venue's documented examples have wrong."""
+    return "0" if position is None else amount(position.sign * book.notional(position))
+
+
+def _largest(contract: Contract, leverage: int) -> str:
+    """The largest notional in the base coin that may be held at this leverage."""
+    return plain(max(tier.cap for tier in contract.tiers if tier.max_leverage >= leverage))

@@ -1,0 +1,51 @@
+"""The demo: a stand-in for every venue that has one, and the accounts to watch there.
+
+The exporter meets them as it meets the real ones: over HTTP, with signed requests. Nothing leaves the
+machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+
+from exporter import demo
+from exporter.config import Config
+from exporter.demo.market import Market
+from exporter.demo.server import Server
+from exporter.venues import discover
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(*, seed: int, interval: float) -> AsyncIterator[Config]:
+    """Starts the stand-ins on free loopback ports; gives the configuration that watches their accounts.
+
+    Args:
+        seed: Of the prices; the same seed gives the same walk.
+        interval: Seconds between two collections of an account.
+    """
+    market = Market(seed=seed)
+    async with AsyncExitStack() as stack:
+        accounts = []
+        stand_ins = demo.discover()
+        for name, venue in discover().items():
+            if name not in stand_ins:
+                continue
+            server = await stack.enter_async_context(Server(stand_ins[name](market)))
+            entries = server.simulator.demo_accounts(server.base_url)
+            configs = [venue.config_class.model_validate(_timed(entry, interval)) for entry in entries]
+            reasons = {reason for config in configs if (reason := venue.check(config)) is not None}
+            if reasons:  # such as an extra that is not installed
+                log.warning("left out of the demo", exchange=venue.name, reason="; ".join(sorted(reasons)))
+                continue
+            accounts += configs
+        yield Config(accounts=tuple(accounts))
+
+
+def _timed(entry: dict[str, object], interval: float) -> dict[str, Any]:
+    return {"timeout": interval, **entry, "interval": interval}

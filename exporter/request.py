@@ -1,0 +1,108 @@
+"""What a call to a venue is: the endpoint, what is asked of it, what goes over the wire, what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from string import Formatter
+from typing import Literal
+from urllib.parse import quote
+
+from msgspec import Struct
+
+Params = tuple[tuple[str, str], ...]
+
+NO_VALUES: Mapping[str, str] = {}
+
+
+class Endpoint(Struct, frozen=True):
+    """One read-only call of a venue. The HTTP client refuses whatever a venue did not declare.
+
+    `path` may be a template such as ``/futures/{settle}/accounts``: metrics, logs and errors show the
+    template, so that what is filled in can never become a label.
+    """
+
+    path: str
+    weight: float = 1.0
+    """What it takes from the venue's request budget."""
+    signed: bool = True
+    method: Literal["GET", "POST"] = "GET"
+    """POST only where the venue reads by POST."""
+    name: str = ""
+    """What metrics call it, where several calls share one path; the path otherwise."""
+
+    @property
+    def label(self) -> str:
+        """How it is called in metrics, logs and errors."""
+        return self.name or self.path
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The path with every field of the template filled in, percent-encoded.
+
+        Raises:
+            ValueError: if `values` are not those that the template has; the text shows no value.
+        """
+        fields = {field for _, field, _, _ in Formatter().parse(self.path) if field is not None}
+        if fields != values.keys():
+            raise ValueError(f"{self.path} takes {sorted(fields)}, not {sorted(values)}")
+        return self.path.format_map({name: quote(value, safe="") for name, value in values.items()})
+
+
+class Request(Struct, frozen=True):
+    """One call before it is signed."""
+
+    endpoint: Endpoint
+    params: Params = ()
+    path: str = ""
+    """The endpoint's path, filled in."""
+    body: bytes | None = None
+    """JSON, of an endpoint that is asked by a document."""
+    timestamp_ms: int = 0
+    """Now on the venue's clock, Unix milliseconds."""
+    token: str = ""
+    """Of the session, at a venue that has sessions; see `exporter.venues.base.Venue.open_session`."""
+
+
+class SignedRequest(Struct, frozen=True):
+    """What goes over the wire: the query string and body exactly as they were signed."""
+
+    query: str = ""
+    headers: Mapping[str, str] = NO_VALUES
+    body: bytes | None = None
+
+
+class Response(Struct, frozen=True):
+    """A venue's answer. `headers` is case-insensitive."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: float
+    """Unix seconds, the exporter's clock."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the HTTP status says so; many venues report failures inside it."""
+        return 200 <= self.status < 300
+
+    @property
+    def made_at(self) -> float | None:
+        """When the answer was made, Unix seconds on the venue's clock, from its ``Date``; None without one.
+
+        The header has whole seconds, of which the middle is off by half a second at most. An answer from a
+        cache says in ``Age`` how long it lay there.
+        """
+        try:
+            made_at = parsedate_to_datetime(self.headers["Date"]).timestamp()
+        except (KeyError, ValueError, OverflowError):
+            return None
+        return made_at + 0.5 + (self.header_number("Age") or 0)
+
+    def header_number(self, name: str) -> int | None:
+        """A header that holds a whole number that is not negative; None where it holds none."""
+        text = self.headers.get(name, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
+# Python refuses to read numbers of thousands of digits; no honest header comes near.
+_MOST_DIGITS = 18

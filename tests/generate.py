@@ -1,0 +1,58 @@
+"""Everything in the repository that is written by a program: ``python -m tests.generate`` writes it again.
+
+It stands with the tests because the reference of the venues is measured on the tests' documented answers.
+``--check`` writes nothing and fails if a file is out of date; a test does the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from exporter import logs, reference
+from exporter.example import example_configuration
+from exporter.venues import discover
+from grafana.generator import files as grafana_files
+from grafana.generator import output
+from tests.venues.bench import benches
+from tests.venues.measure import measured, rows_of
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+async def venues_page() -> str:
+    """The reference of the venues, with what each field of their documented answers feeds."""
+    fields = {name: list(rows_of(bench.cls, await measured(bench))) for name, bench in benches().items()}
+    return reference.venues_page(discover(), fields)
+
+
+def files() -> Mapping[Path, str]:
+    """Path, relative to the repository, and text of every generated file."""
+    return {
+        Path("docs/metrics.md"): reference.metrics_page(),
+        Path("docs/venues.md"): asyncio.run(venues_page()),
+        Path("risk-exporter.example.yml"): example_configuration(discover()),
+        **grafana_files(),
+    }
+
+
+def main() -> int:
+    """Writes or compares; the exit status is 1 if something is out of date and stays so."""
+    parser = argparse.ArgumentParser(prog="python -m tests.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if a file would change")
+    check: bool = parser.parse_args().check
+    logs.configure("error", "logfmt")  # what adapters say of answers that were changed is of no interest
+    wanted = files()
+    outdated = output.outdated(ROOT, wanted)
+    for path in outdated:
+        print(f"{'out of date' if check else 'written'}: {path}")  # noqa: T201 (this is a command)
+    if not check:
+        output.write(ROOT, wanted)
+    return 1 if check and outdated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

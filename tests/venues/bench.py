@@ -1,0 +1,114 @@
+"""What a venue brings to the tests that hold for all: its documented answers, and how they belong together.
+
+Each venue declares a `Bench` named ``BENCH`` in ``payloads/<venue>/bench.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from aiohttp import web
+
+from exporter.model import AccountSnapshot
+from exporter.request import Endpoint
+from exporter.venues import discover
+from tests.venues.harness import HERE, Answer, Check, QuietObserver, decoded, fetch, payload
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One documented account: an answer for every call that the adapter makes for it.
+
+    An answer is the name of a payload file, a decoded document, or a function of the request.
+    """
+
+    answers: Mapping[Endpoint, Any]
+    account: str = "desk"
+    """Its name in the golden file."""
+    golden: bool = True
+    """Whether the golden file has it; one that only shows a mode in which more fields matter need not be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Where the rows of positions stand, and which fields the common tests may change."""
+
+    scenario: str
+    endpoint: Endpoint
+    path: tuple[str | int, ...] = ()
+    """From the document to the first row: keys and indices."""
+    size: str
+    liquidation_price: str | None
+    identity: str | None = None
+    """Joins rows of two calls, where it does."""
+    price: str
+    """A price that has to be a finite number wherever it is given."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Bench:
+    """See the module."""
+
+    venue: str
+    config: Mapping[str, Any]
+    """The credentials of the documented account."""
+    check: Check
+    """The documented rules of a request, written down a second time."""
+    scenarios: Mapping[str, Scenario]
+    rows: Rows
+    refused_time: tuple[int, Any] | None
+    """Status and document with which the venue refuses a timestamp; None where its clock cannot be asked."""
+    failure: tuple[int, Any]
+    """Status and document of a failure whose words the desk is shown; ``WORDS`` stands for them."""
+    optional: frozenset[Endpoint] = frozenset()
+    """Calls that a collection can do without: their failure costs some series and nothing else."""
+
+    def __repr__(self) -> str:
+        return f"Bench({self.venue})"
+
+    @property
+    def cls(self) -> type[Any]:
+        """The adapter."""
+        return discover()[self.venue]
+
+    def documents(self, scenario: str) -> dict[Endpoint, Any]:
+        """The answers of a scenario, decoded; functions as they are."""
+        return {
+            endpoint: decoded(payload(self.venue, answer)) if isinstance(answer, str) else answer
+            for endpoint, answer in self.scenarios[scenario].answers.items()
+        }
+
+    async def snapshot(
+        self,
+        scenario: str,
+        changed: Mapping[Endpoint, Any] | None = None,
+        observer: QuietObserver | None = None,
+    ) -> AccountSnapshot:
+        """What the adapter makes of a scenario with some answers replaced; None takes one away."""
+        documents = {**self.documents(scenario), **(changed or {})}
+        answers: dict[str, Answer] = {
+            endpoint.path: as_answer(document)
+            for endpoint, document in documents.items()
+            if document is not None
+        }
+        return await fetch(self.venue, answers, config=self.config, check=self.check, observer=observer)
+
+
+def as_answer(document: Any) -> Answer:
+    """A decoded document as bytes; a response or a function of the request as it is."""
+    if isinstance(document, bytes | web.Response) or callable(document):
+        answer: Answer = document
+        return answer
+    return json.dumps(document).encode()
+
+
+@cache
+def benches() -> Mapping[str, Bench]:
+    """The benches that venues declare, by venue."""
+    folders = sorted(path.parent.name for path in (HERE / "payloads").glob("*/bench.py"))
+    return {name: import_module(f"tests.venues.payloads.{name}.bench").BENCH for name in folders}

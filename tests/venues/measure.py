@@ -1,0 +1,163 @@
+"""Which number of a documented answer feeds what: moved, collected again, and what follows is seen.
+
+Nobody claims it. The reference page prints these measurements, and a test holds an adapter's `unread`
+against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from exporter.api import Client
+from exporter.errors import VenueError
+from exporter.exposition import render
+from exporter.model import RiskSettings
+from exporter.request import Endpoint
+from exporter.risk import assess
+from exporter.venues.base import Venue
+from tests.venues.bench import Bench, as_answer
+from tests.venues.harness import (
+    NOW,
+    MemoryTransport,
+    QuietObserver,
+    make_venue,
+    numeric_fields,
+    with_each,
+)
+
+FAILURE = "a failure of the collection"
+CLOCK = "the clock of signed requests"
+DOUBT = "a failure of a request that is not needed"
+
+Effects = Mapping[Endpoint, Mapping[str, frozenset[str]]]
+"""For each call and each number of its answers: the families and behaviours that follow it."""
+
+_SETTINGS = RiskSettings(cross_check=True)
+_Outcome = Mapping[str, object]
+
+
+async def measured(bench: Bench) -> Effects:
+    """Moves each number of each answer of each scenario; a field's effects are those of all of them."""
+    found: dict[Endpoint, dict[str, frozenset[str]]] = {}
+    for name in bench.scenarios:
+        documents = bench.documents(name)
+        before = await _outcome(bench, documents)
+        for endpoint, document in documents.items():
+            if document is None or callable(document):
+                continue
+            of_endpoint = found.setdefault(endpoint, {})
+            for field in sorted(numeric_fields(document)):
+                effects: frozenset[str] = of_endpoint.get(field, frozenset())
+                for change in _CHANGES:
+                    moved = {**documents, endpoint: with_each(document, field, change)}
+                    after = await _outcome(bench, moved)
+                    # That a number must be there says nothing about what it is for.
+                    if not (change is _emptied and FAILURE in after):
+                        effects |= _difference(before, after)
+                of_endpoint[field] = effects
+    return found
+
+
+async def _outcome(bench: Bench, documents: Mapping[Endpoint, Any]) -> _Outcome:
+    """What one collection of these answers gives: the lines of each family, or what else came of it."""
+    observer = QuietObserver()
+    transport = MemoryTransport(
+        {
+            endpoint.path: as_answer(document)
+            for endpoint, document in documents.items()
+            if document is not None
+        }
+    )
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    async with Client(observer, wall=lambda: NOW, transport=transport) as client:
+        api = client.account(venue)
+        try:
+            snapshot = await venue.fetch(api)
+            found: dict[str, object] = dict(render(bench.venue, "desk", assess(snapshot, _SETTINGS)))
+        except VenueError:
+            return {FAILURE: True}
+        await api.optional(api.synchronise_clock())
+    return {**found, CLOCK: observer.offset, DOUBT: len(observer.optional_failures)}
+
+
+def _difference(before: _Outcome, after: _Outcome) -> frozenset[str]:
+    if FAILURE in after:
+        return frozenset({FAILURE}) if FAILURE not in before else frozenset()
+    return frozenset(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+def _like(value: Any, number: float) -> Any:
+    """A number written as `value` is."""
+    if isinstance(value, str):
+        return f"{number:.17g}" if "." in value or abs(number) < 1e15 else str(int(number))
+    return int(number) if isinstance(value, int) else number
+
+
+def _grown(value: Any) -> Any:
+    number = float(value)
+    grown = number * 1.03 if number else 1.0
+    if isinstance(value, int) or (isinstance(value, str) and value.lstrip("-").isdigit()):
+        grown = round(grown) if round(grown) != number else number + 1.0
+    return _like(value, grown)
+
+
+def _turned(value: Any) -> Any:
+    return _like(value, -float(value) or -1.0)
+
+
+def _emptied(value: Any) -> Any:
+    return "" if isinstance(value, str) else None
+
+
+_CHANGES: tuple[Callable[[Any], Any], ...] = (_grown, _turned, _emptied)
+
+
+def complaints(venue: type[Venue[Any]], effects: Effects) -> list[str]:
+    """What `unread` says of a venue's answers and the measurement contradicts; empty if nothing."""
+    found: list[str] = []
+    for endpoint, fields in effects.items():
+        listed = unread_names(venue, endpoint)
+        for field, moved in fields.items():
+            names = [name for name in listed if _means(name, field)]
+            if moved and names:
+                found.append(f"{endpoint.label}: {field} is listed as unread and moves {sorted(moved)}")
+            elif not moved and not names:
+                found.append(f"{endpoint.label}: {field} moves nothing and is not listed as unread")
+            elif len(names) > 1:
+                found.append(f"{endpoint.label}: {field} is listed as unread by {names}")
+        found += [
+            f"{endpoint.label}: {name} is listed as unread and is in no documented answer"
+            for name in listed
+            if not any(_means(name, field) for field in fields)
+        ]
+    silent = venue.unread.keys() - effects.keys()
+    return found + [f"{endpoint.label}: has no documented answer" for endpoint in silent]
+
+
+def unread_names(venue: type[Venue[Any]], endpoint: Endpoint) -> Mapping[str, str]:
+    """The unread fields of an endpoint with their reasons."""
+    return {
+        name: reason for reason, names in venue.unread.get(endpoint, {}).items() for name in names.split()
+    }
+
+
+def reason_of(venue: type[Venue[Any]], endpoint: Endpoint, field: str) -> str:
+    """Why a field is not read."""
+    return next((why for name, why in unread_names(venue, endpoint).items() if _means(name, field)), "")
+
+
+def _means(name: str, field: str) -> bool:
+    """Whether a listed name is a field's: the end of its path, or with ``*`` all that is below it."""
+    if name.endswith("*"):
+        return f".{field}".find(f".{name[:-1]}") >= 0
+    return field == name or field.endswith(f".{name}")
+
+
+def rows_of(
+    venue: type[Venue[Any]], effects: Effects
+) -> Iterable[tuple[Endpoint, str, tuple[str, ...], str]]:
+    """Endpoint, field, what follows it, and why nothing does: as the reference page prints them."""
+    for endpoint in sorted(effects, key=lambda one: one.label):
+        for field, moved in effects[endpoint].items():
+            yield endpoint, field, tuple(sorted(moved)), reason_of(venue, endpoint, field)

@@ -1,0 +1,179 @@
+"""Documented accounts, and the rules of its requests."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from aiohttp import web
+
+from exporter.model import AccountSnapshot, Position
+from exporter.venues.bingx import (
+    ASSET_MODE,
+    BALANCE,
+    BALANCE_V2,
+    MARK_PRICES,
+    POSITION_MODE,
+    POSITIONS,
+    TIERS,
+    TIME,
+)
+from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.harness import (
+    Answer,
+    QuietObserver,
+    answers_of,
+    decoded,
+    fetch,
+    payload,
+)
+
+NAME = "bingx"
+KEY = "hO6oQotzTE0S5FRYze2Jx2wGx7eVnJGMolpA1nZyehsoMgCcgKNWQHd4QgTFZuwl4Zt4xMe2PqGBegWXO4A"
+SECRET = "mheO6dR8ovSsxZQCOYEFCtelpuxcWGTfHw7te326y6jOwq5WpvFQ9JNljoTwBXZGv5It07m9RXSPpDQEK2w"
+CONFIG = {"api_key": KEY, "api_secret": SECRET}
+
+PATHS = {
+    "balance": ("/openApi/swap/v3/user/balance", "balance_v3.json"),
+    "balance_v2": ("/openApi/swap/v2/user/balance", "balance_v2.json"),
+    "positions": ("/openApi/swap/v2/user/positions", "positions.json"),
+    "tiers": ("/openApi/swap/v1/maintMarginRatio", "maint_margin_ratio.json"),
+    "position_mode": ("/openApi/swap/v1/positionSide/dual", "position_mode.json"),
+    "asset_mode": ("/openApi/swap/v1/trade/assetMode", "asset_mode.json"),
+    "premium_index": ("/openApi/swap/v2/quote/premiumIndex", "premium_index.json"),
+    "time": ("/openApi/swap/v2/server/time", "server_time.json"),
+}
+PUBLIC = {"/openApi/swap/v2/quote/premiumIndex", "/openApi/swap/v2/server/time"}
+UNKNOWN_PATH = {
+    "code": 100400,
+    "msg": "this api is not exist, please refer to the API docs https://bingx-api.github.io/docs",
+}
+DENIED = {"code": 100004, "msg": "Permission denied as the API key was created without the permission"}
+
+
+def check(request: web.Request, body: bytes) -> None:
+    """The documented rules of a request, written down a second time."""
+    assert request.method == "GET"
+    assert body == b""
+    query = request.raw_path.partition("?")[2]
+    if request.path in PUBLIC:
+        assert "X-BX-APIKEY" not in request.headers
+        assert [name for name, _ in parse_qsl(query)] == ["timestamp"]
+        return
+    assert request.headers["X-BX-APIKEY"] == KEY
+    total, _, signature = query.rpartition("&signature=")
+    assert hmac.new(SECRET.encode(), unquote(total).encode(), hashlib.sha256).hexdigest() == signature
+    parameters = dict(parse_qsl(total, strict_parsing=True))
+    symbol = {"symbol"} if request.path == "/openApi/swap/v1/maintMarginRatio" else set()
+    assert set(parameters) == {"recvWindow", "timestamp"} | symbol
+    assert list(parameters) == sorted(parameters)
+    assert parameters["recvWindow"] == "5000"
+    assert len(parameters["timestamp"]) == 13
+
+
+def answers(**changed: Any) -> dict[str, Answer]:
+    """The documented answers; a keyword replaces one by name, None takes it away."""
+    return answers_of(NAME, PATHS, changed)
+
+
+def document(file: str) -> Any:
+    return decoded(payload(NAME, file))
+
+
+async def snapshot_of(*, observer: QuietObserver | None = None, **changed: Any) -> AccountSnapshot:
+    return await fetch(NAME, answers(**changed), config=CONFIG, check=check, observer=observer)
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    """The documented cross row with some fields changed; `...` takes one away."""
+    fields = {**document("positions.json")["data"][0], **changed}
+    return {name: value for name, value in fields.items() if value is not ...}
+
+
+def rows(*given_rows: Any) -> dict[str, Any]:
+    return {"code": 0, "msg": "", "data": list(given_rows)}
+
+
+async def position_of(**changed: Any) -> Position:
+    return (await snapshot_of(positions=rows(row(**changed)))).positions[0]
+
+
+HEDGED: dict[str, Any] = {
+    "balance": payload(NAME, "hedged_balance.json"),
+    "positions": payload(NAME, "hedged_positions.json"),
+}
+
+
+OLDER = "positions_older.json"
+TIERS_OF_LTC = [{**tier, "symbol": "LTC-USDT"} for tier in document("maint_margin_ratio.json")["data"]]
+ISOLATED = row(isolated=True, margin="1.5", riskRate="0.02", positionId="7")
+SEPARATE = [
+    row(isolated=True, margin="1.5", riskRate="0.02", positionId=name, onlyOnePosition=False)
+    for name in ("1001", "1002")
+]
+MARKS = [{**document("premium_index.json")["data"], "symbol": symbol} for symbol in ("LTC-USDT", "BTC-USDT")]
+IN_BITCOIN = [{**document("balance_v3.json")["data"][0], "asset": "BTC"}]
+DOCUMENTED = {
+    BALANCE: "balance_v3.json",
+    BALANCE_V2: "balance_v2.json",
+    POSITIONS: "positions.json",
+    TIERS: "maint_margin_ratio.json",
+    POSITION_MODE: "position_mode.json",
+    ASSET_MODE: "asset_mode.json",
+    MARK_PRICES: "premium_index.json",
+    TIME: "server_time.json",
+}
+
+BENCH = Bench(
+    venue=NAME,
+    config=CONFIG,
+    check=check,
+    scenarios={
+        "documented balance and cross position": Scenario(DOCUMENTED, account="cross"),
+        "balance of version 2 and an older isolated row": Scenario(
+            {**DOCUMENTED, BALANCE: UNKNOWN_PATH, POSITIONS: OLDER}, account="older"
+        ),
+        "empty strings in a currency that was never used": Scenario(
+            {**DOCUMENTED, BALANCE: "balance_v3_empty_usdc.json", POSITIONS: rows()}, account="empty"
+        ),
+        "hedged pair in documented tiers and an isolated position": Scenario(
+            {**DOCUMENTED, BALANCE: "hedged_balance.json", POSITIONS: "hedged_positions.json"},
+            account="hedged",
+        ),
+        "cross position with its tiers": Scenario(
+            {**DOCUMENTED, TIERS: {"code": 0, "data": TIERS_OF_LTC, "timestamp": 0}}, golden=False
+        ),
+        "isolated position": Scenario({**DOCUMENTED, POSITIONS: rows(ISOLATED)}, golden=False),
+        "separate isolated positions": Scenario({**DOCUMENTED, POSITIONS: rows(*SEPARATE)}, golden=False),
+        "marks of the price call": Scenario(
+            {
+                **DOCUMENTED,
+                POSITIONS: rows(row(markPrice="")),
+                MARK_PRICES: {"code": 0, "msg": "", "data": MARKS},
+            },
+            golden=False,
+        ),
+        "collateral that is no money": Scenario(
+            {
+                **DOCUMENTED,
+                BALANCE: {"code": 0, "msg": "", "data": IN_BITCOIN},
+                POSITIONS: rows(),
+                MARK_PRICES: {"code": 0, "msg": "", "data": MARKS},
+            },
+            golden=False,
+        ),
+    },
+    rows=Rows(
+        scenario="cross position with its tiers",
+        endpoint=POSITIONS,
+        path=("data", 0),
+        size="positionAmt",
+        liquidation_price="liquidationPrice",
+        price="markPrice",
+    ),
+    refused_time=(200, {"code": 100421, "msg": "Null timestamp or timestamp mismatch"}),
+    failure=(200, {"code": 80012, "msg": "WORDS"}),
+    optional=frozenset({TIERS, POSITION_MODE, ASSET_MODE}),
+)

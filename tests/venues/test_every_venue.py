@@ -1,0 +1,313 @@
+"""What holds for every venue: each test runs for each of them, on the bench that the venue declares."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.api import Client
+from exporter.errors import VenueError
+from exporter.model import AccountSnapshot
+from exporter.venues import discover
+from tests.venues.bench import Bench, as_answer, benches
+from tests.venues.harness import (
+    DAMAGE,
+    NOW,
+    MemoryTransport,
+    QuietObserver,
+    assert_golden,
+    damaged,
+    exposition,
+    is_number,
+    make_venue,
+    payload,
+    response,
+)
+from tests.venues.measure import complaints, measured
+
+WORDS = "the words of the venue"
+
+
+@pytest.fixture(params=sorted(benches()))
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """The bench of one venue."""
+    return benches()[request.param]
+
+
+def test_every_venue_declares_a_bench() -> None:
+    own = {name for name, venue in discover().items() if venue.__module__.startswith("exporter.")}
+    assert benches().keys() == own
+
+
+async def test_documented_answers_become_the_golden_exposition(bench: Bench) -> None:
+    sections = {
+        name: exposition(bench.venue, scenario.account, await bench.snapshot(name))
+        for name, scenario in bench.scenarios.items()
+        if scenario.golden
+    }
+    assert sections
+    assert_golden(bench.venue, sections)
+
+
+async def test_every_number_of_the_documented_answers_feeds_something_or_is_listed_with_its_reason(
+    bench: Bench,
+) -> None:
+    assert complaints(bench.cls, await measured(bench)) == []
+
+
+def test_every_endpoint_has_a_documented_answer(bench: Bench) -> None:
+    answered = {endpoint for scenario in bench.scenarios.values() for endpoint in scenario.answers}
+    assert answered == set(bench.cls.endpoints)
+
+
+# Rows of positions
+
+
+def with_row(bench: Bench, **fields: Any) -> dict[Any, Any]:
+    """The documents of the bench's rows with fields of the first row changed; `...` takes one away."""
+    document = copy.deepcopy(bench.documents(bench.rows.scenario)[bench.rows.endpoint])
+    row = _at(document, bench.rows.path)
+    row.update(fields)
+    for name in [name for name, value in row.items() if value is ...]:
+        del row[name]
+    return {bench.rows.endpoint: document}
+
+
+def _at(document: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+async def rows_snapshot(bench: Bench, **fields: Any) -> AccountSnapshot:
+    return await bench.snapshot(bench.rows.scenario, with_row(bench, **fields))
+
+
+def lines(bench: Bench, snapshot: AccountSnapshot) -> str:
+    return exposition(bench.venue, "desk", snapshot)
+
+
+@pytest.mark.parametrize("zero", ["0", 0, "0.000", -0.0])
+async def test_rows_without_size_are_dropped(bench: Bench, zero: object) -> None:
+    before = await bench.snapshot(bench.rows.scenario)
+    document = copy.deepcopy(bench.documents(bench.rows.scenario)[bench.rows.endpoint])
+    *above, last = bench.rows.path
+    assert isinstance(last, int)
+    rows = _at(document, tuple(above))
+    another = {} if bench.rows.identity is None else {bench.rows.identity: "another"}
+    rows.append({**rows[last], bench.rows.size: zero, bench.rows.price: "1", **another})
+    after = await bench.snapshot(bench.rows.scenario, {bench.rows.endpoint: document})
+    assert len(after.positions) == len(before.positions)
+    assert all(position.quantity > 0.0 for position in after.positions)
+
+
+@pytest.mark.parametrize("none", [None, "", "0", 0, 0.0, -3, "-0.1", 99999999, "99999999"])
+async def test_no_liquidation_price_in_any_spelling(bench: Bench, none: object) -> None:
+    field = bench.rows.liquidation_price
+    assert field is not None
+    own = await bench.snapshot(bench.rows.scenario)
+    symbol = own.positions[0].symbol
+    text = lines(bench, await rows_snapshot(bench, **{field: none}))
+    venue_s = [
+        line
+        for line in text.splitlines()
+        if line.startswith("risk_position_info") and f'symbol="{symbol}"' in line and '="venue"' in line
+    ]
+    others = [position for position in own.positions[1:] if position.symbol == symbol]
+    assert len(venue_s) <= len(others)
+    assert "99999999" not in text
+
+
+@pytest.mark.parametrize("bad", ["NaN", "Infinity", "-inf", "1_000", "abc"])
+async def test_what_is_no_finite_number_is_a_schema_error(bench: Bench, bad: str) -> None:
+    with pytest.raises(VenueError) as caught:
+        await rows_snapshot(bench, **{bench.rows.price: bad})
+    assert caught.value.reason == "schema"
+    assert bench.rows.price in str(caught.value)
+    assert bench.rows.endpoint.path in str(caught.value)
+
+
+async def test_numbers_as_text_and_as_numbers_are_the_same(bench: Bench) -> None:
+    """Venues change between the two without a word."""
+    row = _at(bench.documents(bench.rows.scenario)[bench.rows.endpoint], bench.rows.path)
+    fields = [name for name in (bench.rows.size, bench.rows.price) if is_number(row[name])]
+    assert fields
+    as_text = await rows_snapshot(bench, **{name: str(row[name]) for name in fields})
+    as_number = await rows_snapshot(bench, **{name: float(row[name]) for name in fields})
+    assert lines(bench, as_text) == lines(bench, as_number)
+
+
+async def test_an_unknown_field_is_ignored(bench: Bench) -> None:
+    before = lines(bench, await bench.snapshot(bench.rows.scenario))
+    assert lines(bench, await rows_snapshot(bench, somethingNew={"deep": [1]})) == before
+
+
+async def test_a_row_without_its_size_is_a_schema_error_that_names_it(bench: Bench) -> None:
+    with pytest.raises(VenueError) as caught:
+        await rows_snapshot(bench, **{bench.rows.size: ...})
+    assert caught.value.reason == "schema"
+    assert bench.rows.size in str(caught.value)
+    assert bench.rows.endpoint.path in str(caught.value)
+
+
+# Answers that are damaged or missing
+
+
+def _documents(bench: Bench) -> Iterator[tuple[str, Any, Any]]:
+    for name in bench.scenarios:
+        for endpoint, document in bench.documents(name).items():
+            if document and not callable(document):
+                yield name, endpoint, document
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(which=st.integers(0, 10_000), choice=st.integers(0, 10_000), value=DAMAGE)
+async def test_a_damaged_answer_raises_nothing_but_a_venue_error(
+    bench: Bench, which: int, choice: int, value: Any
+) -> None:
+    documents = list(_documents(bench))
+    scenario, endpoint, document = documents[which % len(documents)]
+    body, _ = damaged(document, choice, value)
+    try:
+        lines(bench, await bench.snapshot(scenario, {endpoint: body}))
+    except VenueError as error:
+        # A damaged code is a failure that the venue reports.
+        assert error.reason in {"schema", "exchange"}  # noqa: PT017 (either outcome is right)
+
+
+async def test_an_answer_that_can_be_missed_costs_nothing_else(bench: Bench) -> None:
+    complete = await bench.snapshot(bench.rows.scenario)
+    for endpoint in bench.optional & bench.scenarios[bench.rows.scenario].answers.keys():
+        observer = QuietObserver()
+        snapshot = await bench.snapshot(bench.rows.scenario, {endpoint: web.Response(status=500)}, observer)
+        assert len(snapshot.pools) == len(complete.pools), endpoint
+        assert len(snapshot.positions) == len(complete.positions), endpoint
+        assert observer.optional_failures, endpoint
+
+
+async def test_an_answer_that_is_needed_fails_the_collection(bench: Bench) -> None:
+    scenario = bench.rows.scenario
+    asked = await _asked(bench)
+    for endpoint in bench.scenarios[scenario].answers.keys() - bench.optional:
+        if endpoint.path in asked:
+            with pytest.raises(VenueError):
+                await bench.snapshot(scenario, {endpoint: web.Response(status=500)})
+
+
+async def _asked(bench: Bench) -> set[str]:
+    """The paths that one collection asks."""
+    documents = bench.documents(bench.rows.scenario)
+    transport = MemoryTransport({one.path: as_answer(document) for one, document in documents.items()})
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
+        await venue.fetch(client.account(venue))
+    return {one.path for one in transport.asked}
+
+
+# Refusals
+
+
+async def test_a_refused_timestamp_is_sent_again_once_after_the_clock_was_measured(bench: Bench) -> None:
+    if bench.refused_time is None:
+        assert await _server_time(bench) is None
+        return
+    status, body = bench.refused_time
+    refusals = 1
+    asked = 0
+
+    def once(_: Any) -> web.Response:
+        nonlocal refusals, asked
+        asked += 1
+        if refusals:
+            refusals -= 1
+            return web.json_response(body, status=status)
+        answer = as_answer(bench.documents(bench.rows.scenario)[endpoint])
+        assert isinstance(answer, bytes)
+        return web.Response(body=answer)
+
+    endpoint = bench.rows.endpoint
+    await bench.snapshot(bench.rows.scenario, {endpoint: once})
+    assert asked == 2
+    refusals = 2
+    with pytest.raises(VenueError) as caught:
+        await bench.snapshot(bench.rows.scenario, {endpoint: once})
+    assert caught.value.reason == "clock"
+
+
+async def _server_time(bench: Bench) -> float | None:
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    async with Client(QuietObserver(), wall=lambda: NOW, transport=MemoryTransport({})) as client:
+        return await venue.server_time(client.account(venue))
+
+
+def test_the_words_of_an_unknown_failure_are_shown_without_secrets(bench: Bench) -> None:
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    secrets = [secret for secret in venue.config.secrets() if len(secret) > 3]
+    assert secrets
+    status, body = bench.failure
+    words = f"{WORDS} {secrets[0][:200]} at 203.0.113.7"
+    text = json.dumps(body).replace("WORDS", json.dumps(words)[1:-1])
+    error = venue.error(bench.rows.endpoint, response(status, text.encode()))
+    assert error is not None
+    assert error.reason == "exchange"
+    assert WORDS in error.message
+    assert secrets[0] not in error.message
+    assert "203.0.113.7" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "auth"),
+        (408, "timeout"),
+        (418, "banned"),
+        (429, "rate_limited"),
+        (500, "exchange"),
+        (503, "exchange"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"<html>a firewall</html>", b"\xff\x00", b"[" * 100_000, b'{"code":'])
+def test_what_http_statuses_mean_whatever_the_body(
+    bench: Bench, status: int, reason: str, body: bytes
+) -> None:
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    error = venue.error(bench.rows.endpoint, response(status, body))
+    assert error is not None
+    assert error.reason == reason
+    if reason in {"banned", "rate_limited"}:
+        assert error.blocked_until is not None
+        assert error.blocked_until > NOW
+
+
+def test_the_venue_s_own_time_to_come_back_is_kept_to(bench: Bench) -> None:
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    for status in (418, 429):
+        error = venue.error(bench.rows.endpoint, response(status, b"", {"Retry-After": "2500"}))
+        assert error is not None
+        assert error.blocked_until == NOW + 2500.0
+
+
+async def test_no_request_and_no_error_shows_a_secret_in_its_text(bench: Bench) -> None:
+    """Keys travel in headers and signed queries; what an error says is read by many."""
+    with pytest.raises(VenueError) as caught:
+        await bench.snapshot(bench.rows.scenario, {bench.rows.endpoint: web.Response(status=404)})
+    text = str(caught.value)
+    assert bench.rows.endpoint.label in text
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    assert not [secret for secret in venue.config.secrets() if secret in text]
+    assert "signature" not in text
+
+
+def test_payloads_are_only_what_a_test_reads(bench: Bench) -> None:
+    """An answer that nothing names is one that nobody checked."""
+    for scenario in bench.scenarios.values():
+        for answer in scenario.answers.values():
+            if isinstance(answer, str):
+                assert payload(bench.venue, answer)
