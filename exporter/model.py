@@ -105,6 +105,19 @@ class Position(Struct, frozen=True, kw_only=True):
     """Settle currency, at the mark price."""
     margin: float | None = None
     """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included."""
+    closing_fee_rate: float = 0.0
+    """Share of the notional that the venue counts in its requirement besides the maintenance margin."""
+    auto_add_margin: bool = False
+    """True of an isolated position that draws on the cross wallet before it is liquidated: the pool that
+    backs the cross positions backs it, too."""
+    largest_notional: float | None = None
+    """The largest notional that the set leverage allows, in the settle currency."""
+    funding_rate: float | None = None
+    """Of the next funding, as a share of the notional; positive: longs pay shorts."""
+    next_funding_at: float | None = None
+    """Unix seconds."""
+    accrued_funding: float | None = None
+    """Settle currency; positive was or will be received."""
     adl_ratio: float | None = None
     """Place in the venue's auto-deleveraging queue, from 0 (last) to 1 (first)."""
     position_id: str = ""
@@ -125,7 +138,10 @@ class MarginPool(Struct, frozen=True, kw_only=True):
 
     currency: str
     equity: float | None = None
-    """All collateral in the pool + unrealized PnL, isolated margin and its PnL included."""
+    """All collateral in the pool at market prices + unrealized PnL, isolated margin and its PnL included;
+    None where only the assets tell it."""
+    adjusted_equity: float | None = None
+    """The equity as the venue counts it as margin, after haircuts; None where it makes none."""
     margin_equity: float | None = None
     """The part of ``equity`` that backs the cross positions."""
     maintenance_margin: float | None = None
@@ -134,6 +150,11 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     available_balance: float | None = None
     unrealized_pnl: float | None = None
     initial_margin: float | None = None
+    """Of positions and open orders."""
+    open_order_margin: float | None = None
+    """The part of the initial margin that open orders bind."""
+    withdrawable_balance: float | None = None
+    """What may be moved out, as the venue reports it."""
     venue_margin_rate: float | None = None
     """The venue's own figure, turned so that 0 is safe and 1 is liquidation."""
 
@@ -147,6 +168,10 @@ class Asset(Struct, frozen=True, kw_only=True):
     """Wallet balance + unrealized PnL, in units of the asset."""
     collateral_price_usd: float | None = None
     """USD the venue credits as collateral per unit (after its haircut); None means the market price."""
+    debt_price_usd: float | None = None
+    """USD the venue counts per unit that is owed; None means `collateral_price_usd`."""
+    margin_price_usd: float | None = None
+    """USD the venue counts per unit of required margin; None means `collateral_price_usd`."""
     pool_currency: str = "USD"
 
 
@@ -166,7 +191,10 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     """What a desk configures about the assessment."""
 
     usd_pegs: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})
-    """Coin to its fixed USD value. A pegged coin does not move with a market shock."""
+    """Coin to its USD value where no price is known. A pegged coin does not move with a market shock, nor
+    does one of `exporter.coins.STABLE_COINS`."""
+    target_rate: float = 0.5
+    """Maintenance margin rate to which the money or the cut is computed that brings an account back."""
     shocks: tuple[float, ...] = (-0.2, -0.1, -0.05, 0.05, 0.1, 0.2)
     """Relative moves of all marks for the stress grid; empty switches it off."""
     cross_check: bool = False
