@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Container, Hashable, Mapping
-from typing import Any, Protocol, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from exporter import clock, logs
-from exporter.account import AccountConfig
+from exporter import clock
 from exporter.answers import SharedAnswers
 from exporter.budget import Budget
 from exporter.clock import Wall
 from exporter.errors import REASONS, Reason, VenueError
-from exporter.request import NO_VALUES, Endpoint, Params, Request, Response, SignedRequest
+from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
+from exporter.roles import Adapter, Observer
+from exporter.session import Session, SessionKeeper
 from exporter.transport import HttpTransport, Transport
+from exporter.venueclock import VenueClock
 from exporter.wire import decode, listed
 
 T = TypeVar("T")
@@ -30,63 +32,6 @@ MOST_PAGES = 50
 """Pages of one answer; a venue whose list never ends must not hold a collection for ever."""
 
 log = structlog.get_logger(__name__)
-
-
-class Session(msgspec.Struct, frozen=True):
-    """What a venue gave for the credentials, to be sent with each request until it ends."""
-
-    token: str
-    renew_at: float
-    """Unix seconds: some time before the venue ends it."""
-
-    def __repr__(self) -> str:
-        return "Session()"
-
-
-class Adapter(Protocol):
-    """What the client asks of a venue's adapter: `exporter.venues.base.Venue`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def base_url(self) -> str | None: ...
-    @property
-    def budget(self) -> str | None: ...
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]: ...
-    @property
-    def config(self) -> AccountConfig: ...
-    def sign(self, request: Request) -> SignedRequest: ...
-    def error(self, endpoint: Endpoint, response: Response) -> VenueError | None: ...
-    async def server_time(self, api: Api) -> float | None: ...
-    async def open_session(self, api: Api) -> Session | None: ...
-    def rate_limit_used(self, response: Response) -> float | None: ...
-
-
-class Observer(Protocol):
-    """Who counts the requests; `exporter.telemetry` in the program."""
-
-    def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
-        """One request ended; `status` is the HTTP status or the reason it got none."""
-
-    def rate_limit_used(self, exchange: str, ratio: float) -> None:
-        """The venue told how much of the request budget is used, 0 to 1."""
-
-    def clock_offset(self, exchange: str, seconds: float) -> None:
-        """The venue's clock minus ours was measured."""
-
-    def blocked_until(self, exchange: str, timestamp: float) -> None:
-        """The venue refuses requests of this address until then (Unix seconds)."""
-
-    def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
-        """A request failed that a collection can do without; some series will be absent."""
-
-
-class _ClockOffset:
-    """The venue's clock minus ours, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
 
 
 class Client:
@@ -107,7 +52,7 @@ class Client:
         self._http = HttpTransport() if transport is None else None
         self.transport: Transport = transport or self._http  # type: ignore[assignment]  # one of the two is
         self._budgets: dict[Hashable, Budget] = {}
-        self._offsets: dict[Hashable, _ClockOffset] = {}
+        self._clocks: dict[Hashable, VenueClock] = {}
 
     async def __aenter__(self) -> Self:
         if self._http is not None:
@@ -127,8 +72,9 @@ class Client:
         """The request limit that all who name the same key share."""
         return self._budgets.setdefault(key, Budget())
 
-    def offset(self, key: Hashable) -> _ClockOffset:
-        return self._offsets.setdefault(key, _ClockOffset())
+    def clock(self, key: Hashable) -> VenueClock:
+        """The venue's clock, as all who name the same key see it."""
+        return self._clocks.setdefault(key, VenueClock())
 
 
 class Api:
@@ -152,9 +98,8 @@ class Api:
         }
         # Through another proxy the same host may be another machine with another view of the data.
         self._scope: tuple[Hashable, ...] = (venue.name, self._base_url, self._proxy)
-        self._offset = client.offset(self._scope)
-        self._session: Session | None = None
-        self._hidden: tuple[str, ...] = ()
+        self._clock = client.clock(self._scope)
+        self._sessions = SessionKeeper(self._open_session, client.wall)
 
     @property
     def interval(self) -> float:
@@ -246,7 +191,7 @@ class Api:
         """As `get`, without decoding."""
         body = None if document is None else msgspec.json.encode(document)
         asked = Request(endpoint, params, endpoint.filled(path), body)
-        session = self._session
+        session = self._sessions.current
         try:
             return await self._send(asked)
         except VenueError as error:
@@ -258,14 +203,11 @@ class Api:
 
     async def _repaired(self, refused: VenueError, session: Session | None) -> bool:
         """Whether the request can be sent again: with the clock measured anew, or in a new session."""
-        if refused.reason == "auth" and self._session is not None:
-            # Another request may have found that out before, and have a new one by now.
-            if session is None or session is self._session:
-                self._session = None
+        if refused.reason == "auth" and self._sessions.refused(session):
             return True
         if refused.reason != "clock":
             return False
-        before = self._offset.seconds
+        before = self._clock.offset
         if not await self.synchronise_clock():
             return False
         log.info(
@@ -273,7 +215,7 @@ class Api:
             exchange=self._venue.name,
             account=self._venue.config.name,
             offset_before=round(before, 3),
-            offset_after=round(self._offset.seconds, 3),
+            offset_after=round(self._clock.offset, 3),
         )
         return True
 
@@ -362,9 +304,8 @@ class Api:
         server = await self._venue.server_time(self)
         if server is None:
             return False
-        # The venue read its clock somewhere between our two readings; the middle is off by half at most.
-        self._offset.seconds = server - (before + self.now()) / 2
-        self._client.observer.clock_offset(self._venue.name, self._offset.seconds)
+        self._clock.measured(server, before, self.now())
+        self._client.observer.clock_offset(self._venue.name, self._clock.offset)
         return True
 
     # Sending
@@ -376,7 +317,7 @@ class Api:
         endpoint, venue = asked.endpoint, self._venue
         if endpoint not in self._declared:
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
-        token = await self._token() if endpoint.signed else ""
+        token = await self._sessions.token() if endpoint.signed else ""
         try:
             self._check_limits()
             response = await self._exchange(asked, token)
@@ -393,7 +334,7 @@ class Api:
 
     async def _exchange(self, asked: Request, token: str) -> Response:
         endpoint, client = asked.endpoint, self._client
-        timestamp_ms = int((self.now() + self._offset.seconds) * 1000)
+        timestamp_ms = self._clock.milliseconds(self.now())
         signed = self._venue.sign(msgspec.structs.replace(asked, timestamp_ms=timestamp_ms, token=token))
         started, status = time.perf_counter(), "cancelled"
         try:
@@ -426,18 +367,6 @@ class Api:
         if failure.scope == "address":
             self._client.observer.blocked_until(self._venue.name, until)
 
-    async def _token(self) -> str:
-        """The token of the session at a venue that has sessions; a new one in time before it ends."""
-        old = self._session
-        if old is not None and self.now() < old.renew_at:
-            return old.token
+    async def _open_session(self) -> Session | None:
         key = (*self._scope, self._venue.config, "session")
-        session = await self._client.shared.get(key, 0.0, lambda: self._venue.open_session(self))
-        if session is None:
-            return ""
-        if session is not self._session:
-            logs.hide((session.token,))
-            logs.forget(self._hidden)
-            self._hidden = (session.token,)
-            self._session = session
-        return session.token
+        return await self._client.shared.get(key, 0.0, lambda: self._venue.open_session(self))

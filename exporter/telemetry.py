@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class Telemetry:
-    """Counts what the exporter does. Implements `exporter.api.Observer`.
+    """Counts what the exporter does. Implements `exporter.roles.Observer`.
 
     Args:
         wall: Unix seconds.

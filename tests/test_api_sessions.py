@@ -11,9 +11,10 @@ import structlog
 from aiohttp import web
 
 from exporter import logs
-from exporter.api import Api, Client, Session
+from exporter.api import Api, Client
 from exporter.errors import VenueError
 from exporter.request import Request, SignedRequest
+from exporter.session import Session
 from exporter.tasks import together
 from tests.toy import (
     OPEN,

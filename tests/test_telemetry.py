@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from structlog.testing import capture_logs
 
 from exporter import __version__
-from exporter.api import Observer
 from exporter.catalogue import OWN_FAMILIES
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
+from exporter.roles import Observer
 from exporter.telemetry import REPEAT_AFTER, Telemetry
 from tests.accounts import FakeClock
 

@@ -20,10 +20,11 @@ import msgspec
 from msgspec import Struct
 
 from exporter.account import AccountConfig
-from exporter.api import Api, Session
+from exporter.api import Api
 from exporter.errors import Reason, Scope, VenueError, redact
 from exporter.model import AccountSnapshot, MaintenanceTier, MarginPool, Position
 from exporter.request import Endpoint, Request, Response, SignedRequest
+from exporter.session import Session
 from exporter.wire import Wire
 
 ConfigT = TypeVar("ConfigT", bound=AccountConfig)
