@@ -8,6 +8,10 @@ IMAGE ?= risk-exporter
 ENGINE ?=
 BASE ?=
 
+# What the tests run, by the names that Debian's packages give it.
+PROGRAMS := prometheus=prometheus promtool=prometheus openssl=openssl \
+	prometheus-alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager
+
 python := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export CUSTOM_COMPILE_COMMAND = make lock
@@ -25,7 +29,7 @@ demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127
 	$(python) -m exporter demo
 
 test: lint ## Everything that must hold before a change lands; a skipped test is a failure
-	.ci/install prometheus=prometheus promtool=prometheus alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager openssl=openssl
+	.ci/install $(PROGRAMS)
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS)
 
 lint: $(VENV)/dev ## Style, formatting and types
