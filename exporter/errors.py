@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal, get_args
 
+from exporter.printable import visible
+
 Reason = Literal[
     "auth",  # the key or its signature is refused: a person must act
     "permission",  # the key is known but may not read this, or not from this address or country
@@ -48,6 +50,8 @@ class VenueError(Exception):
         blocked_until: float | None = None,
         scope: Scope = "address",
     ) -> None:
+        # It may repeat what a venue said: a terminal obeys control characters.
+        message = visible(message)
         super().__init__(message)
         self.reason: Reason = reason
         self.message = message

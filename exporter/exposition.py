@@ -19,6 +19,7 @@ from exporter.catalogue import FAMILIES, LEVELS, Level, RowFamily
 from exporter.clock import Elapsed
 from exporter.errors import VenueError
 from exporter.model import AccountRisk
+from exporter.printable import visible
 
 Chunks = Mapping[str, bytes]
 """Family name to the sample lines of one account."""
@@ -36,8 +37,8 @@ class Format(Enum):
 
 
 def escape(value: str) -> str:
-    """A label value as it stands between the quotes."""
-    return value.translate(_ESCAPES)
+    """A label value as it stands between the quotes; what cannot be seen in it is shown as an escape."""
+    return visible(value).translate(_ESCAPES)
 
 
 def number(value: float) -> str:
@@ -61,8 +62,7 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
     for family in FAMILIES:
         text = "".join(_lines(family, rows[id(family.level)]))
         if text:
-            # A surrogate cannot be encoded; it must not cost the account its data.
-            chunks[family.name] = text.encode("utf-8", "replace")
+            chunks[family.name] = text.encode()
     return chunks
 
 

@@ -19,6 +19,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.errors import redact
+from exporter.printable import visible
+from exporter.seldom import Seldom
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["logfmt", "json"]
@@ -105,20 +107,23 @@ class Redaction:
         return redact(_CREDENTIALS.sub("[redacted]@", text))
 
     def value(self, value: Any) -> Any:
-        """A value of a log event, without secrets at any depth; only numbers keep their type."""
+        """A value of a log event, without secrets at any depth; only numbers keep their type.
+
+        What cannot be seen in a text is shown as an escape; the formats write line breaks as one.
+        """
         match value:
             case str():
-                return self.clean(value)
+                return visible(self.clean(value), keep="\n")
             case None | bool() | int() | float():
                 return value
             case Mapping():
-                return {self.clean(str(key)): self.value(one) for key, one in value.items()}
+                return {self.value(str(key)): self.value(one) for key, one in value.items()}
             case list() | tuple() | set() | frozenset():
                 return [self.value(one) for one in value]
             case BaseException():
-                return self.clean_foreign(str(value))
+                return visible(self.clean_foreign(str(value)))
             case _:
-                return self.clean(str(value))
+                return self.value(str(value))
 
 
 def _hideable(secrets: Iterable[str]) -> set[str]:
@@ -154,6 +159,7 @@ def configure(level: Level, format_: Format, stream: TextIO | None = None) -> No
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler.addFilter(_Flood())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -187,6 +193,25 @@ def configure(level: Level, format_: Format, stream: TextIO | None = None) -> No
     threading.excepthook = lambda hook: _log_uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)
 
 
+class _Flood(logging.Filter):
+    """Of the same line of a library, one a minute: what makes it write one may come as often as it likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seldom = Seldom()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        # Python itself shows each warning once; and who writes ours has thought of it.
+        if record.name.startswith((*_OWN_LOGGERS, "py.warnings")):
+            return True
+        # The first line as the library wrote it: what differs from one time to the next comes in later.
+        words = str(record.msg).partition("\n")[0]
+        kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
+        left_out = self._seldom.due((record.name, record.levelno, words, kind))
+        record.left_out = left_out
+        return left_out is not None
+
+
 def _renderer(format_: Format) -> Processor:
     if format_ == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -203,6 +228,9 @@ def _log_uncaught(kind: type[BaseException], error: BaseException | None, _trace
 def _clean_foreign_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if not str(event.get("logger", "")).startswith(_OWN_LOGGERS):
         event["event"] = _redaction.clean_foreign(str(event["event"]))
+        left_out = getattr(event.get("_record"), "left_out", 0)
+        if left_out:
+            event["left_out"] = left_out
     return event
 
 

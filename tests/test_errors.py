@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.errors import redact
+from exporter.errors import VenueError, redact
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,8 @@ def test_a_given_secret_never_remains(secret: str, around: str) -> None:
 
 def test_long_texts_are_cut() -> None:
     assert len(redact("word " * 1000)) <= 201
+
+
+def test_the_text_of_a_failure_shows_what_cannot_be_seen() -> None:
+    error = VenueError("exchange", "toy: \x1b]0;owned\x07 \u202etxet").within("toy")
+    assert str(error) == error.message == r"toy: toy: \x1b]0;owned\x07 \u202etxet"

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from exporter import logs
 from exporter.errors import VenueError
+from exporter.seldom import Seldom
 
 SECRET = "S3cretS3cretS3cret"
 
@@ -282,3 +283,40 @@ def test_a_line_that_cannot_be_written_prints_nothing_else(capsys: pytest.Captur
     configured()
     logging.getLogger("some.library").warning("%d", SECRET)
     assert SECRET not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format_", logs.FORMATS)
+def test_what_cannot_be_seen_is_shown_as_an_escape_whoever_wrote_it(format_: logs.Format) -> None:
+    stream = configured(format_=format_)
+    unseen = "\x1b[31m\u202e\x9b"
+    structlog.get_logger("exporter.test").info(
+        f"said {unseen}", deep=[{unseen: unseen}], error=ValueError(unseen)
+    )
+    logging.getLogger("some.library").warning("said %s", unseen)
+    shown = stream.getvalue()
+    assert shown.replace("\n", "").isprintable()
+    assert shown.count("u202e") == 5
+
+
+def test_two_hundred_tracebacks_of_a_library_are_one_line_and_a_count() -> None:
+    stream = configured()
+    library = logging.getLogger("some.library")
+    for caller in range(200):
+        error = OSError(24, f"Too many open files {caller}")
+        library.error("Error handling request\nfrom %d", caller, exc_info=error)
+    library.error("another line")
+    library.warning("another line")
+    assert [line.count("OSError") for line in stream.getvalue().splitlines()] == [1, 0, 0]
+
+
+def test_a_line_that_was_kept_back_is_counted_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(logs, "Seldom", lambda: Seldom(elapsed=lambda: now))
+    stream = configured()
+    for _ in range(3):
+        logging.getLogger("some.library").warning("again")
+    now = 60.0
+    logging.getLogger("some.library").warning("again")
+    first, second = stream.getvalue().splitlines()
+    assert "left_out" not in first
+    assert second.endswith("left_out=2")
