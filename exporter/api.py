@@ -7,20 +7,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Container, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Hashable, Mapping
 from typing import Any, Self, TypeVar, overload
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from exporter import clock
+from exporter import clock, logs
 from exporter.answers import SharedAnswers
 from exporter.budget import Budget
 from exporter.clock import Wall
 from exporter.errors import REASONS, Reason, VenueError
+from exporter.refusals import http_error
 from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
+from exporter.seldom import Seldom
 from exporter.session import Session, SessionKeeper
 from exporter.transport import HttpTransport, Transport
 from exporter.venueclock import VenueClock
@@ -32,6 +34,7 @@ MOST_PAGES = 50
 """Pages of one answer; a venue whose list never ends must not hold a collection for ever."""
 
 log = structlog.get_logger(__name__)
+_seldom = Seldom()
 
 
 class Client:
@@ -319,14 +322,11 @@ class Api:
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
         try:
-            self._check_limits()
+            probed = self._check_limits()
             response = await self._exchange(asked, token)
-            used = venue.rate_limit_used(response)
-            if used is not None:
-                self._client.observer.rate_limit_used(venue.name, used)
-            failure = venue.error(endpoint, response)
+            failure = self._failure(endpoint, response)
+            self._close_limit(failure, probed)
             if failure is not None:
-                self._close_limit(failure)
                 raise failure
         except VenueError as error:
             raise error.within(self._where(endpoint)) from None
@@ -355,17 +355,47 @@ class Api:
             client.observer.request_finished(self._venue.name, endpoint.label, status, seconds)
         return Response(answer.status, answer.headers, answer.body, self.now())
 
-    def _check_limits(self) -> None:
-        for limit in self._limits.values():
-            limit.check(self.now())
+    def _failure(self, endpoint: Endpoint, response: Response) -> VenueError | None:
+        """The failure that an answer reports. Whatever its bytes are, a ban is not overlooked."""
+        # What its status says stands where the venue's own rules fail.
+        failure = http_error(response)
+        try:
+            failure = self._venue.error(endpoint, response)
+            used = self._venue.rate_limit_used(response)
+            if used is not None:
+                self._client.observer.rate_limit_used(self._venue.name, used)
+        except Exception as error:  # noqa: BLE001 (a defect of the adapter, which an answer brought to light)
+            _seldom.tell(
+                log.error,
+                "defect in the adapter: it cannot judge an answer",
+                key=(self._venue.name, endpoint.label),
+                exchange=self._venue.name,
+                endpoint=endpoint.label,
+                exception=logs.format_exception(error),
+            )
+        return failure
 
-    def _close_limit(self, failure: VenueError) -> None:
-        until = failure.blocked_until
-        if failure.reason not in ("rate_limited", "banned") or until is None:
+    def _check_limits(self) -> Collection[Budget]:
+        """Raises where a limit is closed; gives those that this request finds out about."""
+        now = self.now()
+        probed = [limit for limit in self._limits.values() if limit.check(now)]
+        for limit in probed:
+            limit.probe(now)
+        return probed
+
+    def _close_limit(self, failure: VenueError | None, probed: Collection[Budget]) -> None:
+        now = self.now()
+        until = failure.blocked_until if failure is not None else None
+        if failure is not None and until is not None and failure.reason in ("rate_limited", "banned"):
+            limit = self._limits[failure.scope]
+            until = limit.close(failure, until, now, probed=limit in probed)
+            if failure.scope == "address":
+                self._client.observer.blocked_until(self._venue.name, until)
             return
-        self._limits[failure.scope].close(failure, until)
-        if failure.scope == "address":
-            self._client.observer.blocked_until(self._venue.name, until)
+        for limit in probed:
+            limit.open(now)
+            if limit is self._limits["address"]:
+                self._client.observer.blocked_until(self._venue.name, now)
 
     async def _open_session(self) -> Session | None:
         key = (*self._scope, self._venue.config, "session")

@@ -489,7 +489,8 @@ API_CLOCK_OFFSET = _own(
 API_BLOCKED_UNTIL = _own(
     "gauge",
     "api_blocked_until_timestamp_seconds",
-    "Time until which the venue refuses requests, in Unix seconds; in the past once it is over.",
+    "Time until which the venue refuses requests, in Unix seconds; in the past once it is over. No more than "
+    "3 days are believed, and one request finds out after 5 minutes and at growing intervals if it is over.",
     ("exchange",),
 )
 BUILD_INFO = _own(

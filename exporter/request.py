@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from string import Formatter
 from typing import Literal
@@ -89,14 +90,20 @@ class Response(Struct, frozen=True):
     def made_at(self) -> float | None:
         """When the answer was made, Unix seconds on the venue's clock, from its ``Date``; None without one.
 
-        The header has whole seconds, of which the middle is off by half a second at most. An answer from a
-        cache says in ``Age`` how long it lay there.
+        The header has whole seconds, of which the middle is off by half a second at most.
         """
-        try:
-            made_at = parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (KeyError, ValueError, OverflowError):
-            return None
-        return made_at + 0.5 + (self.header_number("Age") or 0)
+        made_at = http_date(self.headers.get("Date", ""))
+        return None if made_at is None else made_at + 0.5
+
+    @property
+    def age(self) -> float:
+        """Seconds that the answer lay in a cache on the way, as that says in ``Age``."""
+        return self.header_number("Age") or 0
+
+    @property
+    def sent_at(self) -> float | None:
+        """What the venue's clock showed when the answer came, Unix seconds; None where nothing tells."""
+        return None if self.made_at is None else self.made_at + self.age
 
     def header_number(self, name: str) -> int | None:
         """A header that holds a whole number that is not negative; None where it holds none."""
@@ -106,3 +113,13 @@ class Response(Struct, frozen=True):
 
 # Python refuses to read numbers of thousands of digits; no honest header comes near.
 _MOST_DIGITS = 18
+
+
+def http_date(text: str) -> float | None:
+    """The moment of a header that holds a date, Unix seconds; None where it holds none."""
+    try:
+        moment = parsedate_to_datetime(text)
+        # One without a time zone is not of this machine's.
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

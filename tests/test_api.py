@@ -13,7 +13,6 @@ from yarl import URL
 
 from exporter.account import ApiKeyConfig
 from exporter.api import Api, Client
-from exporter.budget import Budget
 from exporter.errors import VenueError
 from exporter.tasks import together
 from tests.toy import (
@@ -224,21 +223,6 @@ class TestBudget:
         await ask(handler, question, clock=clock, recorder=recorder)
         assert recorder.blocked == [1030.0]
 
-    def test_a_shorter_refusal_does_not_open_it_earlier(self) -> None:
-        budget = Budget()
-        budget.close(VenueError("banned", "long"), 2000.0)
-        budget.close(VenueError("rate_limited", "short"), 1500.0)
-        with pytest.raises(VenueError, match="long"):
-            budget.check(1600.0)
-
-    def test_it_does_not_stay_closed_longer_because_the_clock_was_set_back(self) -> None:
-        budget = Budget()
-        budget.check(5000.0)
-        budget.close(VenueError("rate_limited", "short"), 5010.0)
-        with pytest.raises(VenueError, match="for another 10 s"):
-            budget.check(1400.0)
-        budget.check(1410.0)
-
     async def test_a_slash_after_the_venues_own_host_does_not_make_it_another_address(self) -> None:
         class Hosted(Toy):
             base_url = "https://api.example.com"  # type: ignore[assignment]  # the toy has none
@@ -247,7 +231,7 @@ class TestBudget:
             config = {"name": "desk", "exchange": "toy", "api_key": "k", "api_secret": SECRET}
             written = {**config, "base_url": "https://api.example.com/"}
             client.account(Hosted(ApiKeyConfig.model_validate(config)))
-            client.budget(("toy", "production", None)).close(VenueError("banned", "out"), 2000.0)
+            client.budget(("toy", "production", None)).close(VenueError("banned", "out"), 2000.0, 1000.0)
             with pytest.raises(VenueError, match="out"):
                 await client.account(Hosted(ApiKeyConfig.model_validate(written))).get(OPEN, Time)
 

@@ -9,7 +9,6 @@ stands what most adapters need. ``docs/new-venue.md`` writes one step by step.
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -17,200 +16,41 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import Struct
 
 from exporter.account import AccountConfig
 from exporter.api import Api
-from exporter.errors import Reason, Scope, VenueError, redact
+from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, MaintenanceTier, MarginPool, Position
+from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
 from exporter.wire import Wire
+
+__all__ = [
+    "Answer",
+    "CoinRow",
+    "Envelope",
+    "Refusal",
+    "Refusals",
+    "Venue",
+    "ascending_tiers",
+    "http_error",
+    "pools_by_coin",
+    "position_ids",
+    "retry_after",
+    "schema_error",
+    "told",
+]
 
 ConfigT = TypeVar("ConfigT", bound=AccountConfig)
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
-_TEXTS: Mapping[Reason, str] = {
-    "clock": "the timestamp is outside the receive window",
-    "rate_limited": "the request limit is used up",
-    "banned": "the venue has shut this address out for too many requests",
-}
-"""What failures of these kinds mean at every venue, where its table has no words of its own."""
-
-
-class Envelope(Struct):
-    """Where the code and the words of a failure stand in an answer. A subclass renames or adds fields."""
-
-    code: str | int | None = None
-    msg: str | None = None
-
-    @property
-    def words(self) -> str:
-        """What the venue says to people."""
-        return self.msg or ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether the answer says that it is a failure in another way than by its code."""
-        return False
-
-
 class Answer(Wire, Generic[T]):
     """The envelope of a success, where its content stands under ``data``."""
 
     data: T
-
-
-class Refusal(Struct, frozen=True):
-    """One row of a venue's table of failures: what it is recognised by, and what it means.
-
-    A row matches if the answer has one of `codes` (regular expressions of a whole code) or of `statuses`
-    (any, if both are empty), and its words contain the regular expression `words` and not `unless`, whatever
-    their case.
-    """
-
-    reason: Reason
-    text: str = ""
-    """What the desk should know; empty: what is usual for the reason, else the venue's words, redacted."""
-    codes: tuple[str, ...] = ()
-    statuses: tuple[int, ...] = ()
-    words: str = ""
-    unless: str = ""
-    pause: float | None = None
-    """Seconds in which nothing is asked, where the venue does not say for how long."""
-    scope: Scope = "address"
-    """Whom that pause is for."""
-
-    def matches(self, status: int, code: str, words: str) -> bool:
-        """Whether this row is about an answer."""
-        named = status in self.statuses or any(re.fullmatch(pattern, code) for pattern in self.codes)
-        if (self.codes or self.statuses) and not named:
-            return False
-        if self.words and not re.search(self.words, words, re.IGNORECASE):
-            return False
-        return not (self.unless and re.search(self.unless, words, re.IGNORECASE))
-
-
-class Refusals:
-    """A venue's table of failures; the first row that matches decides.
-
-    Args:
-        rows: The table.
-        envelope: Where code and words stand.
-        success: The codes that mean success inside a successful HTTP status; None where the venue reports
-            failures by status alone.
-    """
-
-    def __init__(
-        self,
-        *rows: Refusal,
-        envelope: type[Envelope] = Envelope,
-        success: frozenset[str] | None = None,
-    ) -> None:
-        self._rows = rows
-        self._envelope = envelope
-        self._success = success
-
-    def read(
-        self,
-        response: Response,
-        secrets: Iterable[str] = (),
-        *,
-        signed: bool = True,
-        until: float | None = None,
-    ) -> VenueError | None:
-        """The failure an answer reports, or None if it is a success.
-
-        An answer that is not in the venue's form, such as the page of a firewall, is judged by its status;
-        a success that is not in its form is none of this table's business: decoding says so.
-
-        Args:
-            response: The answer.
-            secrets: What is taken out of the venue's words.
-            signed: Whether the request was; one that names no user is counted by address alone.
-            until: When the venue says that it answers again, Unix seconds, where a header of its own does.
-        """
-        if response.succeeded and self._success is None:
-            return None
-        code, words, failed = self._code(response.body)
-        if response.succeeded and not failed:
-            return None
-        row = next((row for row in self._rows if row.matches(response.status, code, words)), None)
-        if row is None:
-            common = http_error(response)
-            if common is not None and (common.reason != "exchange" or not (code or words)):
-                return common
-            row = Refusal("exchange")
-        text = row.text or _TEXTS.get(row.reason) or redact(words, secrets) or "the venue reports a failure"
-        blocked_until = None
-        if row.pause is not None:
-            blocked_until = _end_of_pause(response, words, until, row.pause)
-        return VenueError(
-            row.reason,
-            _place(response, code) + text,
-            blocked_until=blocked_until,
-            scope=row.scope if signed else "address",
-        )
-
-    def _code(self, body: bytes) -> tuple[str, str, bool]:
-        """Code (empty where there is none), words, and whether they mean a failure."""
-        try:
-            found = msgspec.json.decode(body, type=self._envelope)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            return "", "", False
-        code = "" if found.code is None else str(found.code)
-        success = self._success or frozenset()
-        return code, found.words, found.failed or (code != "" and code not in success)
-
-
-# A code is any text: only one that looks like one is repeated.
-_CODE = re.compile(r"-?\d{1,8}|[A-Za-z_]{1,40}")
-# A moment in the venue's words, Unix milliseconds: "banned until 1719999999999".
-_MOMENT = re.compile(r"(?<!\d)(\d{13})(?!\d)")
-
-
-def _place(response: Response, code: str) -> str:
-    shown = f"code {code}" if _CODE.fullmatch(code) else "a failure" if code else ""
-    status = "" if response.succeeded else f"HTTP {response.status}"
-    text = ", ".join(part for part in (status, shown) if part)
-    return f"{text}: " if text else ""
-
-
-def _end_of_pause(response: Response, words: str, until: float | None, pause: float) -> float:
-    """When to ask again, Unix seconds: as the venue says, unless that has passed by our clock already."""
-    said = _MOMENT.search(words)
-    told = max(until or 0.0, int(said[1]) / 1000 if said else 0.0, retry_after(response) or 0.0)
-    return told if told > response.received_at else response.received_at + pause
-
-
-def retry_after(response: Response) -> float | None:
-    """When the ``Retry-After`` header (seconds) of an answer says to come back, in Unix seconds."""
-    seconds = response.header_number("Retry-After")
-    return None if seconds is None else response.received_at + seconds
-
-
-def http_error(response: Response) -> VenueError | None:
-    """The failure an HTTP status alone reports: what is common to all venues."""
-    status = response.status
-    if response.succeeded:
-        return None
-    if status == 401:
-        return VenueError("auth", "HTTP 401: the key was refused")
-    if status == 403:
-        return VenueError("permission", "HTTP 403: access was refused")
-    if status == 408:
-        return VenueError("timeout", "HTTP 408: the venue timed out")
-    if status == 418:
-        return VenueError(
-            "banned", "HTTP 418: this address is banned for a while", blocked_until=retry_after(response)
-        )
-    if status == 429:
-        return VenueError("rate_limited", "HTTP 429: too many requests", blocked_until=retry_after(response))
-    if status == 451:
-        return VenueError("permission", "HTTP 451: the venue does not serve this location")
-    return VenueError("exchange", f"HTTP {status}")
 
 
 class Venue(ABC, Generic[ConfigT]):

@@ -239,7 +239,7 @@ class Bittap(Venue[ApiKeyConfig]):
         )
 
     async def server_time(self, api: Api) -> float | None:
-        return (await api.request(EXCHANGE_INFO)).made_at
+        return (await api.request(EXCHANGE_INFO)).sent_at
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         account, opened, listings = await together(

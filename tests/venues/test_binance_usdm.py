@@ -290,7 +290,7 @@ class TestErrors:
             (2, "auth", None),
             (3, "banned", 1774784983.833),
             (4, "rate_limited", 1034.0),
-            (5, "permission", None),
+            (5, "unsupported", None),
         ],
     )
     def test_documented_errors(self, index: int, reason: str, blocked_until: float | None) -> None:

@@ -50,7 +50,7 @@ class TestErrors:
             (200, {"code": "100413", "msg": "Incorrect apiKey"}, "auth", None),
             (400, {"code": 100001, "msg": "Signature verification failed"}, "auth", None),
             (401, b"", "auth", None),
-            (403, b"<html>forbidden</html>", "permission", None),
+            (403, b"<html>forbidden</html>", "banned", 1_727_193_300.0),
             (404, b"", "exchange", None),
             (418, b"", "banned", 1_727_193_300.0),
             (429, b"", "rate_limited", 1_727_193_010.0),

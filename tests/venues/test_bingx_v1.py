@@ -175,7 +175,7 @@ class TestErrors:
             (400, {"code": 400, "msg": "symbol does not exist"}, "exchange", None),
             (400, b"", "exchange", None),
             (401, b"", "auth", None),
-            (403, b"<html></html>", "permission", None),
+            (403, b"<html></html>", "banned", 1300.0),
             (404, b"", "exchange", None),
             (418, b"", "banned", 1300.0),
             (429, b"", "rate_limited", 1010.0),

@@ -65,7 +65,7 @@ class TestErrors:
             (429, b"", "rate_limited", 1010.0),
             (400, b"", "exchange", None),
             (401, b"", "auth", None),
-            (403, b"<html></html>", "permission", None),
+            (403, b"<html></html>", "banned", 1300.0),
             (404, b"", "exchange", None),
             (500, b"oops", "exchange", None),
             (502, b"", "exchange", None),
@@ -96,7 +96,7 @@ class TestErrors:
         ],
     )
     def test_the_clock_is_the_date_of_an_answer(self, headers: dict[str, str], moment: float | None) -> None:
-        assert response(headers=headers).made_at == moment
+        assert response(headers=headers).sent_at == moment
 
     async def test_after_a_refused_timestamp_the_venue_s_clock_is_followed(self) -> None:
         asked: list[int] = []

@@ -266,9 +266,11 @@ def test_the_words_of_an_unknown_failure_are_shown_without_secrets(bench: Bench)
     ("status", "reason"),
     [
         (401, "auth"),
+        (403, "banned"),
         (408, "timeout"),
         (418, "banned"),
         (429, "rate_limited"),
+        (451, "unsupported"),
         (500, "exchange"),
         (503, "exchange"),
     ],
@@ -284,6 +286,57 @@ def test_what_http_statuses_mean_whatever_the_body(
     if reason in {"banned", "rate_limited"}:
         assert error.blocked_until is not None
         assert error.blocked_until > NOW
+
+
+# What headers may hold: numbers beyond reason, dates, other scripts' digits, bytes that are no text.
+HEADER = st.one_of(
+    st.text(st.characters(exclude_characters="\r\n"), max_size=20),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.sampled_from(
+        [
+            "9" * 400,
+            "0",
+            "-1",
+            "\udcff",
+            "٣",
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+            "Sat, 31 Dec 9999 23:59:59 GMT",
+        ]
+    ),
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["Retry-After", "Date", "Age", "X-MBX-USED-WEIGHT-1M", "Content-Type", "X-RateLimit-Reset"]
+    ),
+    HEADER,
+)
+BODY = st.one_of(
+    st.binary(max_size=50),
+    st.dictionaries(
+        st.sampled_from(["code", "msg", "message", "error", "success", "data", "retCode"]),
+        DAMAGE | st.text() | st.lists(st.text(), max_size=2),
+    ).map(lambda document: json.dumps(document).encode()),
+    st.sampled_from(
+        [b"[" * 100_000, b'{"code":' + b"9" * 5000 + b"}", b'{"code":0,"msg":"\xff"}', b"\xef\xbb\xbf{}"]
+    ),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(status=st.integers(200, 599), headers=HEADERS, body=BODY)
+def test_whatever_the_bytes_of_an_answer_it_is_judged_and_a_ban_is_kept_to(
+    bench: Bench, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    for endpoint in venue.endpoints:
+        answer = response(status, body, headers)
+        error = venue.error(endpoint, answer)
+        venue.rate_limit_used(answer)
+        assert error is not None or status < 300
+        if error is not None and (status in {418, 429} or error.reason in {"banned", "rate_limited"}):
+            assert error.blocked_until is not None
+            assert error.blocked_until > NOW
 
 
 def test_the_venue_s_own_time_to_come_back_is_kept_to(bench: Bench) -> None:
