@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -17,21 +18,19 @@ class _Range(Struct, frozen=True):
     quality: float
 
 
+MOST_RANGES = 64
+"""Entries of one header that are looked at; Prometheus sends five."""
+
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
-_PARTS = re.compile(r'((?:[^",;]|"(?:[^"\\]|\\.)*")*)([,;]|$)')
+# A run of text, a quoted string (to the end, where nothing closes it) or a separator. No alternative can
+# fail after it has begun, so that the whole header is gone through once, whatever is in it.
+_TOKEN = re.compile(r'[^",;]++|"(?:[^"\\]++|\\.?)*+"?|[,;]', re.DOTALL)
 
 
 def _accepted(header: str) -> list[_Range]:
     """The entries of an Accept or Accept-Encoding header; malformed ones are left out (RFC 9110, 12.5)."""
-    entries: list[list[str]] = [[]]
-    for match in _PARTS.finditer(header):
-        entries[-1].append(match[1].strip())
-        if match[2] == ",":
-            entries.append([])
-        elif not match[2]:
-            break
-    found = []
-    for name, *rest in entries:
+    found: list[_Range] = []
+    for name, *rest in _entries(header):
         parameters: dict[str, str] = {}
         for part in rest:
             key, _, value = part.partition("=")
@@ -39,7 +38,24 @@ def _accepted(header: str) -> list[_Range]:
         quality = parameters.pop("q", "1")
         if name and _QUALITY.fullmatch(quality):
             found.append(_Range(name.lower(), parameters, float(quality)))
+            if len(found) == MOST_RANGES:
+                break
     return found
+
+
+def _entries(header: str) -> Iterator[list[str]]:
+    """The texts between the semicolons, for each text between the commas."""
+    parts, part = [], ""
+    for piece in _TOKEN.findall(header):
+        if piece not in (",", ";"):
+            part += piece
+            continue
+        parts.append(part.strip())
+        part = ""
+        if piece == ",":
+            yield parts
+            parts = []
+    yield [*parts, part.strip()]
 
 
 # In order of preference where a client likes several equally: the oldest is what everything understands.

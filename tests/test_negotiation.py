@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.exposition import Format
-from exporter.negotiation import accepts_gzip, negotiate
+from exporter.negotiation import MOST_RANGES, accepts_gzip, negotiate
 
 TEXT = Format.TEXT_0_0_4
 TEXT_1 = Format.TEXT_1_0_0
@@ -86,6 +89,57 @@ def test_any_accept_header_has_an_answer(accept: str) -> None:
     format_, content_type = negotiate(accept)
     assert content_type.startswith(format_.value)
     accepts_gzip(accept)
+
+
+@pytest.mark.parametrize(
+    "grown",
+    [
+        lambda size: "a" * size + '"',
+        lambda size: '"' + '\\"' * (size // 2),
+        lambda size: '"' + '\\"' * (size // 2) + "\\",
+        lambda size: '"a' * (size // 2),
+        lambda size: "," * size,
+        lambda size: ";" * size,
+        lambda size: "a," * (size // 2),
+        lambda size: "a;q=" * (size // 4),
+        lambda size: " " * size + '"',
+    ],
+)
+def test_a_long_header_takes_as_long_as_it_is_long(grown: Callable[[int], str]) -> None:
+    """8,000 letters and a quote once held the event loop for 1.9 s; it was the square of the length."""
+
+    def seconds(size: int) -> float:
+        header = grown(size)
+        times = []
+        for _ in range(5):
+            began = time.process_time()
+            negotiate(header)
+            accepts_gzip(header)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    # 16 times as long, 256 times in the square.
+    assert seconds(32_000) < 64 * max(seconds(2_000), 2e-5)
+
+
+def test_of_an_endless_list_only_the_beginning_counts() -> None:
+    late = "a/b," * MOST_RANGES + PROMETHEUS_3_TEXT
+    assert negotiate(late)[0] is TEXT
+    assert negotiate(late.removeprefix("a/b," * 60))[0] is TEXT_1
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ('text/plain;x="a,b;c";version=1.0.0', TEXT_1),
+        (r'text/plain;x="a\",b";version=1.0.0', TEXT_1),
+        (r'text/plain;q=0.5;x="a\\",application/openmetrics-text;q=0.9', OPENMETRICS),
+        ('text/plain;version=1.0.0,x="', TEXT_1),
+        ('text/plain;x="\\', TEXT),
+    ],
+)
+def test_separators_in_quotes_separate_nothing(accept: str, expected: Format) -> None:
+    assert negotiate(accept)[0] is expected
 
 
 @pytest.mark.parametrize(
