@@ -26,8 +26,8 @@ from exporter.model import (
     Position,
     PositionRisk,
 )
+from exporter.pages import compress
 from exporter.telemetry import Telemetry
-from exporter.web import compress
 
 SAMPLES = 150_000
 POSITIONS = 200

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from exporter import logs
+from exporter.addresses import ListenError, listen_addresses
 from exporter.api import Client
 from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
+from exporter.hosts import Hosts
 from exporter.scheduler import FIRST_WITHIN, Scheduler
+from exporter.server import serve
 from exporter.telemetry import Telemetry
 from exporter.venues import discover
-from exporter.web import DEFAULT_TELEMETRY_PATH, create_app, listen_addresses, serve
+from exporter.web import DEFAULT_TELEMETRY_PATH, create_app
 
 log = structlog.get_logger(__name__)
 
@@ -39,22 +42,25 @@ async def run(
     telemetry_path: str = DEFAULT_TELEMETRY_PATH,
     on_listening: Callable[[Sequence[str]], None] | None = None,
     *,
+    allowed_hosts: Sequence[str] = (),
     first_within: float = FIRST_WITHIN,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
     Args:
         config: What to collect.
-        addresses: Where to listen; see `exporter.web.listen_addresses`. Port 0 takes a free one.
+        addresses: Where to listen; see `exporter.addresses.listen_addresses`. Port 0 takes a free one.
         telemetry_path: Path of the metrics page.
-        first_within: Seconds over which the first collections of all accounts are spread.
         on_listening: Called once with the URLs of the metrics page, one for each bound address.
+        allowed_hosts: Names under which the pages are answered; see `exporter.hosts.Hosts`.
+        first_within: Seconds over which the first collections of all accounts are spread.
 
     Raises:
-        ListenError: an `OSError`: if it cannot listen, or an address or the path cannot be used.
+        ListenError: an `OSError`: if it cannot listen, or an address, a name or the path cannot be used.
     """
     logs.hide(config.secrets())
     listen_on = listen_addresses(addresses)
+    hosts = _hosts(allowed_hosts)
     telemetry = Telemetry()
     store = Store(telemetry)
     fleet = _Fleet()
@@ -62,7 +68,7 @@ async def run(
         on_skipped=lambda key: telemetry.collection_skipped(fleet.collectors[key].exchange, key),
         first_within=first_within,
     )
-    app = create_app(store, fleet.statuses, fleet.ready, telemetry_path=telemetry_path)
+    app = create_app(store, fleet.statuses, fleet.ready, telemetry_path=telemetry_path, hosts=hosts)
     venues = discover()
     async with Client(telemetry) as client:
         for account in config.accounts:
@@ -81,3 +87,10 @@ async def run(
                 await asyncio.Event().wait()
             finally:
                 await scheduler.stop()
+
+
+def _hosts(names: Sequence[str]) -> Hosts:
+    try:
+        return Hosts(names)
+    except ValueError as error:
+        raise ListenError(str(error)) from None

@@ -17,11 +17,12 @@ import structlog
 from exporter import __version__, app, logs, reference
 from exporter import check as one_collection
 from exporter.account import MIN_INTERVAL, parse_duration
+from exporter.addresses import ListenError
 from exporter.config import Config, ConfigError, load
 from exporter.demo import running as simulated
 from exporter.scheduler import FIRST_WITHIN
 from exporter.venues import discover
-from exporter.web import DEFAULT_TELEMETRY_PATH, ListenError
+from exporter.web import DEFAULT_TELEMETRY_PATH
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -92,6 +93,14 @@ def _log_options(command: F) -> F:
 
 def _web_options(command: F) -> F:
     command = _option(
+        "--web.allowed-host",
+        type=_Words(),
+        multiple=True,
+        help="A name under which the pages may be asked for, without a port; can be given several times. "
+        "Those of this machine itself always are. Where only this machine is listened to, no others are "
+        "unless given here; elsewhere all are unless some are given here.",
+    )(command)
+    command = _option(
         "--web.telemetry-path",
         default=DEFAULT_TELEMETRY_PATH,
         help="Where the metrics are.",
@@ -140,6 +149,7 @@ def run(
     *,
     config_file: Path,
     collect_first_within: float,
+    web_allowed_host: tuple[str, ...],
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
     log_level: logs.Level,
@@ -148,7 +158,15 @@ def run(
     """Collect the configured accounts and serve their metrics."""
     logs.configure(log_level, log_format)
     config = _load(config_file)
-    _serve(lambda: app.run(config, web_listen_address, web_telemetry_path, first_within=collect_first_within))
+    _serve(
+        lambda: app.run(
+            config,
+            web_listen_address,
+            web_telemetry_path,
+            allowed_hosts=web_allowed_host,
+            first_within=collect_first_within,
+        )
+    )
 
 
 @main.command()
@@ -167,6 +185,7 @@ def demo(
     seed: int,
     interval: float,
     collect_first_within: float,
+    web_allowed_host: tuple[str, ...],
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
     log_level: logs.Level,
@@ -182,7 +201,12 @@ def demo(
     async def serve() -> None:
         async with simulated.running(seed=seed, interval=interval) as config:
             await app.run(
-                config, web_listen_address, web_telemetry_path, announce, first_within=collect_first_within
+                config,
+                web_listen_address,
+                web_telemetry_path,
+                announce,
+                allowed_hosts=web_allowed_host,
+                first_within=collect_first_within,
             )
 
     _serve(serve)

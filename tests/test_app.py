@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from exporter import app, logs
+from exporter.addresses import ListenError
 from exporter.api import Api
 from exporter.config import Config
 from exporter.model import AccountSnapshot
-from exporter.web import ListenError
 from tests.accounts import API_SECRET, ScriptedVenue, position, scripted, snapshot
 
 

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -52,10 +53,10 @@ class Started(Exception):  # noqa: N818 (a signal to the test, not an error)
     """What `app.run` was called with."""
 
     def __init__(
-        self, config: Config, addresses: Sequence[str], telemetry_path: str, first_within: float
+        self, config: Config, addresses: Sequence[str], telemetry_path: str, options: dict[str, Any]
     ) -> None:
         super().__init__()
-        self.first_within = first_within
+        self.options = options
         self.config = config
         self.addresses = list(addresses)
         self.telemetry_path = telemetry_path
@@ -64,9 +65,9 @@ class Started(Exception):  # noqa: N818 (a signal to the test, not an error)
 @pytest.fixture
 def _no_app(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run(
-        config: Config, addresses: Sequence[str], telemetry_path: str, *_: object, first_within: float
+        config: Config, addresses: Sequence[str], telemetry_path: str, *_: object, **options: Any
     ) -> None:
-        raise Started(config, addresses, telemetry_path, first_within)
+        raise Started(config, addresses, telemetry_path, options)
 
     monkeypatch.setattr(app, "run", run)
 
@@ -88,6 +89,7 @@ def test_every_flag_has_its_environment_variable_in_the_help() -> None:
         "config.file",
         "web.listen-address",
         "web.telemetry-path",
+        "web.allowed-host",
         "log.level",
         "log.format",
     ]
@@ -111,9 +113,14 @@ def test_flags_reach_the_program(config_file: Path) -> None:
             "--web.listen-address=:1",
             "--web.listen-address=[::1]:2",
             "--web.telemetry-path=/m",
+            "--web.allowed-host=a.example",
+            "--web.allowed-host=b.example",
+            "--collect.first-within=7s",
         )
     )
     assert (call.addresses, call.telemetry_path) == ([":1", "[::1]:2"], "/m")
+    assert call.options["allowed_hosts"] == ("a.example", "b.example")
+    assert call.options["first_within"] == 7.0
 
 
 @pytest.mark.usefixtures("_no_app")
@@ -125,11 +132,13 @@ def test_the_environment_reaches_the_program(config_file: Path, addresses: str) 
             RISK_EXPORTER_CONFIG_FILE=str(config_file),
             RISK_EXPORTER_WEB_LISTEN_ADDRESS=addresses,
             RISK_EXPORTER_WEB_TELEMETRY_PATH="/m",
+            RISK_EXPORTER_WEB_ALLOWED_HOST="a.example, b.example",
             RISK_EXPORTER_LOG_LEVEL="error",
             RISK_EXPORTER_LOG_FORMAT="json",
         )
     )
     assert (call.addresses, call.telemetry_path) == ([":1", "[::1]:2"], "/m")
+    assert call.options["allowed_hosts"] == ("a.example", "b.example")
 
 
 @pytest.mark.usefixtures("_no_app")
@@ -277,6 +286,14 @@ def test_a_port_in_use_is_one_clear_line(config_file: Path) -> None:
     assert line.count("\n") == 1
     assert address in line
     assert "address already in use" in line.lower()
+
+
+def test_a_name_that_is_none_is_one_clear_line(config_file: Path) -> None:
+    with process("run", f"--config.file={config_file}", "--web.allowed-host=http://x") as child:
+        _, line = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert line.count("\n") == 1
+    assert "'http://x' is not the name of a host" in line
 
 
 def test_a_hanging_stop_is_cut_short() -> None:

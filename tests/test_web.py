@@ -1,75 +1,18 @@
-"""The web server over real HTTP: formats, compression, pages, health, and where it listens."""
+"""The pages over real HTTP: formats, compression, what they show, health."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import importlib.util
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import web
-from exporter.collector import AccountStatus
-from exporter.exposition import Format, Store, render
-from exporter.telemetry import Telemetry
-from exporter.web import (
-    Address,
-    ListenError,
-    compress,
-    create_app,
-    listen_addresses,
-    serve,
-)
-from tests.accounts import complete_risk
+from exporter.addresses import ListenError
+from exporter.exposition import Format
+from exporter.web import create_app
+from tests.site import Site, status
 from tests.test_negotiation import OPENMETRICS, PROMETHEUS_2, PROMETHEUS_3_TEXT, TEXT, TEXT_1
-
-
-@pytest.mark.parametrize("installed", [True, False])
-def test_a_compressed_page_is_the_page(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
-    """With the faster library and without it."""
-    if not installed:
-        monkeypatch.setattr(web, "igzip", None)
-    page = b"risk_up 1.0\n" * 1000
-    packed = compress(page)
-    assert gzip.decompress(packed) == page
-    assert len(packed) < len(page) / 10
-    assert (vars(web)["igzip"] is not None) is installed
-
-
-def status(account: str = "desk-a", **fields: object) -> AccountStatus:
-    values = {"exchange": "x", "state": "up", "fresh": True, "last_success_age": 4.2, **fields}
-    return AccountStatus(account=account, **values)  # type: ignore[arg-type]  # a test's short cut
-
-
-class Site:
-    """What the server shows."""
-
-    def __init__(self) -> None:
-        telemetry = Telemetry()
-        telemetry.add_account("x", "desk-a", interval=15.0, max_age=45.0)
-        self.store = Store(telemetry, elapsed=lambda: 0.0)
-        self.store.put("x", "desk-a", render("x", "desk-a", complete_risk()), taken_at=0.0, max_age=1.0)
-        self.accounts: list[AccountStatus] = [status()]
-        self.ready = True
-
-    @asynccontextmanager
-    async def served(self, path: str = "/metrics") -> AsyncIterator[aiohttp.ClientSession]:
-        app = create_app(self.store, lambda: self.accounts, lambda: self.ready, telemetry_path=path)
-        async with (
-            serve(app, [Address("127.0.0.1", 0)]) as (bound,),
-            aiohttp.ClientSession(
-                f"http://{bound}",
-                auto_decompress=False,
-                skip_auto_headers=["Accept-Encoding", "Accept", "User-Agent"],
-            ) as session,
-        ):
-            yield session
 
 
 @pytest.mark.parametrize(
@@ -212,16 +155,21 @@ async def test_the_landing_page_escapes_what_a_venue_said() -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text
 
 
+async def test_the_landing_page_shows_what_cannot_be_seen() -> None:
+    """A mark of the writing direction would show a text in another order than it has."""
+    site = Site()
+    site.accounts = [status(state="failing", reason="exchange", message="bad\u202etxe\x1b[2J\x00 <b>")]
+    async with site.served() as session, session.get("/") as answer:
+        text = await answer.text()
+    assert "bad\\u202etxe\\x1b[2J\\x00 &lt;b&gt;" in text
+    assert not {"\u202e", "\x1b", "\x00"} & set(text)
+
+
 async def test_the_landing_page_says_so_when_no_account_is_there() -> None:
     site = Site()
     site.accounts = []
     async with site.served() as session, session.get("/") as answer:
         assert "No account is configured." in await answer.text()
-
-
-async def test_no_answer_names_the_software_below() -> None:
-    async with Site().served() as session, session.get("/metrics") as answer:
-        assert answer.headers["Server"] == "risk-exporter"
 
 
 async def test_requests_leave_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -230,30 +178,6 @@ async def test_requests_leave_no_line_in_the_log(caplog: pytest.LogCaptureFixtur
     async with Site().served() as session, session.get("/metrics") as answer:
         assert answer.status == 200
     assert caplog.records == []
-
-
-@pytest.mark.parametrize(
-    "request_text",
-    [
-        "NONSENSE",
-        "GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: word-of-the-caller",
-        "GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + "x" * 20_000,
-        "POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nword-of-the-caller",
-    ],
-)
-async def test_a_client_that_does_not_speak_http_leaves_no_line_in_the_log(
-    caplog: pytest.LogCaptureFixture, request_text: str
-) -> None:
-    async with Site().served() as session:
-        assert session._base_url is not None
-        reader, writer = await asyncio.open_connection(session._base_url.host, session._base_url.port)
-        writer.write(f"{request_text}\r\n\r\n".encode())
-        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
-        writer.close()
-        await writer.wait_closed()
-        async with session.get("/-/healthy") as answer:
-            assert answer.status == 200
-    assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics"])
@@ -277,79 +201,3 @@ async def test_a_defect_is_told_to_the_log_and_not_to_the_caller(
     assert [(line["event"], line["path"], line["log_level"]) for line in lines] == [
         ("page failed", path, "error")
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected", "shown"),
-    [
-        ("127.0.0.1:10217", Address("127.0.0.1", 10217), "127.0.0.1:10217"),
-        ("[::1]:10217", Address("::1", 10217), "[::1]:10217"),
-        ("[fe80::1%eth0]:1", Address("fe80::1%eth0", 1), "[fe80::1%eth0]:1"),
-        (":10217", Address(None, 10217), ":10217"),
-        ("localhost:0", Address("localhost", 0), "localhost:0"),
-        (" 0.0.0.0:65535 ", Address("0.0.0.0", 65535), "0.0.0.0:65535"),  # noqa: S104 (as text)
-    ],
-)
-def test_addresses_are_written_as_in_other_exporters(text: str, expected: Address, shown: str) -> None:
-    (found,) = listen_addresses([text])
-    assert found == expected
-    assert str(found) == shown
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "10217", "127.0.0.1", "::1:10217", "[::1]", "host:", "host:65536", "host:-1", "http://host:1"],
-)
-def test_an_address_that_is_none_is_refused_with_what_was_expected(text: str) -> None:
-    with pytest.raises(ListenError, match=r"expected host:port, \[ipv6\]:port or :port"):
-        listen_addresses([text])
-
-
-def test_addresses_can_be_several_but_not_none_and_not_the_same_twice() -> None:
-    assert listen_addresses(["127.0.0.1:1", "[::1]:1"]) == (Address("127.0.0.1", 1), Address("::1", 1))
-    with pytest.raises(ListenError, match="given twice"):
-        listen_addresses(["127.0.0.1:1", "127.0.0.1:1"])
-    with pytest.raises(ListenError, match="no address"):
-        listen_addresses([])
-
-
-async def test_it_listens_on_several_addresses() -> None:
-    app = create_app(Site().store, list, lambda: True)
-    async with (
-        serve(app, listen_addresses(["127.0.0.1:0", "127.0.0.1:0"])) as bound,
-        aiohttp.ClientSession() as session,
-    ):
-        assert len({address.port for address in bound}) == len(bound)
-        for address in bound:
-            async with session.get(f"http://{address}/-/healthy") as answer:
-                assert answer.status == 200
-
-
-async def test_a_taken_address_is_an_error_that_names_it_and_frees_the_others() -> None:
-    with socket.socket() as other, socket.socket() as probe:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
-        probe.close()
-        taken = other.getsockname()[1]
-        app = create_app(Site().store, list, lambda: True)
-        with pytest.raises(ListenError, match=f"cannot listen on 127.0.0.1:{taken}: .*in use"):
-            async with serve(app, [Address("127.0.0.1", free), Address("127.0.0.1", taken)]):
-                pytest.fail("it must not start")
-        with socket.socket() as again:
-            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            again.bind(("127.0.0.1", free))
-
-
-def test_the_faster_library_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module loads where it is not installed."""
-    monkeypatch.setitem(sys.modules, "isal", None)
-    spec = importlib.util.spec_from_file_location("web_without_isal", web.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    assert module.igzip is None
-    assert gzip.decompress(module.compress(b"risk_up 1.0\n")) == b"risk_up 1.0\n"
