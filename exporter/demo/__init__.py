@@ -16,11 +16,11 @@ import inspect
 import pkgutil
 from importlib.metadata import entry_points
 
-from exporter.demo.base import Faults, VenueSimulator
+from exporter.demo.base import VenueSimulator
 from exporter.demo.market import Market
 from exporter.demo.server import Server
 
-__all__ = ["Faults", "Market", "Server", "VenueSimulator", "discover"]
+__all__ = ["Market", "Server", "VenueSimulator", "discover"]
 
 ENTRY_POINT_GROUP = "risk_exporter.stand_ins"
 

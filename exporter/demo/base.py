@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from email.utils import formatdate
+from typing import Any, ClassVar
 
 from aiohttp import web
 
 from exporter.demo.book import Book
+from exporter.demo.faults import Faults
 from exporter.demo.market import Market
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class Fault:
-    """A response given instead of the venue's own, ``times`` times."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-    times: int
-    path: str | None
-
-
-@dataclass
-class Faults:
-    """What goes wrong at a venue. Set the fields at any time; all are off at first.
-
-    Attributes:
-        down: Connections are dropped without an answer.
-        delay: Seconds every answer waits.
-        clock_skew: Seconds the venue's clock is ahead of the real one (negative: behind).
-    """
-
-    down: bool = False
-    delay: float = 0.0
-    clock_skew: float = 0.0
-    _queue: list[Fault] = field(default_factory=list)
-
-    def fail(
-        self,
-        status: int,
-        body: bytes | str = b"",
-        *,
-        times: int = 1,
-        headers: Mapping[str, str] | None = None,
-        path: str | None = None,
-    ) -> None:
-        """The next ``times`` requests (of ``path``, if given) get this answer. Queued, first come."""
-        content = body.encode() if isinstance(body, str) else body
-        self._queue.append(Fault(status, content, dict(headers or {}), times, path))
-
-    def clear(self) -> None:
-        """Everything works again."""
-        self.down, self.delay, self.clock_skew = False, 0.0, 0.0
-        self._queue.clear()
-
-    def take(self, path: str) -> Fault | None:
-        """The fault due for a request of ``path``, used up by this call."""
-        for fault in self._queue:
-            if fault.path is None or fault.path == path:
-                fault.times -= 1
-                if fault.times <= 0:
-                    self._queue.remove(fault)
-                return fault
-        return None
 
 
 class VenueSimulator(ABC):
@@ -88,7 +33,9 @@ class VenueSimulator(ABC):
 
     def __init__(self, market: Market, *, clock: Callable[[], float] = time.time) -> None:
         self.market = market
-        self.faults = Faults()
+        self.credentials: dict[str, Any] = {}
+        """Accepted keys, by the text that a request names; each knows its ``account``."""
+        self.faults = Faults(self)
         self.requests: list[str] = []
         """Method and path of every request received, without query; the newest 10,000."""
         self._clock = clock
@@ -122,18 +69,21 @@ class VenueSimulator(ABC):
         """An application whose every request meets `faults` first and then a market that is up to date."""
         return web.Application(middlewares=[self._frame])
 
+    def account_of(self, request: web.Request) -> str | None:
+        """The account whose key a request names; None for a public one."""
+        named = {*request.headers.values(), *request.query.values()}
+        return next((one.account for key, one in self.credentials.items() if key in named), None)
+
     @web.middleware
     async def _frame(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
         del self.requests[:-10_000]
-        if self.faults.delay:
-            await asyncio.sleep(self.faults.delay)
-        if self.faults.down:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response(status=503)
-        fault = self.faults.take(request.path)
-        if fault is not None:
-            return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
-        self.tick()
-        return await handler(request)
+
+        async def answer() -> web.Response:
+            self.tick()
+            response = await handler(request)
+            assert isinstance(response, web.Response)  # noqa: S101 (what a handler here makes)
+            response.headers.setdefault("Date", formatdate(self.now(), usegmt=True))
+            return response
+
+        return await self.faults.meet(request, self.account_of(request), answer)

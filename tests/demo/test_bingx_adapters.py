@@ -13,6 +13,7 @@ from exporter.demo import Market, Server, VenueSimulator
 from exporter.demo.bingx import BingxSimulator
 from exporter.demo.bingx_v1 import BingxV1Simulator
 from exporter.demo.book import Book
+from exporter.demo.faults import Status
 from exporter.errors import VenueError
 from exporter.model import AccountRisk, RiskSettings
 from exporter.risk import assess
@@ -125,7 +126,7 @@ async def test_the_venue_s_restriction_is_kept_to() -> None:
 async def test_an_older_host_without_version_3_of_the_balance_is_read() -> None:
     simulator = BingxSimulator(Market(), clock=lambda: NOW)
     refusal = '{"code":100400,"msg":"this api is not exist, please refer to the API docs"}'
-    simulator.faults.fail(200, refusal, times=9, path="/openApi/swap/v3/user/balance")
+    simulator.faults.set(Status(200, refusal), at="/openApi/swap/v3/user/balance")
     async with accounts(simulator, QuietObserver()) as watched:
         (pool,) = (await risk_of(watched[0])).pools
     assert pool.pool.equity == float(watched[0][2].pool("USDT").equity)

@@ -1,12 +1,11 @@
-"""Starting, killing and bringing back a venue, and the faults it can be given."""
+"""Starting, killing and bringing back a venue; its clock and its market."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
-from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
+from aiohttp import ClientConnectionError, ClientSession
 
 from exporter.demo import Market, Server
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
@@ -53,48 +52,6 @@ async def test_two_venues_cannot_have_one_port() -> None:
         with pytest.raises(OSError, match="in use"):
             await second.start()
         assert not second.running
-
-
-async def test_a_venue_that_is_down_drops_the_connection() -> None:
-    simulator = BinanceUsdmSimulator(Market(), clock=Clock())
-    async with Server(simulator) as server, ClientSession() as session:
-        simulator.faults.down = True
-        with pytest.raises(ClientConnectionError):
-            await session.get(f"{server.base_url}/fapi/v1/ping")
-        simulator.faults.clear()
-        async with session.get(f"{server.base_url}/fapi/v1/ping") as response:
-            assert response.status == 200
-
-
-async def test_failing_answers_come_as_often_as_asked_for_and_only_on_their_path() -> None:
-    simulator = BinanceUsdmSimulator(Market(), clock=Clock())
-    simulator.faults.fail(
-        503, "Service Unavailable.", times=2, headers={"Retry-After": "3"}, path="/fapi/v1/time"
-    )
-    simulator.faults.fail(200, b"<html>", path="/fapi/v1/time")
-    seen = []
-    async with Server(simulator) as server, ClientSession() as session:
-        for path in ("time", "ping", "time", "time", "time"):
-            async with session.get(f"{server.base_url}/fapi/v1/{path}") as response:
-                seen.append(
-                    (response.status, (await response.text())[:6], response.headers.get("Retry-After"))
-                )
-    assert seen == [
-        (503, "Servic", "3"),
-        (200, "{}", None),
-        (503, "Servic", "3"),
-        (200, "<html>", None),
-        (200, '{"serv', None),
-    ]
-    assert simulator.requests == [f"GET /fapi/v1/{path}" for path in ("time", "ping", "time", "time", "time")]
-
-
-async def test_a_slow_venue_lets_its_caller_time_out() -> None:
-    simulator = BinanceUsdmSimulator(Market(), clock=Clock())
-    simulator.faults.delay = 30.0
-    async with Server(simulator) as server, ClientSession(timeout=ClientTimeout(total=0.05)) as session:
-        with pytest.raises(asyncio.TimeoutError):
-            await session.get(f"{server.base_url}/fapi/v1/ping")
 
 
 async def test_a_skewed_clock_is_the_venues_own_and_does_not_move_the_market() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.demo import Market, _stark
+from exporter.demo.faults import Status
 from exporter.demo.market import DEFAULT_COINS
 from exporter.demo.zkx import Credential, ZkxSimulator, account_id
 from exporter.errors import VenueError
@@ -245,7 +246,7 @@ async def test_a_clock_that_is_wrong_is_told_as_such() -> None:
 
 async def test_a_used_up_limit_stops_requests_for_as_long_as_the_venue_blocks() -> None:
     simulator = simulated(1, 0)
-    simulator.faults.fail(429, '{"message":"Too Many Requests"}')
+    simulator.faults.set(Status(429, '{"message":"Too Many Requests"}'), requests=1)
     with pytest.raises(VenueError) as caught:
         await risk_of(simulator, "zkx-single")
     assert caught.value.reason == "rate_limited"
