@@ -21,8 +21,15 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from exporter.demo._bingx_figures import (
+    CONTRACTS,
+    DIGITS,
+    PRECISION,
+    available_margin,
+    price_text,
+    used_margin,
+)
 from exporter.demo.base import VenueSimulator
-from exporter.demo.bingx import CONTRACTS, DIGITS, PRECISION, available_margin, price_text, used_margin
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import rounded
 from exporter.demo.market import Market

@@ -11,8 +11,8 @@ from exporter.model import AccountSnapshot, MarginPool, Position
 from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_base64
 from exporter.tasks import together
+from exporter.venues._bingx import contract_of
 from exporter.venues.base import Answer, Envelope, Refusal, Refusals, Venue, position_ids, schema_error
-from exporter.venues.bingx import contract_of
 from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed, one_of
 
 BALANCE = Endpoint("/api/v1/user/getBalance", method="POST")

@@ -12,7 +12,8 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from exporter.demo import Market, Server
-from exporter.demo.bingx import CONTRACTS, BingxSimulator
+from exporter.demo._bingx_figures import CONTRACTS
+from exporter.demo.bingx import BingxSimulator
 from tests.demo.bingx_client import (
     BALANCE,
     BALANCE_FIELDS,

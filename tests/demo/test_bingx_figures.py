@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from exporter.demo import Market
 from exporter.demo._bingx import BingxError, Credential, Limits, PublicEndpoint, SignedEndpoint
-from exporter.demo.bingx import CONTRACTS, BingxSimulator, used_margin
+from exporter.demo._bingx_figures import CONTRACTS, used_margin
+from exporter.demo.bingx import BingxSimulator
 from exporter.demo.market import DEFAULT_COINS
 from tests.demo.bingx_client import (
     BALANCE,
