@@ -1,7 +1,7 @@
 """Binance COIN-M futures (dapi) as a local server.
 
 Endpoints and fields: https://developers.binance.com/docs/derivatives/coin-margined-futures (account, trade
-and market data REST pages). Contracts, brackets and premiums are like the venue's, not its current ones.
+and market data REST pages). What is traded, and by which rules, is in `exporter.demo._binance_coinm`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
+from exporter.demo._binance_coinm import (
+    COINS,
+    CONTRACTS,
+    DELIVERY,
+    asked_contracts,
+    pair_of,
+    symbol_row,
+)
 from exporter.demo.binance import (
     BinanceError,
     BinanceSimulator,
@@ -28,86 +36,9 @@ from exporter.demo.binance import (
     weight_by_symbol,
 )
 from exporter.demo.book import Book, Position
-from exporter.demo.contracts import Contract, Tier, progressive_tiers
+from exporter.demo.contracts import Contract
 from exporter.demo.market import Market
 
-# Caps in the base coin. The deductions of BTC are those of the venue: 11.605 BTC in the 12.5 % bracket
-# (https://dev.binance.vision/t/6292).
-BTC_TIERS = progressive_tiers(
-    [
-        (5, "0.004", 125),
-        (10, "0.005", 100),
-        (20, "0.01", 50),
-        (50, "0.025", 20),
-        (100, "0.05", 10),
-        (200, "0.1", 5),
-        (400, "0.125", 4),
-        (1000, "0.15", 3),
-        (1500, "0.25", 2),
-        (3000, "0.5", 1),
-    ]
-)
-ETH_TIERS = progressive_tiers(
-    [
-        (75, "0.005", 100),
-        (150, "0.0065", 75),
-        (300, "0.01", 50),
-        (1000, "0.02", 25),
-        (2000, "0.05", 10),
-        (4000, "0.1", 5),
-        (8000, "0.125", 4),
-        (15000, "0.15", 3),
-        (30000, "0.25", 2),
-        (60000, "0.5", 1),
-    ]
-)
-
-
-def _other_tiers(first_cap: int) -> tuple[Tier, ...]:
-    return progressive_tiers(
-        [
-            (first_cap, "0.01", 50),
-            (first_cap * 5, "0.025", 20),
-            (first_cap * 10, "0.05", 10),
-            (first_cap * 20, "0.1", 5),
-            (first_cap * 40, "0.125", 4),
-            (first_cap * 100, "0.25", 2),
-            (first_cap * 200, "0.5", 1),
-        ]
-    )
-
-
-DELIVERY = "291228"
-DELIVERY_TIME_MS = 1_893_139_200_000
-"""2029-12-28 08:00 UTC, a last Friday of a quarter."""
-PERPETUAL_DELIVERY_TIME_MS = 4_133_404_800_000
-ONBOARD_TIME_MS = 1_597_042_800_000
-
-
-def _contract(base: str, suffix: str, tiers: tuple[Tier, ...], premium: str = "0") -> Contract:
-    size = Decimal(100 if base == "BTC" else 10)
-    return Contract(
-        f"{base}USD_{suffix}", "inverse", base, "USD", base, tiers, size=size, premium=Decimal(premium)
-    )
-
-
-CONTRACTS: dict[str, Contract] = {
-    contract.symbol: contract
-    for contract in (
-        _contract("BTC", "PERP", BTC_TIERS),
-        _contract("BTC", DELIVERY, BTC_TIERS, "0.021"),
-        _contract("ETH", "PERP", ETH_TIERS),
-        _contract("ETH", DELIVERY, ETH_TIERS, "0.024"),
-        _contract("BNB", "PERP", _other_tiers(200)),
-        _contract("SOL", "PERP", _other_tiers(500)),
-        _contract("XRP", "PERP", _other_tiers(100_000)),
-        _contract("ADA", "PERP", _other_tiers(100_000)),
-        _contract("DOGE", "PERP", _other_tiers(500_000)),
-        _contract("LTC", "PERP", _other_tiers(1000)),
-    )
-}
-COINS = tuple(dict.fromkeys(contract.settle for contract in CONTRACTS.values()))
-PRICE_DIGITS = {"BTC": 1, "ETH": 2, "BNB": 3, "SOL": 3, "XRP": 4, "ADA": 5, "DOGE": 6, "LTC": 2}
 DEFAULT_LEVERAGE = 20
 FUNDING_INTERVAL_MS = 8 * 3600 * 1000
 TAKER_FEE = Decimal("0.0005")
@@ -215,7 +146,7 @@ class BinanceCoinmSimulator(BinanceSimulator):
         asked = [
             contract
             for contract in CONTRACTS.values()
-            if asset in (None, contract.settle) and pair in (None, _pair(contract))
+            if asset in (None, contract.settle) and pair in (None, pair_of(contract))
         ]
         if not asked:
             raise invalid_symbol()
@@ -238,12 +169,12 @@ class BinanceCoinmSimulator(BinanceSimulator):
                     for number, tier in enumerate(contract.tiers, 1)
                 ],
             }
-            for contract in _contracts(parameters)
+            for contract in asked_contracts(parameters)
         ]
 
     def _adl_quantile(self, parameters: Parameters, book: Book) -> object:
         rows = []
-        for contract in _contracts(parameters):
+        for contract in asked_contracts(parameters):
             held = [position for position in book.positions if position.contract is contract]
             if not held:
                 continue
@@ -257,7 +188,7 @@ class BinanceCoinmSimulator(BinanceSimulator):
     def _premium_index(self, parameters: Parameters) -> object:
         now = self.server_time()
         pair = parameters.get("pair")
-        asked = [contract for contract in _contracts(parameters) if pair in (None, _pair(contract))]
+        asked = [contract for contract in asked_contracts(parameters) if pair in (None, pair_of(contract))]
         if not asked:
             raise invalid_symbol()
         rows = []
@@ -269,7 +200,7 @@ class BinanceCoinmSimulator(BinanceSimulator):
             rows.append(
                 {
                     "symbol": contract.symbol,
-                    "pair": _pair(contract),
+                    "pair": pair_of(contract),
                     "markPrice": amount(mark),
                     "indexPrice": amount(index),
                     "estimatedSettlePrice": amount(index),
@@ -296,7 +227,7 @@ class BinanceCoinmSimulator(BinanceSimulator):
                 }
             ],
             "serverTime": self.server_time(),
-            "symbols": [_symbol_row(contract) for contract in CONTRACTS.values()],
+            "symbols": [symbol_row(contract) for contract in CONTRACTS.values()],
             "timezone": "UTC",
         }
 
@@ -369,55 +300,6 @@ def _risk_row(book: Book, contract: Contract, side: str) -> dict[str, object]:
         "isolatedWallet": "0" if own is None else amount(own.isolated_wallet),
         "updateTime": 0 if position is None else int(position.updated_at * 1000),
     }
-
-
-def _symbol_row(contract: Contract) -> dict[str, object]:
-    perpetual = contract.symbol.endswith("_PERP")
-    digits = PRICE_DIGITS[contract.base]
-    tick = plain(Decimal(1).scaleb(-digits))
-    return {
-        "symbol": contract.symbol,
-        "pair": _pair(contract),
-        "contractType": "PERPETUAL" if perpetual else "NEXT_QUARTER",
-        "deliveryDate": PERPETUAL_DELIVERY_TIME_MS if perpetual else DELIVERY_TIME_MS,
-        "onboardDate": ONBOARD_TIME_MS,
-        "contractStatus": "TRADING",
-        "contractSize": int(contract.size),
-        "marginAsset": contract.settle,
-        "maintMarginPercent": "2.5000",
-        "requiredMarginPercent": "5.0000",
-        "baseAsset": contract.base,
-        "quoteAsset": contract.quote,
-        "pricePrecision": digits,
-        "quantityPrecision": 0,
-        "baseAssetPrecision": 8,
-        "quotePrecision": 8,
-        "equalQtyPrecision": 4,
-        "triggerProtect": "0.0500",
-        "underlyingType": "COIN",
-        "filters": [
-            {"filterType": "PRICE_FILTER", "maxPrice": "4520958", "minPrice": tick, "tickSize": tick},
-            {"filterType": "LOT_SIZE", "maxQty": "1000000", "minQty": "1", "stepSize": "1"},
-        ],
-        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-        "liquidationFee": "0.015000",
-        "marketTakeBound": "0.05",
-    }
-
-
-def _contracts(parameters: Parameters) -> list[Contract]:
-    """The contract asked for, or all."""
-    if "symbol" not in parameters:
-        return list(CONTRACTS.values())
-    contract = CONTRACTS.get(parameters["symbol"])
-    if contract is None:
-        raise invalid_symbol()
-    return [contract]
-
-
-def _pair(contract: Contract) -> str:
-    return contract.base + contract.quote
 
 
 def _position_sides(book: Book) -> tuple[str, ...]:

@@ -1,39 +1,25 @@
 """BitTap futures as a local server.
 
-Requests and answers: https://developers.bittap.com/en/futures/authentication, .../trading/account-info,
-.../trading/open-position and .../market/exchange-info. The window of a timestamp is that of the venue's
-WebSocket login; the code for one outside it, and for a nonce used twice, are not documented and made up.
-Tiers are like the documented ones, not the venue's current ones.
+Answers: https://developers.bittap.com/en/futures/trading/account-info, .../trading/open-position and
+.../market/exchange-info. How it is asked is in `exporter.demo._bittap`. Tiers are like the documented ones,
+not the venue's current ones.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from email.utils import formatdate
 from typing import ClassVar
-from urllib.parse import parse_qsl
 
-from aiohttp import web
-
-from exporter.demo.base import VenueSimulator
+from exporter.demo._bittap import BittapError, BittapServer, Endpoint, Parameters
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import Contract, Tier, decimal, rounded
 from exporter.demo.market import Market
 
 DIGITS = 8
 """Decimal places of every amount."""
-LATEST_MS = 5 * 60_000
-EARLIEST_MS = 60_000
-"""A timestamp is at most 5 minutes ahead of the venue's clock and 1 minute behind it."""
-LIMITS = ((1.0, 10), (60.0, 600))
-"""Seconds, and the requests of a key (or address) in them."""
 FEE_RATE = Decimal("0.0005")
 """Of the notional, for opening and for closing."""
 
@@ -63,74 +49,8 @@ CONTRACTS: dict[str, Contract] = {
 _INVERSE = ("BTC-USD-M", "ETH-USD-M")
 """Listed and not traded here: the venue does not document their units."""
 
-Parameters = Mapping[str, str]
 
-
-class BittapError(Exception):
-    """An error answer of the venue: an HTTP status and ``{"code": code, "msg": …, "success": false}``."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Credential:
-    """An API key of a simulated account. ``futures`` is the permission that a new key does not have."""
-
-    account: str
-    api_key: str
-    api_secret: str = field(repr=False)
-    futures: bool = True
-
-    @classmethod
-    def fake(cls, venue: str, account: str, *, futures: bool = True) -> Credential:
-        """Always the same for the same venue and account."""
-        key, secret = (
-            hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
-        return cls(account, key, secret, futures)
-
-    def signature(self, parameters: Parameters, timestamp: str, nonce: str) -> str:
-        """Of a GET: sorted parameters, then ``&``, also where there are none, then timestamp and nonce."""
-        query = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters) if parameters[name])
-        text = (query + "&" if query else "&") + f"timestamp={timestamp}&nonce={nonce}"
-        return hmac.digest(self.api_secret.encode(), text.encode(), "sha256").hex()
-
-
-class Limiter:
-    """Requests in fixed windows of time."""
-
-    def __init__(self, limits: tuple[tuple[float, int], ...] = LIMITS) -> None:
-        self.limits = limits
-        self._counts: dict[tuple[str, float], tuple[int, int]] = {}
-
-    def spend(self, who: str, now: float) -> None:
-        """Counts a request.
-
-        Raises:
-            BittapError: 429.
-        """
-        for window, limit in self.limits:
-            number = int(now // window)
-            seen, count = self._counts.get((who, window), (number, 0))
-            count = count + 1 if seen == number else 1
-            self._counts[who, window] = (number, count)
-            if count > limit:
-                raise BittapError(429, "429", "Request rate limit exceeded")
-
-
-@dataclass(frozen=True)
-class _Endpoint:
-    optional: frozenset[str] = frozenset()
-    answer: Callable[[], object] | None = None
-    private_answer: Callable[[Parameters, Book], object] | None = None
-
-
-class BittapSimulator(VenueSimulator):
+class BittapSimulator(BittapServer):
     """BitTap with two demo accounts.
 
     ``bittap-hedge``: hedge mode, cross, both sides of one symbol. ``bittap-oneway``: a cross and an
@@ -142,34 +62,12 @@ class BittapSimulator(VenueSimulator):
 
     def __init__(self, market: Market, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(market, clock=clock)
-        self.credentials: dict[str, Credential] = {}
-        self.limiter = Limiter()
-        self._nonces: dict[tuple[str, str], float] = {}
         for book in self._demo_books():
             self.add_account(book)
-
-    def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
-        """Adds an account and its key: ``credential``, or a fake one."""
-        credential = credential or Credential.fake(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
 
     def new_book(self, name: str, *, hedge_mode: bool = False) -> Book:
         """An empty account with this venue's rules; `add_account` makes it known."""
         return Book(name, self.market, digits=DIGITS, hedge_mode=hedge_mode, initial_margin_basis="entry")
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
 
     def _demo_books(self) -> Iterable[Book]:
         now = self.now()
@@ -196,11 +94,11 @@ class BittapSimulator(VenueSimulator):
 
     # --- What the venue answers ----------------------------------------------------------------------
 
-    def _table(self) -> dict[str, _Endpoint]:
+    def endpoints(self) -> Mapping[str, Endpoint]:
         return {
-            "/ftapi/v1/account/info": _Endpoint(private_answer=self._account_info),
-            "/ftapi/v1/openPosition": _Endpoint(frozenset({"symbolId"}), private_answer=self._open_position),
-            "/fmapi/v1/exchangeInfo": _Endpoint(answer=self._exchange_info),
+            "/ftapi/v1/account/info": Endpoint(private_answer=self._account_info),
+            "/ftapi/v1/openPosition": Endpoint(frozenset({"symbolId"}), private_answer=self._open_position),
+            "/fmapi/v1/exchangeInfo": Endpoint(answer=self._exchange_info),
         }
 
     def _account_info(self, _: Parameters, book: Book) -> object:
@@ -314,90 +212,6 @@ class BittapSimulator(VenueSimulator):
             "symbols": linear + [symbol_row(symbol, "REVERSE", MAJOR_TIERS) for symbol in _INVERSE],
             "timeInForces": ["GTC", "IOC", "FOK"],
         }
-
-    # --- How it is asked -----------------------------------------------------------------------------
-
-    def application(self) -> web.Application:
-        application = self.new_application()
-        table = self._table()
-
-        async def handle(request: web.Request) -> web.Response:
-            status = 200
-            try:
-                data = self._answer(table, request, await request.read())
-                body: dict[str, object] = {
-                    "code": "0",
-                    "data": data,
-                    "msg": "Request successful",
-                    "success": True,
-                }
-            except BittapError as error:
-                status = error.status
-                body = {"code": error.code, "msg": error.message, "success": False}
-            return web.Response(
-                status=status,
-                text=json.dumps(body),
-                content_type="application/json",
-                # The only clock the venue has.
-                headers={"Date": formatdate(self.now(), usegmt=True)},
-            )
-
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
-
-    def _answer(self, table: Mapping[str, _Endpoint], request: web.Request, body: bytes) -> object:
-        endpoint = table.get(request.path)
-        if endpoint is None or request.method != "GET":
-            raise BittapError(404, "404", "Resource not found")
-        pairs = parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True)
-        parameters = dict(pairs)
-        if body or len(parameters) != len(pairs):
-            raise BittapError(400, "100011", "Parameter error")
-        if endpoint.answer is not None:
-            self.limiter.spend(request.remote or "", self.now())
-            _check_names(parameters, endpoint.optional)
-            return endpoint.answer()
-        credential = self._authenticate(request.headers, parameters)
-        self.limiter.spend(credential.api_key, self.now())
-        _check_names(parameters, endpoint.optional)
-        assert endpoint.private_answer is not None  # noqa: S101 - one of the two is set
-        return endpoint.private_answer(parameters, self.accounts[credential.account])
-
-    def _authenticate(self, headers: Mapping[str, str], parameters: Parameters) -> Credential:
-        credential = self.credentials.get(headers.get("X-BT-APIKEY", ""))
-        if credential is None:
-            raise BittapError(401, "410001", "Invalid API Key")
-        timestamp, nonce = headers.get("X-BT-TS", ""), headers.get("X-BT-NONCE", "")
-        expected = credential.signature(parameters, timestamp, nonce)
-        if not nonce or not hmac.compare_digest(expected.encode(), headers.get("X-BT-SIGN", "").encode()):
-            raise BittapError(401, "410002", "Signature verification failed")
-        now = self.server_time()
-        if not re.fullmatch(r"[0-9]{13}", timestamp) or not (
-            now - EARLIEST_MS <= int(timestamp) <= now + LATEST_MS
-        ):
-            raise BittapError(401, "410003", "The timestamp is outside the allowed time")
-        self._use_nonce(credential.api_key, nonce)
-        if not credential.futures:
-            raise BittapError(403, "410006", "Insufficient permissions")
-        return credential
-
-    def _use_nonce(self, key: str, nonce: str) -> None:
-        now = self.now()
-        # Older ones are refused for their timestamps.
-        horizon = now - (LATEST_MS + EARLIEST_MS) / 1000
-        self._nonces = {used: at for used, at in self._nonces.items() if at >= horizon}
-        if (key, nonce) in self._nonces:
-            raise BittapError(401, "410004", "The nonce was used before")
-        self._nonces[key, nonce] = now
-
-
-def _check_names(parameters: Parameters, optional: frozenset[str]) -> None:
-    if not parameters.keys() <= optional or not all(parameters.values()):
-        raise BittapError(400, "100011", "Parameter error")
 
 
 def symbol_row(symbol: str, side: str, tiers: Iterable[Tier]) -> dict[str, object]:

@@ -16,7 +16,8 @@ from yarl import URL
 
 from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
-from exporter.demo.bittap import BittapSimulator, Credential
+from exporter.demo._bittap import Credential
+from exporter.demo.bittap import BittapSimulator
 from exporter.demo.book import Book
 from exporter.model import AccountRisk, RiskSettings
 from exporter.risk import assess

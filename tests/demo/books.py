@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from exporter.demo.binance_usdm import MAJOR_TIERS, MINOR_TIERS
+from exporter.demo._binance_usdm import MAJOR_TIERS, MINOR_TIERS
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import UNLIMITED, Contract, Tier, progressive_tiers
 from exporter.demo.market import Market

@@ -9,11 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.demo import Market, discover
-from exporter.demo.binance_coinm import (
-    BTC_TIERS,
-    CONTRACTS,
-    BinanceCoinmSimulator,
-)
+from exporter.demo._binance_coinm import BTC_TIERS, CONTRACTS
+from exporter.demo.binance_coinm import BinanceCoinmSimulator
 from exporter.demo.market import DEFAULT_COINS
 from tests.demo.binance_coinm_client import (
     ASSET_FIELDS,

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.demo import Market
+from exporter.demo._binance_usdm import CONTRACTS
 from exporter.demo.binance import (
     BinanceError,
     WeightPool,
 )
-from exporter.demo.binance_usdm import CONTRACTS, BinanceUsdmSimulator
+from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.demo.market import DEFAULT_COINS
 from tests.demo.binance_usdm_client import (
     ACCOUNT_POSITION_FIELDS,

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import ClientSession
 
 from exporter.demo import Market, Server
-from exporter.demo.bittap import BittapSimulator, Credential
+from exporter.demo._bittap import Credential
+from exporter.demo.bittap import BittapSimulator
 from tests.demo.bittap_client import (
     ACCOUNT_INFO,
     EXCHANGE_INFO,

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
-from exporter.demo.bittap import CONTRACTS, BittapError, BittapSimulator, Credential, Limiter
+from exporter.demo._bittap import BittapError, Credential, Limiter
+from exporter.demo.bittap import CONTRACTS, BittapSimulator
 from exporter.demo.market import DEFAULT_COINS
 from exporter.errors import VenueError
 from exporter.venues import discover

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from exporter.demo.binance_usdm import COLLATERAL, MAJOR_TIERS
+from exporter.demo._binance_usdm import COLLATERAL, MAJOR_TIERS
 from exporter.demo.book import Book, MarginMode
 from exporter.demo.contracts import UNLIMITED, Contract, Tier
 from tests.demo.books import BTCUSDT, COIN_TIERS, ETHUSDT, one_tier, still_market

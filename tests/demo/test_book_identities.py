@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from exporter.demo.binance_usdm import COLLATERAL
+from exporter.demo._binance_usdm import COLLATERAL
 from exporter.demo.book import Book, MarginMode, Position, Side
 from exporter.demo.contracts import rounded
 from tests.demo.books import BTCUSD, BTCUSDT, CENT, ETHUSDT, excess, still_market
