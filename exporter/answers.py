@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
@@ -18,18 +19,33 @@ A_DAY = 86400.0
 """Seconds for which such an answer still serves if the venue gives no newer one."""
 
 
+# The largest part of its time by which an answer is asked for again early.
+_SPREAD = 0.1
+
+
 class Kept(Struct, frozen=True):
     """An answer and when it was asked for, in Unix seconds."""
 
     asked_at: float
     answer: Any
+    early: float
+    """The part of its time, from 0 to 0.1, by which it is asked for again early."""
 
 
 class SharedAnswers:
-    """Answers kept for a while, each fetched by one request however many ask at once (single flight)."""
+    """Answers kept for a while, each fetched by one request however many ask at once (single flight).
 
-    def __init__(self, wall: Wall) -> None:
+    What was asked for in one moment, at the start of the program, is not asked for again in one moment:
+    the time of each answer is up to a tenth shorter than it might be.
+
+    Args:
+        wall: Unix seconds.
+        chance: A random number from 0 to 1.
+    """
+
+    def __init__(self, wall: Wall, *, chance: Callable[[], float] = random.random) -> None:
         self._wall = wall
+        self._chance = chance
         self._kept: dict[Hashable, Kept] = {}
         self._running: dict[Hashable, asyncio.Task[Any]] = {}
 
@@ -38,8 +54,8 @@ class SharedAnswers:
 
         A failure goes to everybody who waits for it and is not kept.
         """
-        kept = self.kept(key, max_age)
-        if kept is not None:
+        kept = self._kept.get(key)
+        if kept is not None and self.kept(key, max_age * (1.0 - kept.early)) is kept:
             answer: T = kept.answer
             return answer
         task = self._running.get(key)
@@ -62,7 +78,7 @@ class SharedAnswers:
     async def _fetch(self, key: Hashable, fetch: Callable[[], Awaitable[T]]) -> T:
         asked_at = self._wall()
         answer = await fetch()
-        self._kept[key] = Kept(asked_at, answer)
+        self._kept[key] = Kept(asked_at, answer, _SPREAD * self._chance())
         return answer
 
     def _finished(self, key: Hashable, task: asyncio.Task[Any]) -> None:

@@ -39,7 +39,7 @@ class TestSharedAnswers:
 
     async def test_an_answer_is_used_until_it_is_too_old(self) -> None:
         clock = FakeClock()
-        shared, calls = SharedAnswers(clock), 0
+        shared, calls = SharedAnswers(clock, chance=lambda: 0.0), 0
 
         async def fetch() -> int:
             nonlocal calls
@@ -51,6 +51,32 @@ class TestSharedAnswers:
         assert await shared.get("key", 10, fetch) == 1
         clock.now += 0.1
         assert await shared.get("key", 10, fetch) == 2
+
+    async def test_what_was_asked_for_at_once_is_not_asked_for_again_at_once(self) -> None:
+        """A thousand accounts that start together would ask for their settings in one second of each hour."""
+        clock = FakeClock()
+        chances = iter([0.0, 0.5, 0.99])
+        shared = SharedAnswers(clock, chance=lambda: next(chances, 0.0))
+        asked: list[str] = []
+
+        async def fetch(name: str) -> None:
+            asked.append(name)
+
+        async def ask() -> list[str]:
+            asked.clear()
+            for name in ("a", "b", "c"):
+                await shared.get(name, 3600.0, lambda name=name: fetch(name))  # type: ignore[misc]
+            return [*asked]
+
+        assert await ask() == ["a", "b", "c"]
+        clock.now += 3200.0
+        assert await ask() == []
+        clock.now += 60.0
+        assert await ask() == ["c"]
+        clock.now += 180.0
+        assert await ask() == ["b"]
+        clock.now += 160.0
+        assert await ask() == ["a"]
 
     async def test_an_answer_of_an_unknown_age_is_not_used_after_the_clock_was_set_back(self) -> None:
         clock = FakeClock()
