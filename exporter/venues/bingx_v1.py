@@ -62,7 +62,6 @@ UNREAD = {
         "of the next order; each position has its own": "longLeverage shortLeverage",
     },
     POSITIONS: {
-        "a label, where symbol, side and margin mode are not enough": "positionId",
         "what is not bound in closing orders; all of it can be lost": "availableVolume",
         "the venue does not say whether initial margin, added margin or unrealized PnL are in it": "margin",
     },

@@ -19,15 +19,30 @@ from exporter.request import Endpoint
 from exporter.venues import discover
 from tests.venues.harness import HERE, Answer, Check, QuietObserver, decoded, fetch, payload
 
+Call = Endpoint | tuple[Endpoint, str]
+"""A call; where it is made several times for one account, with a part of its query or of its body that tells
+one time from the others, such as ``category=inverse``."""
+
+
+def endpoint_of(call: Call) -> Endpoint:
+    """What is called."""
+    return call[0] if isinstance(call, tuple) else call
+
+
+def key_of(call: Call) -> str:
+    """What its answer is found by; see `MemoryTransport`."""
+    return f"{call[0].path} {call[1]}" if isinstance(call, tuple) else call.path
+
 
 @dataclass(frozen=True)
 class Scenario:
     """One documented account: an answer for every call that the adapter makes for it.
 
-    An answer is the name of a payload file, a decoded document, or a function of the request.
+    An answer is the name of a payload file or a decoded document; None where there is none.
     """
 
-    answers: Mapping[Endpoint, Any]
+    answers: Mapping[Any, Any]
+    """By `Call`."""
     account: str = "desk"
     """Its name in the golden file."""
     golden: bool = True
@@ -39,7 +54,7 @@ class Rows:
     """Where the rows of positions stand, and which fields the common tests may change."""
 
     scenario: str
-    endpoint: Endpoint
+    endpoint: Call
     path: tuple[str | int, ...] = ()
     """From the document to the first row: keys and indices."""
     size: str
@@ -76,27 +91,27 @@ class Bench:
         """The adapter."""
         return discover()[self.venue]
 
-    def documents(self, scenario: str) -> dict[Endpoint, Any]:
-        """The answers of a scenario, decoded; functions as they are."""
+    def documents(self, scenario: str) -> dict[Call, Any]:
+        """The answers of a scenario, decoded."""
         return {
-            endpoint: decoded(payload(self.venue, answer)) if isinstance(answer, str) else answer
-            for endpoint, answer in self.scenarios[scenario].answers.items()
+            call: decoded(payload(self.venue, answer)) if isinstance(answer, str) else answer
+            for call, answer in self.scenarios[scenario].answers.items()
         }
 
     async def snapshot(
         self,
         scenario: str,
-        changed: Mapping[Endpoint, Any] | None = None,
+        changed: Mapping[Any, Any] | None = None,
         observer: QuietObserver | None = None,
     ) -> AccountSnapshot:
         """What the adapter makes of a scenario with some answers replaced; None takes one away."""
-        documents = {**self.documents(scenario), **(changed or {})}
-        answers: dict[str, Answer] = {
-            endpoint.path: as_answer(document)
-            for endpoint, document in documents.items()
-            if document is not None
-        }
+        answers = as_answers({**self.documents(scenario), **(changed or {})})
         return await fetch(self.venue, answers, config=self.config, check=self.check, observer=observer)
+
+
+def as_answers(documents: Mapping[Call, Any]) -> dict[str, Answer]:
+    """What a `MemoryTransport` answers with these documents."""
+    return {key_of(call): as_answer(found) for call, found in documents.items() if found is not None}
 
 
 def as_answer(document: Any) -> Answer:

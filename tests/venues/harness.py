@@ -11,8 +11,10 @@ import copy
 import difflib
 import json
 import math
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +51,17 @@ class Asked:
         self.headers: CIMultiDict[str] = CIMultiDict(headers)
 
 
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile("[^/]+".join(re.escape(part) for part in re.split(r"{\w+}", path)))
+
+
+def _is_for(key: str, asked: Asked, body: bytes) -> bool:
+    """Whether the answer under this key is the one to a request."""
+    path, _, part = key.partition(" ")
+    return bool(_pattern(path).fullmatch(asked.path)) and (part in asked.raw_path or part.encode() in body)
+
+
 Answer = bytes | web.Response | Callable[[Any], web.Response | Awaitable[web.Response]]
 """What a path answers: a body, a response, or a function of the request."""
 Check = Callable[[Any, bytes], None]
@@ -79,12 +92,19 @@ class QuietObserver:
 
 
 class MemoryTransport:
-    """Gives one answer a path, checks each request, and remembers what was asked."""
+    """Gives one answer a path, checks each request, and remembers what was asked.
+
+    An answer's key is a path or the template of one. Where one path has several answers, a part of the query
+    or of the body that tells them apart stands behind it: ``/positions category=inverse``. The longest key
+    that is about a request decides.
+    """
 
     def __init__(self, answers: Mapping[str, Answer], check: Check | None = None) -> None:
         self.answers = answers
         self.check = check
         self.asked: list[Asked] = []
+        self.answered: set[str] = set()
+        """The keys of the answers that were asked for."""
 
     async def send(
         self,
@@ -100,9 +120,12 @@ class MemoryTransport:
         self.asked.append(asked)
         if self.check is not None:
             self.check(asked, body or b"")
-        answer = self.answers.get(asked.path)
-        if answer is None:
+        keys = [key for key in self.answers if _is_for(key, asked, body or b"")]
+        if not keys:
             return Bytes(404, CIMultiDict(), b"no such path in this test")
+        key = max(keys, key=len)
+        self.answered.add(key)
+        answer = self.answers[key]
         if callable(answer):
             result = answer(asked)
             answer = result if isinstance(result, web.Response) else await result

@@ -16,7 +16,7 @@ from exporter.model import RiskSettings
 from exporter.request import Endpoint
 from exporter.risk import assess
 from exporter.venues.base import Venue
-from tests.venues.bench import Bench, as_answer
+from tests.venues.bench import Bench, Call, as_answers, endpoint_of
 from tests.venues.harness import (
     NOW,
     MemoryTransport,
@@ -38,19 +38,25 @@ _Outcome = Mapping[str, object]
 
 
 async def measured(bench: Bench) -> Effects:
-    """Moves each number of each answer of each scenario; a field's effects are those of all of them."""
+    """Moves each number of each answer of each scenario; a field's effects are those of all of them.
+
+    Raises:
+        ValueError: if a scenario cannot be collected as it is: every change would seem to feed everything.
+    """
     found: dict[Endpoint, dict[str, frozenset[str]]] = {}
     for name in bench.scenarios:
         documents = bench.documents(name)
         before = await _outcome(bench, documents)
-        for endpoint, document in documents.items():
-            if document is None or callable(document):
+        if FAILURE in before:
+            raise ValueError(f"{bench.venue}: the scenario {name!r} is {FAILURE}: {before[FAILURE]}")
+        for call, document in documents.items():
+            if document is None:
                 continue
-            of_endpoint = found.setdefault(endpoint, {})
+            of_endpoint = found.setdefault(endpoint_of(call), {})
             for field in sorted(numeric_fields(document)):
                 effects: frozenset[str] = of_endpoint.get(field, frozenset())
                 for change in _CHANGES:
-                    moved = {**documents, endpoint: with_each(document, field, change)}
+                    moved = {**documents, call: with_each(document, field, change)}
                     after = await _outcome(bench, moved)
                     # That a number must be there says nothing about what it is for.
                     if not (change is _emptied and FAILURE in after):
@@ -59,31 +65,25 @@ async def measured(bench: Bench) -> Effects:
     return found
 
 
-async def _outcome(bench: Bench, documents: Mapping[Endpoint, Any]) -> _Outcome:
+async def _outcome(bench: Bench, documents: Mapping[Call, Any]) -> _Outcome:
     """What one collection of these answers gives: the lines of each family, or what else came of it."""
     observer = QuietObserver()
-    transport = MemoryTransport(
-        {
-            endpoint.path: as_answer(document)
-            for endpoint, document in documents.items()
-            if document is not None
-        }
-    )
+    transport = MemoryTransport(as_answers(documents))
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
     async with Client(observer, wall=lambda: NOW, transport=transport) as client:
         api = client.account(venue)
         try:
             snapshot = await venue.fetch(api)
             found: dict[str, object] = dict(render(bench.venue, "desk", assess(snapshot, _SETTINGS)))
-        except VenueError:
-            return {FAILURE: True}
+        except VenueError as error:
+            return {FAILURE: str(error)}
         await api.optional(api.synchronise_clock())
     return {**found, CLOCK: observer.offset, DOUBT: len(observer.optional_failures)}
 
 
 def _difference(before: _Outcome, after: _Outcome) -> frozenset[str]:
     if FAILURE in after:
-        return frozenset({FAILURE}) if FAILURE not in before else frozenset()
+        return frozenset({FAILURE})
     return frozenset(name for name in {*before, *after} if before.get(name) != after.get(name))
 
 
@@ -119,7 +119,7 @@ def complaints(venue: type[Venue[Any]], effects: Effects) -> list[str]:
     for endpoint, fields in effects.items():
         listed = unread_names(venue, endpoint)
         for field, moved in fields.items():
-            names = [name for name in listed if _means(name, field)]
+            names = [name for name in listed if means(name, field)]
             if moved and names:
                 found.append(f"{endpoint.label}: {field} is listed as unread and moves {sorted(moved)}")
             elif not moved and not names:
@@ -129,7 +129,7 @@ def complaints(venue: type[Venue[Any]], effects: Effects) -> list[str]:
         found += [
             f"{endpoint.label}: {name} is listed as unread and is in no documented answer"
             for name in listed
-            if not any(_means(name, field) for field in fields)
+            if not any(means(name, field) for field in fields)
         ]
     silent = venue.unread.keys() - effects.keys()
     return found + [f"{endpoint.label}: has no documented answer" for endpoint in silent]
@@ -144,10 +144,10 @@ def unread_names(venue: type[Venue[Any]], endpoint: Endpoint) -> Mapping[str, st
 
 def reason_of(venue: type[Venue[Any]], endpoint: Endpoint, field: str) -> str:
     """Why a field is not read."""
-    return next((why for name, why in unread_names(venue, endpoint).items() if _means(name, field)), "")
+    return next((why for name, why in unread_names(venue, endpoint).items() if means(name, field)), "")
 
 
-def _means(name: str, field: str) -> bool:
+def means(name: str, field: str) -> bool:
     """Whether a listed name is a field's: the end of its path, or with ``*`` all that is below it."""
     if name.endswith("*"):
         return f".{field}".find(f".{name[:-1]}") >= 0

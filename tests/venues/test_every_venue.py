@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot
+from exporter.request import Endpoint
 from exporter.venues import discover
-from tests.venues.bench import Bench, as_answer, benches
+from tests.venues.bench import Bench, Call, as_answer, as_answers, benches, endpoint_of, key_of
 from tests.venues.harness import (
     DAMAGE,
     NOW,
@@ -30,7 +31,7 @@ from tests.venues.harness import (
     payload,
     response,
 )
-from tests.venues.measure import complaints, measured
+from tests.venues.measure import Effects, complaints, means, measured, unread_names
 
 WORDS = "the words of the venue"
 
@@ -59,11 +60,36 @@ async def test_documented_answers_become_the_golden_exposition(bench: Bench) -> 
 async def test_every_number_of_the_documented_answers_feeds_something_or_is_listed_with_its_reason(
     bench: Bench,
 ) -> None:
-    assert complaints(bench.cls, await measured(bench)) == []
+    """And no lie about any of them passes. One test of both, because measuring takes seconds."""
+    effects = await measured(bench)
+    assert complaints(bench.cls, effects) == []
+    for endpoint, field, unread, complaint in lies(bench.cls, effects):
+
+        class Liar(bench.cls):  # type: ignore[name-defined, misc]  # a class known at run time
+            pass
+
+        Liar.unread = {**bench.cls.unread, endpoint: {"no reason": " ".join(unread)}}
+        expected = f"{endpoint.label}: {field} {complaint}"
+        assert [found for found in complaints(Liar, effects) if found.startswith(expected)], expected
+
+
+def lies(venue: type[Any], effects: Effects) -> Iterator[tuple[Endpoint, str, list[str], str]]:
+    """For each number that feeds something that it is not read, for each other one that it is.
+
+    A lie is the names that an endpoint lists as unread; with it comes what must be found wrong.
+    """
+    for endpoint, fields in effects.items():
+        names = unread_names(venue, endpoint)
+        for field, moved in fields.items():
+            if moved:
+                yield endpoint, field, [*names, field], "is listed as unread and moves"
+            else:
+                others = [name for name in names if not means(name, field)]
+                yield endpoint, field, others, "moves nothing and is not listed as unread"
 
 
 def test_every_endpoint_has_a_documented_answer(bench: Bench) -> None:
-    answered = {endpoint for scenario in bench.scenarios.values() for endpoint in scenario.answers}
+    answered = {endpoint_of(call) for scenario in bench.scenarios.values() for call in scenario.answers}
     assert answered == set(bench.cls.endpoints)
 
 
@@ -131,7 +157,7 @@ async def test_what_is_no_finite_number_is_a_schema_error(bench: Bench, bad: str
         await rows_snapshot(bench, **{bench.rows.price: bad})
     assert caught.value.reason == "schema"
     assert bench.rows.price in str(caught.value)
-    assert bench.rows.endpoint.path in str(caught.value)
+    assert endpoint_of(bench.rows.endpoint).label in str(caught.value)
 
 
 async def test_numbers_as_text_and_as_numbers_are_the_same(bench: Bench) -> None:
@@ -154,7 +180,7 @@ async def test_a_row_without_its_size_is_a_schema_error_that_names_it(bench: Ben
         await rows_snapshot(bench, **{bench.rows.size: ...})
     assert caught.value.reason == "schema"
     assert bench.rows.size in str(caught.value)
-    assert bench.rows.endpoint.path in str(caught.value)
+    assert endpoint_of(bench.rows.endpoint).label in str(caught.value)
 
 
 # Answers that are damaged or missing
@@ -162,9 +188,9 @@ async def test_a_row_without_its_size_is_a_schema_error_that_names_it(bench: Ben
 
 def _documents(bench: Bench) -> Iterator[tuple[str, Any, Any]]:
     for name in bench.scenarios:
-        for endpoint, document in bench.documents(name).items():
-            if document and not callable(document):
-                yield name, endpoint, document
+        for call, document in bench.documents(name).items():
+            if document:
+                yield name, call, document
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -173,10 +199,10 @@ async def test_a_damaged_answer_raises_nothing_but_a_venue_error(
     bench: Bench, which: int, choice: int, value: Any
 ) -> None:
     documents = list(_documents(bench))
-    scenario, endpoint, document = documents[which % len(documents)]
+    scenario, call, document = documents[which % len(documents)]
     body, _ = damaged(document, choice, value)
     try:
-        lines(bench, await bench.snapshot(scenario, {endpoint: body}))
+        lines(bench, await bench.snapshot(scenario, {call: body}))
     except VenueError as error:
         # A damaged code is a failure that the venue reports.
         assert error.reason in {"schema", "exchange"}  # noqa: PT017 (either outcome is right)
@@ -184,31 +210,33 @@ async def test_a_damaged_answer_raises_nothing_but_a_venue_error(
 
 async def test_an_answer_that_can_be_missed_costs_nothing_else(bench: Bench) -> None:
     complete = await bench.snapshot(bench.rows.scenario)
-    for endpoint in bench.optional & bench.scenarios[bench.rows.scenario].answers.keys():
-        observer = QuietObserver()
-        snapshot = await bench.snapshot(bench.rows.scenario, {endpoint: web.Response(status=500)}, observer)
-        assert len(snapshot.pools) == len(complete.pools), endpoint
-        assert len(snapshot.positions) == len(complete.positions), endpoint
-        assert observer.optional_failures, endpoint
+    for call in await _asked(bench):
+        if endpoint_of(call) in bench.optional:
+            observer = QuietObserver()
+            changed = {call: web.Response(status=500)}
+            snapshot = await bench.snapshot(bench.rows.scenario, changed, observer)
+            assert len(snapshot.pools) == len(complete.pools), call
+            assert len(snapshot.positions) == len(complete.positions), call
+            assert observer.optional_failures, call
 
 
 async def test_an_answer_that_is_needed_fails_the_collection(bench: Bench) -> None:
-    scenario = bench.rows.scenario
-    asked = await _asked(bench)
-    for endpoint in bench.scenarios[scenario].answers.keys() - bench.optional:
-        if endpoint.path in asked:
+    for call in await _asked(bench):
+        if endpoint_of(call) not in bench.optional:
             with pytest.raises(VenueError):
-                await bench.snapshot(scenario, {endpoint: web.Response(status=500)})
+                await bench.snapshot(bench.rows.scenario, {call: web.Response(status=500)})
 
 
-async def _asked(bench: Bench) -> set[str]:
-    """The paths that one collection asks."""
+async def _asked(bench: Bench) -> list[Call]:
+    """What one collection asks for."""
     documents = bench.documents(bench.rows.scenario)
-    transport = MemoryTransport({one.path: as_answer(document) for one, document in documents.items()})
+    transport = MemoryTransport(as_answers(documents))
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
     async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
         await venue.fetch(client.account(venue))
-    return {one.path for one in transport.asked}
+    asked = [call for call in documents if key_of(call) in transport.answered]
+    assert asked
+    return asked
 
 
 # Refusals
@@ -228,16 +256,16 @@ async def test_a_refused_timestamp_is_sent_again_once_after_the_clock_was_measur
         if refusals:
             refusals -= 1
             return web.json_response(body, status=status)
-        answer = as_answer(bench.documents(bench.rows.scenario)[endpoint])
+        answer = as_answer(bench.documents(bench.rows.scenario)[call])
         assert isinstance(answer, bytes)
         return web.Response(body=answer)
 
-    endpoint = bench.rows.endpoint
-    await bench.snapshot(bench.rows.scenario, {endpoint: once})
+    call = bench.rows.endpoint
+    await bench.snapshot(bench.rows.scenario, {call: once})
     assert asked == 2
     refusals = 2
     with pytest.raises(VenueError) as caught:
-        await bench.snapshot(bench.rows.scenario, {endpoint: once})
+        await bench.snapshot(bench.rows.scenario, {call: once})
     assert caught.value.reason == "clock"
 
 
@@ -254,7 +282,7 @@ def test_the_words_of_an_unknown_failure_are_shown_without_secrets(bench: Bench)
     status, body = bench.failure
     words = f"{WORDS} {secrets[0][:200]} at 203.0.113.7"
     text = json.dumps(body).replace("WORDS", json.dumps(words)[1:-1])
-    error = venue.error(bench.rows.endpoint, response(status, text.encode()))
+    error = venue.error(endpoint_of(bench.rows.endpoint), response(status, text.encode()))
     assert error is not None
     assert error.reason == "exchange"
     assert WORDS in error.message
@@ -280,7 +308,7 @@ def test_what_http_statuses_mean_whatever_the_body(
     bench: Bench, status: int, reason: str, body: bytes
 ) -> None:
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
-    error = venue.error(bench.rows.endpoint, response(status, body))
+    error = venue.error(endpoint_of(bench.rows.endpoint), response(status, body))
     assert error is not None
     assert error.reason == reason
     if reason in {"banned", "rate_limited"}:
@@ -342,7 +370,7 @@ def test_whatever_the_bytes_of_an_answer_it_is_judged_and_a_ban_is_kept_to(
 def test_the_venue_s_own_time_to_come_back_is_kept_to(bench: Bench) -> None:
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
     for status in (418, 429):
-        error = venue.error(bench.rows.endpoint, response(status, b"", {"Retry-After": "2500"}))
+        error = venue.error(endpoint_of(bench.rows.endpoint), response(status, b"", {"Retry-After": "2500"}))
         assert error is not None
         assert error.blocked_until == NOW + 2500.0
 
@@ -352,7 +380,7 @@ async def test_no_request_and_no_error_shows_a_secret_in_its_text(bench: Bench) 
     with pytest.raises(VenueError) as caught:
         await bench.snapshot(bench.rows.scenario, {bench.rows.endpoint: web.Response(status=404)})
     text = str(caught.value)
-    assert bench.rows.endpoint.label in text
+    assert endpoint_of(bench.rows.endpoint).label in text
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
     assert not [secret for secret in venue.config.secrets() if secret in text]
     assert "signature" not in text

@@ -43,20 +43,33 @@ class Honest(Venue[ApiKeyConfig]):
         return AccountSnapshot(pools=(MarginPool(currency="USDT", equity=balance.equity),))
 
 
-@pytest.fixture
-async def effects(monkeypatch: pytest.MonkeyPatch) -> measure.Effects:
-    """What is measured of the honest venue."""
-    monkeypatch.setattr(harness, "discover", lambda: {"honest": Honest})
-    bench = Bench(
+def honest_bench(document: Any) -> Bench:
+    return Bench(
         venue="honest",
         config={"api_key": "k", "api_secret": "s"},
         check=lambda request, body: None,  # noqa: ARG005 (the form of a check)
-        scenarios={"documented": Scenario({BALANCE: DOCUMENT})},
+        scenarios={"documented": Scenario({BALANCE: document})},
         rows=Rows(scenario="documented", endpoint=BALANCE, size="equity", liquidation_price=None, price=""),
         refused_time=None,
         failure=(500, {}),
     )
-    return await measure.measured(bench)
+
+
+@pytest.fixture(autouse=True)
+def _found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "discover", lambda: {"honest": Honest})
+
+
+@pytest.fixture
+async def effects() -> measure.Effects:
+    """What is measured of the honest venue."""
+    return await measure.measured(honest_bench(DOCUMENT))
+
+
+async def test_an_account_that_cannot_be_collected_is_no_measure() -> None:
+    """Each change that mends it would seem to feed everything."""
+    with pytest.raises(ValueError, match=r"'documented' is a failure of the collection: .*equity"):
+        await measure.measured(honest_bench({**DOCUMENT, "equity": ""}))
 
 
 def test_what_a_number_feeds_is_seen_and_not_claimed(effects: measure.Effects) -> None:

@@ -107,8 +107,12 @@ def edited(file: str, **changed: Any) -> Any:
     return {**document(file), **changed}
 
 
-# The documented position with what an isolated one has besides, and its symbol's schedule.
+# The documented position with what an isolated one has besides.
 ISOLATED_ROW = row(isolatedMargin="5.76427700", isolatedWallet="5", liquidationPrice="0.35", adl=3)
+HEDGED_PAIR = [
+    row(positionSide="LONG", liquidationPrice="0.3"),
+    row(positionSide="SHORT", positionAmt="-10", notional="-4.10475900", unRealizedProfit="-0.25475900"),
+]
 SCHEDULE = [{**document("leverage_bracket.json")[0], "symbol": "ADAUSDT"}]
 PLAIN_SCHEDULE = [
     {
@@ -194,6 +198,10 @@ BENCH = Bench(
                 POSITION_RISK: [row(maintMargin="0.06157139")],
                 LEVERAGE_BRACKET: SCALED_SCHEDULE,
             },
+            golden=False,
+        ),
+        "hedged pair": Scenario(
+            {**DEFAULT, ACCOUNT: HOLDING, POSITION_RISK: HEDGED_PAIR, LEVERAGE_BRACKET: SCHEDULE},
             golden=False,
         ),
         "isolated position": Scenario(

@@ -114,7 +114,7 @@ SEPARATE = [
     for name in ("1001", "1002")
 ]
 MARKS = [{**document("premium_index.json")["data"], "symbol": symbol} for symbol in ("LTC-USDT", "BTC-USDT")]
-IN_BITCOIN = [{**document("balance_v3.json")["data"][0], "asset": "BTC"}]
+IN_BITCOIN = [{**document("balance_v3.json")["data"][0], "asset": "BTC", "unrealizedProfit": "0"}]
 DOCUMENTED = {
     BALANCE: "balance_v3.json",
     BALANCE_V2: "balance_v2.json",

@@ -111,6 +111,9 @@ BENCH = Bench(
         "one isolated position": Scenario(
             {**DOCUMENTED, POSITIONS: rows(row(marginMode="Isolated"))}, golden=False
         ),
+        "two positions of one symbol and side": Scenario(
+            {**DOCUMENTED, POSITIONS: rows(row(positionId="1001"), row(positionId="1002"))}, golden=False
+        ),
     },
     rows=Rows(
         scenario="one cross position and its price",
