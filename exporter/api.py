@@ -67,7 +67,7 @@ class Client:
         if self._http is not None:
             await self._http.__aexit__(*exc)
 
-    def account(self, venue: Adapter) -> Api:
+    def account(self, venue: Adapter[Api]) -> Api:
         """The view of one account."""
         return Api(self, venue)
 
@@ -83,7 +83,7 @@ class Client:
 class Api:
     """What an adapter asks its venue through."""
 
-    def __init__(self, client: Client, venue: Adapter) -> None:
+    def __init__(self, client: Client, venue: Adapter[Api]) -> None:
         config = venue.config
         base_url = config.base_url or venue.base_url
         if base_url is None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
 from exporter.account import AccountConfig
 from exporter.errors import VenueError
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
 
-if TYPE_CHECKING:
-    from exporter.api import Api
+AskT_contra = TypeVar("AskT_contra", contravariant=True)
 
 
-class Adapter(Protocol):
-    """What the client asks of a venue's adapter: `exporter.venues.base.Venue`."""
+class Adapter(Protocol[AskT_contra]):
+    """What the client asks of a venue's adapter: `exporter.venues.base.Venue`.
+
+    `AskT_contra` is what the adapter asks its venue through: `exporter.api.Api`, which is unknown here.
+    """
 
     @property
     def name(self) -> str: ...
@@ -28,8 +30,8 @@ class Adapter(Protocol):
     def config(self) -> AccountConfig: ...
     def sign(self, request: Request) -> SignedRequest: ...
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None: ...
-    async def server_time(self, api: Api) -> float | None: ...
-    async def open_session(self, api: Api) -> Session | None: ...
+    async def server_time(self, api: AskT_contra) -> float | None: ...
+    async def open_session(self, api: AskT_contra) -> Session | None: ...
     def rate_limit_used(self, response: Response) -> float | None: ...
 
 
