@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Protocol, Self
+from types import SimpleNamespace
+from typing import Any, Protocol, Self
 
 import aiohttp
 import yarl
+from aiohttp.abc import AbstractResolver
 from msgspec import Struct
 
-from exporter import __version__
+from exporter import __version__, descriptors
+from exporter.descriptors import Reserve
 from exporter.errors import VenueError
+from exporter.inflate import ENCODINGS, Body
+from exporter.resolver import NoNameServerError, Resolver
 
-# The largest honest answer (all brackets of all symbols) is below 2 MiB.
-MAX_BODY_BYTES = 32 * 1024 * 1024
+_HEADERS = {
+    "User-Agent": f"risk-exporter/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": ENCODINGS,
+}
 
 
 class Answer(Struct, frozen=True):
@@ -47,26 +55,57 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """The process's connections to all venues. Use as an async context manager."""
+    """The process's connections to all venues. Use as an async context manager.
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+    Args:
+        resolver: Who finds the addresses of host names; that of the system by default.
+    """
+
+    def __init__(self, *, resolver: AbstractResolver | None = None) -> None:
+        self._resolver = resolver
+        self._reserve: Reserve | None = None
+        self._kept: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # Venues do not need cookies, and environment proxies must be asked for in the configuration.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, limit_per_host=20, ttl_dns_cache=60, keepalive_timeout=75
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"risk-exporter/{__version__}", "Accept": "application/json"},
-            auto_decompress=True,
-        )
+        self._resolver = self._resolver or Resolver()
+        self._reserve = Reserve()
+        self._kept = self._session(force_close=False)
+        self._fresh = self._session(force_close=True)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._kept, self._fresh):
+            if session is not None:
+                await session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
+        if self._reserve is not None:
+            self._reserve.close()
+
+    def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
+        # One venue that hangs must leave connections for the others, and all of them some for the page.
+        most = descriptors.limit()
+        pool: dict[str, Any] = {} if force_close else {"keepalive_timeout": 75}
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_reused)
+        tracing.on_connection_create_start.append(_made)
+        # Venues do not need cookies, and environment proxies must be asked for in the configuration.
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=most // 2,
+                limit_per_host=max(20, most // 8),
+                ttl_dns_cache=60,
+                resolver=self._resolver,
+                socket_factory=self._reserve.socket if self._reserve is not None else None,
+                force_close=force_close,
+                **pool,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+            auto_decompress=False,
+            trace_configs=[tracing],
+        )
 
     async def send(
         self,
@@ -78,37 +117,57 @@ class HttpTransport:
         proxy: str | None,
         timeout: float,  # noqa: ASYNC109 (aiohttp's own, which ends connections as well)
     ) -> Answer:
-        """See `Transport`."""
-        if self._session is None:
+        """See `Transport`.
+
+        What a venue closed while it was kept for the next request is found out by that request: it is sent
+        once more, on a new connection. Every request only reads.
+        """
+        if self._kept is None or self._fresh is None or self._reserve is None:
             raise RuntimeError("the transport is not open")
+        given = {
+            "method": method,
+            # Encoded already: the bytes on the wire must be the bytes that were signed.
+            "url": yarl.URL(url, encoded=True),
+            "headers": headers,
+            "data": body,
+            "proxy": proxy,
+            "timeout": aiohttp.ClientTimeout(total=timeout),
+            "allow_redirects": False,
+        }
+        connection = SimpleNamespace(reused=False)
         try:
             # Errors of the HTTP library carry the signed URL or the proxy's password in their text and
             # cause; neither goes on from here.
-            async with self._session.request(
-                method,
-                # Encoded already: the bytes on the wire must be the bytes that were signed.
-                yarl.URL(url, encoded=True),
-                headers=headers,
-                data=body,
-                proxy=proxy,
-                timeout=aiohttp.ClientTimeout(total=timeout),
-                allow_redirects=False,
-            ) as answer:
-                return Answer(answer.status, answer.headers, await _read(answer))
+            try:
+                return await _answer(self._kept, given, connection)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not connection.reused:
+                    raise
+            return await _answer(self._fresh, given, connection)
         except TimeoutError:
             raise VenueError("timeout", f"no complete answer within {timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise VenueError("network", _network_text(error)) from None
+        finally:
+            self._reserve.refill()
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    chunks, size = [], 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ValueError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def _reused(_session: aiohttp.ClientSession, context: SimpleNamespace, _what: object) -> None:
+    context.trace_request_ctx.reused = True
+
+
+async def _made(_session: aiohttp.ClientSession, context: SimpleNamespace, _what: object) -> None:
+    context.trace_request_ctx.reused = False
+
+
+async def _answer(
+    session: aiohttp.ClientSession, given: Mapping[str, Any], connection: SimpleNamespace
+) -> Answer:
+    async with session.request(**given, trace_request_ctx=connection) as answer:
+        body = Body(answer.headers.get("Content-Encoding", ""))
+        async for chunk in answer.content.iter_any():
+            body.feed(chunk)
+        return Answer(answer.status, answer.headers, body.whole())
 
 
 def _network_text(error: Exception) -> str:
@@ -120,6 +179,8 @@ def _network_text(error: Exception) -> str:
             return f"the proxy answered HTTP {error.status}"
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return "the server's certificate is not valid for this host"
+        case aiohttp.ClientConnectorDNSError(os_error=NoNameServerError()):
+            return f"the host name does not resolve: {error.os_error.strerror}"
         case aiohttp.ClientConnectorDNSError():
             return "the host name does not resolve"
         case aiohttp.ClientConnectorError():
@@ -130,8 +191,6 @@ def _network_text(error: Exception) -> str:
             return "the answer is not valid HTTP"
         case aiohttp.ClientPayloadError():
             return "the answer broke off"
-        case ValueError() if str(error).startswith("the answer is larger"):
-            return str(error)
         case OSError():
             return f"the connection failed: {_system_text(error)}"
         case _:

@@ -102,7 +102,7 @@ async def test_a_request_that_nobody_waits_for_any_more_is_no_timeout() -> None:
 
 
 async def test_an_answer_beyond_all_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.transport.MAX_BODY_BYTES", 100)
+    monkeypatch.setattr("exporter.inflate.MAX_BODY_BYTES", 100)
     with pytest.raises(VenueError, match="larger than 100 bytes"):
         await ask(json("x" * 200), lambda api: api.get(OPEN, Time))
 
