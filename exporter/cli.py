@@ -215,10 +215,18 @@ def demo(
 @main.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
 def check_config(file: Path) -> None:
-    """Read the configuration FILE and list every mistake in it."""
+    """Read the configuration FILE and list every mistake in it, and what is doubtful."""
     config = _load(file)
-    count = len(config.accounts)
-    click.echo(f"{file}: {count} account{'' if count == 1 else 's'}, no mistakes")
+    for warning in config.warnings:
+        click.echo(str(warning), err=True)
+    found = [_count(len(config.accounts), "account"), "no mistakes"]
+    if config.warnings:
+        found.append(_count(len(config.warnings), "warning"))
+    click.echo(f"{file}: {', '.join(found)}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @main.command()

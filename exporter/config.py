@@ -17,14 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from exporter.account import (
-    DEFAULT_TIMEOUT,
-    MIN_INTERVAL,
-    AccountConfig,
-    proxy_fault,
-    secret_fault,
-    secret_forms,
-)
+from exporter import credentials
+from exporter.account import DEFAULT_TIMEOUT, MIN_INTERVAL, AccountConfig, secret_forms
+from exporter.credentials import SecretError
 from exporter.logs import Redaction
 from exporter.model import RiskSettings
 from exporter.sections import CollectSection, RiskSection, Sections
@@ -32,8 +27,6 @@ from exporter.venues import AnyVenue, discover
 from exporter.yamlfile import Place, Problem, YamlFile
 
 __all__ = ["Config", "ConfigError", "Problem", "load"]
-
-MAX_SECRET_BYTES = 64 * 1024
 
 
 class ConfigError(Exception):
@@ -49,6 +42,10 @@ class Config(Struct, frozen=True, kw_only=True):
 
     accounts: tuple[AccountConfig, ...]
     risk: RiskSettings = RiskSettings()
+    secret_files: Mapping[str, Mapping[str, Path]] = MappingProxyType({})
+    """Account to field to the file that its secret was read from."""
+    warnings: tuple[Problem, ...] = ()
+    """What works and is hardly meant so."""
 
     def secrets(self) -> frozenset[str]:
         """Every form in which a secret of this configuration could turn up in a text, for redaction."""
@@ -84,13 +81,14 @@ class _Reader:
         self.file = file
         self.venues = venues
         self._redaction = Redaction()
+        self._secret_files: dict[str, Mapping[str, Path]] = {}
 
     def problems(self) -> list[Problem]:
+        return self._clean(self.file.problems())
+
+    def _clean(self, problems: Iterable[Problem]) -> list[Problem]:
         # Venues, their validators and third parties word messages too.
-        return [
-            replace(problem, message=self._redaction.clean(problem.message))
-            for problem in self.file.problems()
-        ]
+        return [replace(one, message=self._redaction.clean(one.message)) for one in problems]
 
     def read(self) -> Config | None:
         content = self.file.read()
@@ -105,7 +103,12 @@ class _Reader:
         collect = self._collect(content.get("collect"))
         risk = self._risk(content.get("risk"), content.get("usd_pegs"))
         accounts = self._accounts(content.get("accounts"), collect)
-        return Config(accounts=accounts, risk=risk)
+        return Config(
+            accounts=accounts,
+            risk=risk,
+            secret_files=MappingProxyType(self._secret_files),
+            warnings=tuple(self._clean(self.file.warnings())),
+        )
 
     # The sections
 
@@ -237,12 +240,13 @@ class _Reader:
         type_ = AccountConfig if venue is None else venue.config_class
         secret_fields = type_.secret_fields()
         if venue is not None:
-            files = tuple(f"{name}_file" for name in secret_fields)
-            self._unknown_fields(entry, (*type_.model_fields, *files), place)
+            named = tuple(f"{name}_file" for name in secret_fields)
+            self._unknown_fields(entry, (*type_.model_fields, *named), place)
         values = dict(entry)
+        files: dict[str, Path] = {}
         for name in secret_fields:
             given = entry.get(name) is not None or entry.get(f"{name}_file") is not None
-            secret = self._secret(values, name, place)
+            secret = self._secret(values, name, place, files)
             if secret is None and given:
                 self.file.reject((*place, name))
             if secret is not None:
@@ -273,6 +277,9 @@ class _Reader:
         if reason is not None:
             self.file.problem(place, reason)
             return None
+        if account.base_url is not None and credentials.in_the_clear(account.base_url):
+            self.file.warn((*place, "base_url"), "keys and figures go through the open internet unencrypted")
+        self._secret_files[account.name] = MappingProxyType(files)
         return account
 
     def _venue(self, exchange: Any, place: Place) -> type[AnyVenue] | None:
@@ -286,8 +293,8 @@ class _Reader:
             self.file.problem(place, f"unknown exchange{hint} (known: {known})")
         return venue
 
-    def _secret(self, values: dict[str, Any], name: str, place: Place) -> str | None:
-        """The secret `name` of one account; takes ``<name>_file`` out of `values`."""
+    def _secret(self, values: dict[str, Any], name: str, place: Place, files: dict[str, Path]) -> str | None:
+        """The secret `name` of one account; moves ``<name>_file`` from `values` to `files`."""
         file = values.pop(f"{name}_file", None)
         inline = values.get(name)
         file_place, inline_place = (*place, f"{name}_file"), (*place, name)
@@ -295,10 +302,11 @@ class _Reader:
             self.file.problem(file_place, f"`{name}` is given too; one of the two is enough")
             return None
         if file is not None:
-            text = None if self.file.faulty(file_place) else self._secret_file(file, file_place)
-            if text is None:
+            found = None if self.file.faulty(file_place) else self._secret_file(file, file_place)
+            if found is None:
                 return None
-            where = file_place
+            text, where = found[0], file_place
+            files[name] = found[1]
         elif inline is not None:
             if self.file.faulty(inline_place):
                 return None
@@ -309,31 +317,28 @@ class _Reader:
             text, where = self.file.text(inline_place).rstrip("\r\n"), inline_place
         else:
             return None
-        fault = secret_fault(text) or (proxy_fault(text) if name == "proxy" else None)
+        fault = credentials.fault(name, text)
         if fault is not None:
             self.file.problem(where, fault)
             return None
+        for doubt in credentials.doubts(name, text):
+            self.file.warn(where, doubt)
         return text
 
-    def _secret_file(self, file: Any, place: Place) -> str | None:
-        """The content without the line break at its end. The path is not repeated: it may be the secret."""
+    def _secret_file(self, file: Any, place: Place) -> tuple[str, Path] | None:
+        """The content and where it is."""
         if not isinstance(file, str) or not file or "\0" in file:
             self.file.problem(place, "expected the path of a file")
             return None
+        path = self.file.path.parent / file
         try:
-            with (self.file.path.parent / file).open("rb") as stream:
-                content = stream.read(MAX_SECRET_BYTES + 1)
-        except OSError as error:
-            self.file.problem(place, f"the file cannot be read: {error.strerror or type(error).__name__}")
+            found = credentials.read_file(path)
+        except SecretError as error:
+            self.file.problem(place, str(error))
             return None
-        if len(content) > MAX_SECRET_BYTES:
-            self.file.problem(place, f"the file is larger than {MAX_SECRET_BYTES // 1024} KiB")
-            return None
-        try:
-            return content.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            self.file.problem(place, "the file is not UTF-8 text")
-            return None
+        if found.open_to_all:
+            self.file.warn(place, "every user of this machine can read the file; `chmod o=` ends that")
+        return found.text, path
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -7,7 +7,7 @@ value: a secret in the wrong place must not end up in a log.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,16 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 _STRING_TAG = "tag:yaml.org,2002:str"
 _SCALAR_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)\}|(\{))")
+# A reference without its braces: the whole value, or a part of it that looks like nothing else.
+_BARE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+_BARE_PART = re.compile(r"(?<!\$)(?:\$\$)*\$[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+# Names of variables worth repeating in a message: a secret has long words, digits in them, or small letters.
+_PLAIN_VARIABLE = re.compile(
+    r"(?=.{1,40}$)_?(?:[A-Z]{1,14}\d{0,2}|\d{1,4})(?:_(?:[A-Z]{1,14}\d{0,2}|\d{1,4}))*"
+)
+
+MOST_REPEATED = 100_000
+"""Values that aliases may repeat, beyond one for each character of the file: more is made to be endless."""
 # Names worth repeating in a message. A misplaced key or secret has digits in it or is longer.
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}")
 
@@ -26,16 +36,21 @@ Place = tuple[str | int, ...]
 
 
 class Problem(Struct, frozen=True):
-    """One mistake: the file, the line (counted from 1) and the field it is in, and what is wrong with it."""
+    """One mistake: the file, the line (counted from 1) and the field it is in, and what is wrong with it.
+
+    A `warning` is about what works and is hardly meant so.
+    """
 
     file: str
     line: int | None
     field: str
     message: str
+    warning: bool = False
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+        parts = (place, self.field, "warning" if self.warning else "", self.message)
+        return ": ".join(part for part in parts if part)
 
 
 class YamlFile:
@@ -49,9 +64,14 @@ class YamlFile:
         self._environment = environment
         # Kept in the order in which they were found, each once.
         self._problems: dict[Problem, None] = {}
+        self._warnings: dict[Problem, None] = {}
         self._faulty: set[Place] = set()
         self._lines: dict[Place, int] = {}
         self._texts: dict[Place, str] = {}
+        # Nodes of the file, by identity: those that were gone into, and those that are now.
+        self._met: set[int] = set()
+        self._inside: set[int] = set()
+        self._repeats_left = 0
         self._constructor = yaml.constructor.SafeConstructor()
 
     # What is known of a place
@@ -77,6 +97,12 @@ class YamlFile:
         self._problems.setdefault(problem)
         self._faulty.add(place)
 
+    def warn(self, place: Place, message: str) -> None:
+        """Notes that `place` works and is hardly meant so."""
+        self._warnings.setdefault(
+            Problem(str(self.path), self.line(place), _field(place), message, warning=True)
+        )
+
     @property
     def problem_count(self) -> int:
         """How many mistakes are known so far."""
@@ -84,7 +110,11 @@ class YamlFile:
 
     def problems(self) -> list[Problem]:
         """Every mistake, by line, as a person goes through the file."""
-        return sorted(self._problems, key=lambda problem: (problem.line or 0, problem.field))
+        return _by_line(self._problems)
+
+    def warnings(self) -> list[Problem]:
+        """Every warning, in the same order."""
+        return _by_line(self._warnings)
 
     def faulty(self, place: Place) -> bool:
         """Whether what is wrong at `place` itself is said already."""
@@ -126,33 +156,51 @@ class YamlFile:
             self._lines[()] = 1
             return None
         self._lines[()] = node.start_mark.line + 1
-        return self._value(node, (), ())
+        self._repeats_left = MOST_REPEATED + len(text)
+        try:
+            return self._value(node, ())
+        except RecursionError:
+            self.problem((), "not valid YAML: aliases nest it too deeply")
+        except _EndlessError as endless:
+            self.problem((), "not valid YAML: aliases repeat aliases without end", line=endless.line)
+        return None
 
-    def _value(self, node: yaml.Node, place: Place, above: tuple[yaml.Node, ...]) -> Any:
+    def _value(self, node: yaml.Node, place: Place) -> Any:
         """The Python value of a YAML node; notes the line of everything in it."""
-        if any(node is one for one in above):
-            self.problem(place, "an alias to itself")
+        if not self._enter(node, place):
             return None
-        above = (*above, node)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, place, above)
-        if isinstance(node, yaml.SequenceNode):
-            values = []
-            for index, item in enumerate(node.value):
-                inner = (*place, index)
-                self._lines[inner] = item.start_mark.line + 1
-                values.append(self._value(item, inner, above))
-            return values
-        return self._scalar(node, place)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, place, set())
+            if isinstance(node, yaml.SequenceNode):
+                return self._sequence(node, place)
+            return self._scalar(node, place)
+        finally:
+            self._inside.discard(id(node))
 
-    def _mapping(
-        self,
-        node: yaml.MappingNode,
-        place: Place,
-        above: tuple[yaml.Node, ...],
-        overridden: Collection[str] = (),
-    ) -> dict[str, Any]:
-        """Without the fields that are `overridden`: those stand in the mapping that this is merged into."""
+    def _enter(self, node: yaml.Node, place: Place) -> bool:
+        """Whether `node` can be gone into: aliases can make a dozen lines mean billions of values."""
+        if id(node) in self._met:
+            self._repeats_left -= 1
+            if self._repeats_left < 0:
+                raise _EndlessError(node.start_mark.line + 1)
+        if id(node) in self._inside:
+            self.problem(place, "an alias to itself")
+            return False
+        self._met.add(id(node))
+        self._inside.add(id(node))
+        return True
+
+    def _sequence(self, node: yaml.SequenceNode, place: Place) -> list[Any]:
+        values = []
+        for index, item in enumerate(node.value):
+            inner = (*place, index)
+            self._lines[inner] = item.start_mark.line + 1
+            values.append(self._value(item, inner))
+        return values
+
+    def _mapping(self, node: yaml.MappingNode, place: Place, taken: set[str]) -> dict[str, Any]:
+        """Without the fields that are `taken` by the mapping that this one is merged into; adds its own."""
         values: dict[str, Any] = {}
         first_lines: dict[str, int] = {}
         merged: list[yaml.Node] = []
@@ -164,23 +212,22 @@ class YamlFile:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(place, "the name of a field is a word", line=line)
                 continue
-            if key.value in overridden:
+            if key.value in taken and key.value not in first_lines:
                 continue
             inner = (*place, key.value)
             if key.value in first_lines:
                 self.problem(inner, f"stands twice; the first is in line {first_lines[key.value]}", line=line)
                 continue
             first_lines[key.value] = line
+            taken.add(key.value)
             self._lines[inner] = line
-            values[key.value] = self._value(value, inner, above)
+            values[key.value] = self._value(value, inner)
         for source in merged:
             if not isinstance(source, yaml.MappingNode):
                 self.problem(place, "`<<` takes fields from a mapping", line=source.start_mark.line + 1)
-                continue
-            if any(source is one for one in above):
-                self.problem(place, "an alias to itself")
-                continue
-            values |= self._mapping(source, place, (*above, source), {*overridden, *values})
+            elif self._enter(source, place):
+                values |= self._mapping(source, place, taken)
+                self._inside.discard(id(source))
         return values
 
     def _scalar(self, node: yaml.Node, place: Place) -> Any:
@@ -211,14 +258,38 @@ class YamlFile:
                 )
                 return ""
             value = self._environment.get(name)
+            # What stands between the braces may be a secret that somebody took for its name.
+            named = f" {name}" if _PLAIN_VARIABLE.fullmatch(name) else " that is named here"
             if value is None:
-                self.problem(place, f"environment variable {name} is not set")
+                self.problem(place, f"environment variable{named} is not set")
                 return ""
             if not value.strip():
-                self.problem(place, f"environment variable {name} is empty")
+                self.problem(place, f"environment variable{named} is empty")
             return value.rstrip("\r\n")
 
+        if _BARE.fullmatch(text):
+            self.problem(place, _BARE_REFERENCE)
+        elif _BARE_PART.search(text):
+            self.warn(place, _BARE_REFERENCE)
         return _REFERENCE.sub(replace, text)
+
+
+_BARE_REFERENCE = (
+    "a `$` before a name: an environment variable is written with braces, as in `${NAME}`, and `$$` is the "
+    "dollar sign itself"
+)
+
+
+class _EndlessError(Exception):
+    """Aliases that repeat aliases, found at `line`."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+
+
+def _by_line(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.field))
 
 
 def _field(place: Place) -> str:

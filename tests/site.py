@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -24,6 +24,9 @@ from tests.accounts import complete_risk
 def status(account: str = "desk-a", **fields: object) -> AccountStatus:
     values = {"exchange": "x", "state": "up", "fresh": True, "last_success_age": 4.2, **fields}
     return AccountStatus(account=account, **values)  # type: ignore[arg-type]  # a test's short cut
+
+
+HEALTHY = b"risk-exporter is healthy.\n"
 
 
 class Site:
@@ -112,3 +115,22 @@ async def exchange(address: Address, data: str | bytes) -> str:
 def request(line: str = "GET /-/healthy HTTP/1.1", host: str = "localhost", **headers: str) -> str:
     fields = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return "\r\n".join([line, *(f"{name}: {value}" for name, value in fields.items()), "", ""])
+
+
+async def healthy(address: Address) -> None:
+    """A caller like any other is answered, and soon."""
+    async with calling(address) as caller, asyncio.timeout(2):
+        caller.send(request())
+        head, body = await caller.answer()
+    assert head.startswith("HTTP/1.1 200 ")
+    assert body == HEALTHY
+
+
+async def opened(stack: AsyncExitStack, address: Address, count: int) -> list[Caller]:
+    return [await stack.enter_async_context(calling(address)) for _ in range(count)]
+
+
+async def ended(callers: list[Caller]) -> int:
+    """How many of them the server has sent away."""
+    await asyncio.sleep(0.05)
+    return sum(vars(caller.reader)["_eof"] or caller.reader.exception() is not None for caller in callers)

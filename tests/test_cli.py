@@ -176,6 +176,17 @@ def test_a_right_configuration_is_said_to_be_right(config_file: Path) -> None:
     assert (result.exit_code, result.output) == (0, f"{config_file}: 1 account, no mistakes\n")
 
 
+def test_what_is_doubtful_is_said_beside_the_result(tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yml"
+    path.write_text(CONFIG.replace("api_key: k", "api_key: 'k k', base_url: 'http://api.example.com'"))
+    result = invoke("check-config", str(path))
+    assert (result.exit_code, result.stdout) == (0, f"{path}: 1 account, no mistakes, 2 warnings\n")
+    assert [line.split(": ")[:3] for line in result.stderr.splitlines()] == [
+        [f"{path}:1", "accounts[0].api_key", "warning"],
+        [f"{path}:1", "accounts[0].base_url", "warning"],
+    ]
+
+
 @pytest.mark.parametrize("interval", ["0.5s", "2h", "soon", "-1s"])
 def test_the_demo_needs_a_usable_interval(interval: str) -> None:
     assert invoke("demo", f"--interval={interval}").exit_code == 2

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
-from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr, field_validator
 
-from exporter.account import AccountConfig, ApiKeyConfig
-from exporter.api import Api
-from exporter.config import Config, ConfigError, load
-from exporter.model import AccountSnapshot, RiskSettings
-from exporter.request import Endpoint
-from exporter.venues import AnyVenue
-from exporter.venues.base import Venue
+from exporter.config import ConfigError, load
+from exporter.model import RiskSettings
+from tests.configured import ACCOUNT, SECRET, VENUES, Read, problems, reader, toy
 
-SECRET = "S3cretS3cretS3cret"
 NAME_FORMAT = "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit"
 URL_FORMAT = "expected http://host or https://host, with an optional path and nothing after it"
 SHOCK_FORMAT = "a shock is a relative move above -1 and up to 10, and not 0, such as -0.1 for -10 %"
@@ -29,72 +20,9 @@ TOO_SLOW = "a collection would still run when the next one is due"
 TOO_OLD = "the data would vanish between two collections"
 
 
-class ToyConfig(ApiKeyConfig):
-    passphrase: SecretStr | None = None
-    collateral: str = "USD"
-
-    @field_validator("collateral")
-    @classmethod
-    def _collateral(cls, value: str) -> str:
-        if value.startswith("bad"):
-            raise ValueError(f"no such collateral as {value}")
-        return value
-
-
-class Toy(Venue[ToyConfig]):
-    name = "toy"
-    title = "Toy"
-    documentation = "https://example.com"
-    config_class: ClassVar[type[AccountConfig]] = ToyConfig
-    base_url: ClassVar[str | None] = "https://api.example.com"
-    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
-
-    @classmethod
-    def check(cls, config: ToyConfig) -> str | None:
-        if config.api_secret.get_secret_value() == "unusable":
-            return f"the secret {config.api_secret.get_secret_value()!r} is not a key"
-        return None
-
-    async def fetch(self, api: Api) -> AccountSnapshot:
-        raise NotImplementedError
-
-
-class Hostless(Toy):
-    name = "hostless"
-    title = "Hostless"
-    base_url = None
-
-
-VENUES: dict[str, type[AnyVenue]] = {"toy": Toy, "hostless": Hostless}
-ACCOUNT = "{name: a, exchange: toy, api_key: k, api_secret: s}"
-
-
-Read = Callable[..., Config]
-
-
-def toy(config: Config, index: int = 0) -> ToyConfig:
-    account = config.accounts[index]
-    assert isinstance(account, ToyConfig)
-    return account
-
-
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read(text: str, **environment: str) -> Config:
-        path = tmp_path / "exporter.yml"
-        path.write_text(dedent(text))
-        return load(path, environment=environment, venues=VENUES)
-
-    return read
-
-
-def problems(read: Read, text: str, **environment: str) -> list[str]:
-    """Every mistake as ``line: field: message``."""
-    with pytest.raises(ConfigError) as caught:
-        read(text, **environment)
-    assert str(caught.value).count("\n") == len(caught.value.problems) - 1
-    assert SECRET not in str(caught.value)
-    return [str(problem).split("exporter.yml:", 1)[1].strip() for problem in caught.value.problems]
+    return reader(tmp_path)
 
 
 def test_the_documented_example_is_read(read: Read, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,6 +16,24 @@ from hypothesis import strategies as st
 from exporter.yamlfile import YamlFile
 
 Open = Callable[..., YamlFile]
+
+
+@contextmanager
+def counted_calls(most: int) -> Iterator[None]:
+    """Fails as soon as more functions are called inside than `most`: a measure that no busy machine bends."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        if event == "call":
+            calls += 1
+            assert calls <= most, "it does not end"
+
+    sys.setprofile(count)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
 
 
 @pytest.fixture
@@ -170,6 +191,8 @@ def test_what_is_wrong_with_an_overridden_field_is_said_where_it_stands_alone(op
         ("a:\n- name: ${", "2: a[0].name: `${` starts the name of an environment variable"),
         ("a:\n- name: ${E}", "2: a[0].name: environment variable E is empty"),
         ("a:\n- name: ${U}", "2: a[0].name: environment variable U is not set"),
+        ("a:\n- name: $NAME", "2: a[0].name: a `$` before a name: an environment variable is written with"),
+        ("a:\n- name: $name_2", "2: a[0].name: a `$` before a name: "),
     ],
 )
 def test_a_mistake_in_the_yaml_has_its_line(opened: Open, text: str, expected: str) -> None:
@@ -177,6 +200,103 @@ def test_a_mistake_in_the_yaml_has_its_line(opened: Open, text: str, expected: s
     file.read()
     (found,) = problems(file)
     assert found.startswith(expected)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 10)}]\n"
+    for before, name in itertools.pairwise("abcdefghij")
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join(['*' + before] * 10)}]}}\n"
+    for before, name in itertools.pairwise("abcdefghij")
+)
+DEEP = "a: &a {x: 1}\n" + "".join(
+    f"{new}: &{new} {'[' * 90}*{old}{']' * 90}\n"
+    for old, new in itertools.pairwise(["a", *(f"a{number}" for number in range(40))])
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "not valid YAML: aliases repeat aliases without end"),
+        (MERGES, "not valid YAML: aliases repeat aliases without end"),
+        (DEEP, "not valid YAML: aliases nest it too deeply"),
+    ],
+)
+def test_aliases_of_aliases_are_refused(opened: Open, text: str, message: str) -> None:
+    """Ten short lines mean ten billion values: no file of accounts needs that."""
+    file = opened(text)
+    with counted_calls(most=2_000_000):
+        assert file.read() is None
+    (problem,) = file.problems()
+    assert problem.message == message
+    assert problem.line is not None
+
+
+def test_thousands_of_accounts_may_share_their_fields(opened: Open) -> None:
+    shared = ", ".join(f"field{number}: {number}" for number in range(10))
+    file = opened(f"base: &base {{{shared}}}\nall:\n" + "- {<<: *base, name: x}\n" * 3_000)
+    assert len(file.read()["all"]) == 3_000
+    assert file.problems() == []
+
+
+def test_merging_costs_as_much_as_there_is_to_merge(opened: Open) -> None:
+    """Not the product of what is merged and what is there."""
+    fields = "".join(f"  field{number}: 1\n" for number in range(2_000))
+    text = f"a: &a {{x: 1}}\nb:\n  <<: [{', '.join(['*a'] * 2_000)}]\n{fields}"
+    file = opened(text)
+    with counted_calls(most=1_000_000):
+        assert len(file.read()["b"]) == 2_001
+    assert file.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("BINANCE_KEY", True),
+        ("U", True),
+        ("DESK_2_KEY", True),
+        ("DESK2_API_KEY", True),
+        ("_KEY", True),
+        ("S3cretS3cretS3cret", False),
+        ("correct_horse", False),
+        ("AKIAIOSFODNN7EXAMPLE", False),
+        ("ABCDEFGHIJKLMNOPQRST", False),
+        ("JBSWY3DPEHPK3PXP", False),
+        ("A" * 9 + "_" + "B" * 9 + "_" + "C" * 9 + "_" + "D" * 9 + "_E", False),
+    ],
+)
+def test_a_secret_in_the_place_of_a_name_is_not_repeated(opened: Open, name: str, shown: bool) -> None:
+    for value in (None, " "):
+        file = opened(f"a: 1\napi_secret: ${{{name}}}", **({} if value is None else {name: value}))
+        file.read()
+        (problem,) = problems(file)
+        told = name if shown else "that is named here"
+        assert (
+            problem
+            == f"2: api_secret: environment variable {told} is {'not set' if value is None else 'empty'}"
+        )
+
+
+@pytest.mark.parametrize("text", ["http://$PROXY_USER:x@proxy", "x $API_KEY"])
+def test_a_name_without_braces_inside_of_a_value_is_a_warning(opened: Open, text: str) -> None:
+    file = opened(f"a: 1\nb: '{text}'")
+    assert file.read()["b"] == text
+    assert file.problems() == []
+    (warning,) = file.warnings()
+    assert str(warning).split(":", 1)[1].startswith("2: b: warning: a `$` before a name")
+    assert "PROXY" not in str(warning)
+    assert "API_KEY" not in str(warning)
+
+
+@pytest.mark.parametrize(
+    "text", ["$$NAME", "$$PROXY_USER", "pa$$word", "pa$word", "$1", "a$B", "$", "cost: $5"]
+)
+def test_a_dollar_sign_that_is_no_name_is_one(opened: Open, text: str) -> None:
+    file = opened(f"b: '{text}'")
+    assert file.read()["b"] == text.replace("$$", "$")
+    assert file.problems() == file.warnings() == []
 
 
 def test_a_file_nested_too_deeply_is_refused(opened: Open) -> None:
