@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from exporter import deadline
 from exporter.clock import Wall
+from exporter.deadline import Deadline
+from exporter.errors import VenueError
 
 T = TypeVar("T")
 
@@ -17,6 +21,14 @@ RARELY = 3600.0
 """Seconds for which an answer is kept that hardly ever changes: lists of contracts, tiers."""
 A_DAY = 86400.0
 """Seconds for which such an answer still serves if the venue gives no newer one."""
+RETRY = 60.0
+"""Seconds after which an answer that did not come is asked for again, where there is no hurry."""
+MOST_KEPT = 10_000
+"""Answers that are kept; what names them can come from a venue. Beyond, that goes which nobody wants."""
+
+_PATIENCE = 60.0
+_LATE_SHARE = 0.2
+"""Of the time for an answer that can be missed, what is waited for one that was too late the last time."""
 
 
 # The largest part of its time by which an answer is asked for again early.
@@ -32,8 +44,34 @@ class Kept(Struct, frozen=True):
     """The part of its time, from 0 to 0.1, by which it is asked for again early."""
 
 
+class _Flight:
+    """One request on its way, for all who wait for it."""
+
+    def __init__(self, patience: float) -> None:
+        self.limit = Deadline(patience)
+        self.task: asyncio.Task[Any]
+        self._began = asyncio.get_running_loop().time()
+
+    def stuck(self, patience: float) -> bool:
+        """Whether it takes longer than somebody with this patience would ever wait."""
+        return asyncio.get_running_loop().time() - self._began >= patience
+
+
+class _Entry:
+    """What is known under one key."""
+
+    def __init__(self) -> None:
+        self.kept: Kept | None = None
+        self.flight: _Flight | None = None
+        self.late = False
+        self.failed_at: float | None = None
+
+
 class SharedAnswers:
     """Answers kept for a while, each fetched by one request however many ask at once (single flight).
+
+    Everybody waits until his own deadline. The request goes on for the most patient of them, so that what
+    comes too late for a collection is there for the next one.
 
     What was asked for in one moment, at the start of the program, is not asked for again in one moment:
     the time of each answer is up to a tenth shorter than it might be.
@@ -46,50 +84,120 @@ class SharedAnswers:
     def __init__(self, wall: Wall, *, chance: Callable[[], float] = random.random) -> None:
         self._wall = wall
         self._chance = chance
-        self._kept: dict[Hashable, Kept] = {}
-        self._running: dict[Hashable, asyncio.Task[Any]] = {}
+        self._entries: dict[Hashable, _Entry] = {}
+        self._running: set[asyncio.Task[Any]] = set()
 
-    async def get(self, key: Hashable, max_age: float, fetch: Callable[[], Awaitable[T]]) -> T:
+    async def get(
+        self,
+        key: Hashable,
+        max_age: float,
+        fetch: Callable[[], Awaitable[T]],
+        *,
+        patience: float = _PATIENCE,
+    ) -> T:
         """The answer under `key` if it is younger than `max_age` seconds, else what `fetch` returns.
 
         A failure goes to everybody who waits for it and is not kept.
+
+        Args:
+            key: What tells answers apart.
+            max_age: Seconds.
+            fetch: Asks for it.
+            patience: Seconds that the caller gives a request. One that takes longer already is stuck, and
+                another takes its place.
+
+        Raises:
+            VenueError: as `fetch` does; reason ``timeout``, if it does not come until the caller's deadline.
         """
-        kept = self._kept.get(key)
-        if kept is not None and self.kept(key, max_age * (1.0 - kept.early)) is kept:
-            answer: T = kept.answer
+        fresh = self.fresh(key, max_age)
+        if fresh is not None:
+            answer: T = fresh.answer
             return answer
-        task = self._running.get(key)
-        if task is None:
-            task = asyncio.ensure_future(self._fetch(key, fetch))
-            self._running[key] = task
-            task.add_done_callback(lambda done: self._finished(key, done))
-        # Shielded: a caller that gives up must not take the answer away from the others.
-        result: T = await asyncio.shield(task)
+        entry = self._entry(key)
+        flight = self._join(entry, fetch, patience)
+        limit = deadline.current()
+        left = patience if limit is None else limit.left
+        if limit is not None and limit.side and entry.late:
+            left *= _LATE_SHARE
+        # Not cancelled with the one who waits: he must not take the answer away from the others.
+        await asyncio.wait({flight.task}, timeout=left)
+        if not flight.task.done():
+            entry.late = True
+            asked = f"{flight.limit.asking}: " if flight.limit.asking else ""
+            raise VenueError("timeout", f"{asked}no answer within {round(left, 2):g} s, it is still awaited")
+        result: T = flight.task.result()
         return result
+
+    def start(
+        self, key: Hashable, max_age: float, fetch: Callable[[], Awaitable[Any]], patience: float
+    ) -> None:
+        """As `get`, for nobody: the answer is there once it has come. What failed lately is left alone."""
+        if self.fresh(key, max_age) is None and not self.failed_lately(key):
+            self._join(self._entry(key), fetch, patience)
+
+    def fresh(self, key: Hashable, max_age: float) -> Kept | None:
+        """The answer under `key` if it is not time yet to ask for another one."""
+        kept = self.kept(key, max_age)
+        return None if kept is None else self.kept(key, max_age * (1.0 - kept.early))
 
     def kept(self, key: Hashable, max_age: float) -> Kept | None:
         """The answer under `key` if it is younger than `max_age` seconds."""
-        found = self._kept.get(key)
+        entry = self._entries.get(key)
+        found = None if entry is None else entry.kept
         # Asked for in the future: the clock was set back since, and the age cannot be told.
         if found is None or not 0.0 <= self._wall() - found.asked_at < max_age:
             return None
         return found
 
-    async def _fetch(self, key: Hashable, fetch: Callable[[], Awaitable[T]]) -> T:
+    def failed_lately(self, key: Hashable) -> bool:
+        """Whether the last request for it failed less than `RETRY` seconds ago."""
+        entry = self._entries.get(key)
+        failed_at = None if entry is None else entry.failed_at
+        return failed_at is not None and 0.0 <= self._wall() - failed_at < RETRY
+
+    def _entry(self, key: Hashable) -> _Entry:
+        """What is under `key`, as the one that was wanted last."""
+        entry = self._entries.pop(key) if key in self._entries else _Entry()
+        self._entries[key] = entry
+        if len(self._entries) > MOST_KEPT:
+            del self._entries[next(iter(self._entries))]
+        return entry
+
+    def _join(self, entry: _Entry, fetch: Callable[[], Awaitable[Any]], patience: float) -> _Flight:
+        """The request that runs, which now goes on for this caller too; else a new one."""
+        flight = entry.flight
+        if flight is None or flight.stuck(patience):
+            flight = entry.flight = _Flight(patience)
+            # What holds for the first who asks, such as his deadline, does not hold for the others.
+            flight.task = asyncio.create_task(self._fetch(entry, fetch, flight), context=Context())
+            self._running.add(flight.task)
+            flight.task.add_done_callback(lambda done: self._finished(entry, done))
+        else:
+            flight.limit.put_off(patience)
+        return flight
+
+    async def _fetch(self, entry: _Entry, fetch: Callable[[], Awaitable[T]], flight: _Flight) -> T:
+        flight.limit.rule()
         asked_at = self._wall()
         answer = await fetch()
-        self._kept[key] = Kept(asked_at, answer, _SPREAD * self._chance())
+        # One that was stuck may come after the one that took its place.
+        if entry.kept is None or not asked_at < entry.kept.asked_at <= self._wall():
+            entry.kept = Kept(asked_at, answer, _SPREAD * self._chance())
         return answer
 
-    def _finished(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        if self._running.get(key) is task:
-            del self._running[key]
-        if not task.cancelled():
-            task.exception()  # marks it as seen: the waiters may all have gone
+    def _finished(self, entry: _Entry, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if entry.flight is not None and entry.flight.task is task:
+            entry.flight = None
+        # Asked for its exception even if nobody waits any more, so that asyncio does not complain.
+        if task.cancelled() or task.exception() is not None:
+            entry.failed_at = self._wall()
+        else:
+            entry.late, entry.failed_at = False, None
 
     async def close(self) -> None:
         """Ends the requests that still run."""
-        running = list(self._running.values())
+        running = list(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -7,18 +7,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Container, Hashable, Mapping
-from typing import Any, Self, TypeVar, overload
+from collections.abc import Callable, Collection, Hashable, Mapping
+from contextvars import ContextVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from exporter import clock, logs
-from exporter.answers import SharedAnswers
+from exporter import clock, deadline, logs
+from exporter.answers import A_DAY, RETRY, SharedAnswers
 from exporter.budget import Budget
 from exporter.clock import Wall
-from exporter.errors import REASONS, Reason, VenueError
+from exporter.deadline import Deadline, DeadlineError
+from exporter.errors import Reason, VenueError
+from exporter.kept import KeptAnswers
 from exporter.refusals import http_error
 from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
@@ -32,6 +35,12 @@ T = TypeVar("T")
 
 MOST_PAGES = 50
 """Pages of one answer; a venue whose list never ends must not hold a collection for ever."""
+
+_WRONG_CLOCK: frozenset[Reason] = frozenset({"auth", "permission", "exchange"})
+"""What a timestamp that is far off may be refused as, besides ``clock``, which is answered at once."""
+
+_measuring: ContextVar[bool] = ContextVar("measuring", default=False)
+"""Whether the venue is asked for its time: then our own tells nothing about the age of its answer."""
 
 log = structlog.get_logger(__name__)
 _seldom = Seldom()
@@ -80,7 +89,7 @@ class Client:
         return self._clocks.setdefault(key, VenueClock())
 
 
-class Api:
+class Api(KeptAnswers):
     """What an adapter asks its venue through."""
 
     def __init__(self, client: Client, venue: Adapter[Api]) -> None:
@@ -88,19 +97,15 @@ class Api:
         base_url = config.base_url or venue.base_url
         if base_url is None:
             raise ValueError(f"account {config.name!r}: `base_url` is required for {venue.name}")
-        self._client = client
-        self._venue = venue
-        self._declared = frozenset(venue.endpoints)
         self._base_url = base_url.rstrip("/")
         self._proxy = config.proxy.get_secret_value() if config.proxy is not None else None
-        self._timeout = config.timeout
+        super().__init__(client, venue, self._base_url, self._proxy)
+        self._declared = frozenset(venue.endpoints)
         place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
         self._limits = {
             "address": client.budget((venue.budget or venue.name, place, self._proxy)),
             "account": Budget(),
         }
-        # Through another proxy the same host may be another machine with another view of the data.
-        self._scope: tuple[Hashable, ...] = (venue.name, self._base_url, self._proxy)
         self._clock = client.clock(self._scope)
         self._sessions = SessionKeeper(self._open_session, client.wall)
 
@@ -194,15 +199,22 @@ class Api:
         """As `get`, without decoding."""
         body = None if document is None else msgspec.json.encode(document)
         asked = Request(endpoint, params, endpoint.filled(path), body)
+        if not endpoint.signed:
+            return await self._send(asked)
         session = self._sessions.current
         try:
             return await self._send(asked)
         except VenueError as error:
             refused = error
         # Outside of `except`: what comes now has no refused request in its context.
-        if not endpoint.signed or not await self._repaired(refused, session):
-            raise refused
-        return await self._send(asked)
+        try:
+            if not await self._repaired(refused, session):
+                raise refused
+            return await self._send(asked)
+        except VenueError as error:
+            if error.reason in _WRONG_CLOCK:
+                self.watch_clock(RETRY)
+            raise
 
     async def _repaired(self, refused: VenueError, session: Session | None) -> bool:
         """Whether the request can be sent again: with the clock measured anew, or in a new session."""
@@ -211,10 +223,13 @@ class Api:
         if refused.reason != "clock":
             return False
         before = self._clock.offset
-        if not await self.synchronise_clock():
+        # The refusal is what people must see, whatever the venue says about its time.
+        if not await self.optional(self.synchronise_clock()):
             return False
-        log.info(
+        _seldom.tell(
+            log.info,
             "clock measured again",
+            key=self._scope,
             exchange=self._venue.name,
             account=self._venue.config.name,
             offset_before=round(before, 3),
@@ -222,77 +237,12 @@ class Api:
         )
         return True
 
-    # Answers that are kept
-
-    async def account_cached(
-        self,
-        fetch: Callable[[Api], Awaitable[T]],
-        max_age: float,
-        *,
-        grace: float = 0.0,
-        name: str = "",
-    ) -> T:
-        """What `fetch` returned for this account less than `max_age` seconds ago, else a new answer.
-
-        If the venue does not give one, the old answer serves for another `grace` seconds: for what hardly
-        ever changes. That failure is logged and counted. `name` tells answers of one function apart.
-        """
-        # The config object is part of the key: after a reload with another key, nothing old is used.
-        return await self._cached((self._venue.config,), fetch, max_age, grace, name)
-
-    async def venue_cached(
-        self,
-        fetch: Callable[[Api], Awaitable[T]],
-        max_age: float,
-        *,
-        grace: float = 0.0,
-        name: str = "",
-    ) -> T:
-        """The same, shared by all accounts of the venue: for public data only."""
-        return await self._cached((), fetch, max_age, grace, name)
-
-    async def _cached(
-        self,
-        owner: tuple[Hashable, ...],
-        fetch: Callable[[Api], Awaitable[T]],
-        max_age: float,
-        grace: float,
-        name: str,
-    ) -> T:
-        shared = self._client.shared
-        key = (*self._scope, *owner, name or fetch)
-        try:
-            return await shared.get(key, max_age, lambda: fetch(self))
-        except VenueError as error:
-            kept = shared.kept(key, max_age + grace)
-            if kept is None:
-                raise
-            self._client.observer.optional_failed(self._venue.name, self._venue.config.name, error)
-            answer: T = kept.answer
-            return answer
-
-    @overload
-    async def optional(self, awaitable: Awaitable[T], *, only: Container[Reason] = ...) -> T | None: ...
-    @overload
-    async def optional(
-        self, awaitable: Awaitable[T], otherwise: T, *, only: Container[Reason] = ...
-    ) -> T: ...
-    async def optional(
-        self, awaitable: Awaitable[T], otherwise: T | None = None, *, only: Container[Reason] = REASONS
-    ) -> T | None:
-        """The answer; `otherwise` if the venue failed: logged and counted, and the collection goes on.
-
-        A failure for a reason that is not in `only` is raised.
-        """
-        try:
-            return await awaitable
-        except VenueError as error:
-            if error.reason not in only:
-                raise
-            self._client.observer.optional_failed(self._venue.name, self._venue.config.name, error)
-            return otherwise
-
     # The venue's clock
+
+    def watch_clock(self, max_age: float) -> None:
+        """Measures the venue's clock while other things go on, unless that was done `max_age` s ago."""
+        key = (*self._scope, "clock")
+        self._client.shared.start(key, max_age, self._measure_clock_quietly, self._timeout)
 
     async def synchronise_clock(self, max_age: float = 0.0) -> bool:
         """Measures the venue's clock against ours, once for all who ask at the same time.
@@ -300,9 +250,11 @@ class Api:
         Does nothing if that was done less than `max_age` seconds ago. Returns False if the venue cannot
         be asked for its time.
         """
-        return await self._client.shared.get((*self._scope, "clock"), max_age, self._measure_clock)
+        key = (*self._scope, "clock")
+        return await self._client.shared.get(key, max_age, self._measure_clock, patience=self._timeout)
 
     async def _measure_clock(self) -> bool:
+        _measuring.set(True)
         before = self.now()
         server = await self._venue.server_time(self)
         if server is None:
@@ -310,6 +262,44 @@ class Api:
         self._clock.measured(server, before, self.now())
         self._client.observer.clock_offset(self._venue.name, self._clock.offset)
         return True
+
+    async def _measure_clock_quietly(self) -> bool:
+        try:
+            return await self._measure_clock()
+        except Exception as error:
+            text = error.message if isinstance(error, VenueError) else logs.format_exception(error)
+            _seldom.tell(
+                log.warning, "clock not measured", key=self._scope, exchange=self._venue.name, error=text
+            )
+            raise
+
+    # The age of answers
+
+    def made_at(self, endpoint: Endpoint, moment: float | None) -> None:
+        """Says when an answer was made, by the venue's own time in it (Unix seconds); None tells nothing.
+
+        Only of the moment the answer was made, not of the last change of what it is about.
+
+        Raises:
+            VenueError: see `_refuse_old`.
+        """
+        if moment is not None:
+            self._refuse_old(endpoint, self._clock.at(self.now()) - moment)
+
+    def _refuse_old(self, endpoint: Endpoint, *ages: float) -> None:
+        """Fails for an answer that a cache on the way has kept: old data must not pass for fresh.
+
+        Raises:
+            VenueError: reason ``network``: the venue was not asked, something on the way answered for it.
+        """
+        age, oldest = max(ages), self._oldest()
+        if age > oldest:
+            self.watch_clock(RETRY)
+            raise VenueError(
+                "network",
+                f"{self._where(endpoint)}: the answer is {age:.0f} s old, more than {oldest:g} s: a cache on "
+                "the way kept it, or a clock is wrong",
+            )
 
     # Sending
 
@@ -322,7 +312,7 @@ class Api:
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
         try:
-            probed = self._check_limits()
+            probed = self._check_limits(endpoint)
             response = await self._exchange(asked, token)
             failure = self._failure(endpoint, response)
             self._close_limit(failure, probed)
@@ -330,26 +320,37 @@ class Api:
                 raise failure
         except VenueError as error:
             raise error.within(self._where(endpoint)) from None
+        made_at = None if _measuring.get() else response.made_at
+        dated = 0.0 if made_at is None else self._clock.age(endpoint.label, made_at, response.received_at)
+        self._refuse_old(endpoint, response.age, dated)
         return response
 
     async def _exchange(self, asked: Request, token: str) -> Response:
         endpoint, client = asked.endpoint, self._client
         timestamp_ms = self._clock.milliseconds(self.now())
         signed = self._venue.sign(msgspec.structs.replace(asked, timestamp_ms=timestamp_ms, token=token))
+        limit = deadline.current() or Deadline(self._timeout)
+        limit.asking = self._where(endpoint)
+        given = limit.left
         started, status = time.perf_counter(), "cancelled"
         try:
-            answer = await client.transport.send(
-                endpoint.method,
-                self._base_url + asked.path + ("?" + signed.query if signed.query else ""),
-                headers=signed.headers,
-                body=signed.body,
-                proxy=self._proxy,
-                timeout=self._timeout,
-            )
+            async with limit.kept():
+                answer = await client.transport.send(
+                    endpoint.method,
+                    self._base_url + asked.path + ("?" + signed.query if signed.query else ""),
+                    headers=signed.headers,
+                    body=signed.body,
+                    proxy=self._proxy,
+                    # The deadline ends it, which somebody else who waits for the answer may put off.
+                    timeout=A_DAY,
+                )
             status = str(answer.status)
         except VenueError as error:
             status = error.reason
             raise
+        except DeadlineError:
+            status = "timeout"
+            raise VenueError("timeout", f"no complete answer within {round(given, 2):g} s") from None
         finally:
             seconds = time.perf_counter() - started
             client.observer.request_finished(self._venue.name, endpoint.label, status, seconds)
@@ -375,10 +376,13 @@ class Api:
             )
         return failure
 
-    def _check_limits(self) -> Collection[Budget]:
+    def _check_limits(self, endpoint: Endpoint) -> Collection[Budget]:
         """Raises where a limit is closed; gives those that this request finds out about."""
         now = self.now()
-        probed = [limit for limit in self._limits.values() if limit.check(now)]
+        # A call that names no user is shared: what the venue thinks of one account is nothing to the others.
+        scopes = self._limits if endpoint.signed else ("address",)
+        limits = [limit for scope, limit in self._limits.items() if scope in scopes]
+        probed = [limit for limit in limits if limit.check(now)]
         for limit in probed:
             limit.probe(now)
         return probed
@@ -399,4 +403,6 @@ class Api:
 
     async def _open_session(self) -> Session | None:
         key = (*self._scope, self._venue.config, "session")
-        return await self._client.shared.get(key, 0.0, lambda: self._venue.open_session(self))
+        return await self._client.shared.get(
+            key, 0.0, lambda: self._venue.open_session(self), patience=self._timeout
+        )

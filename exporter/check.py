@@ -8,11 +8,13 @@ from collections.abc import Iterable
 import structlog
 from msgspec import Struct
 
-from exporter import clock
+from exporter import clock, deadline
 from exporter.account import AccountConfig, secret_forms
 from exporter.api import Client
+from exporter.bounds import bounded
 from exporter.clock import Elapsed, Wall
 from exporter.config import Config
+from exporter.deadline import DeadlineError
 from exporter.errors import VenueError
 from exporter.logs import Redaction
 from exporter.model import AccountRisk, RiskSettings
@@ -75,11 +77,11 @@ async def _collect(
     risk, reason, message = None, "", ""
     try:
         venue = discover()[account.exchange](account)
-        async with asyncio.timeout(account.timeout):
-            risk = assess(await venue.fetch(client.account(venue)), settings)
+        async with deadline.within(account.timeout):
+            risk = assess(bounded(await venue.fetch(client.account(venue))), settings)
     except VenueError as error:
         reason, message = error.reason, error.message
-    except TimeoutError:
+    except DeadlineError:
         reason, message = "timeout", f"not complete within {account.timeout:g} s"
     except Exception as error:
         log.exception("internal error", account=account.name, exchange=account.exchange)

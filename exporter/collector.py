@@ -8,15 +8,18 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
-from exporter import clock
+from exporter import clock, deadline
 from exporter.account import secret_forms
 from exporter.api import Api
+from exporter.bounds import bounded
 from exporter.clock import Elapsed, Wall
+from exporter.deadline import DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, render
 from exporter.logs import Redaction, format_exception
 from exporter.model import RiskSettings
 from exporter.risk import assess
+from exporter.seldom import Seldom
 from exporter.telemetry import REPEAT_AFTER, Telemetry
 from exporter.venues import AnyVenue
 
@@ -87,6 +90,8 @@ class Collector:
         self._failure: VenueError | None = None
         self._failing_since = 0.0
         self._logged: dict[Reason, float] = {}
+        # A venue decides how often an account fails and recovers.
+        self._seldom = Seldom(burst=2, elapsed=elapsed)
         telemetry.add_account(self.exchange, self.account, interval=self.interval, max_age=self._max_age)
 
     def status(self) -> AccountStatus:
@@ -121,35 +126,20 @@ class Collector:
             self._failed(failure, began, defect=error)
         else:
             self._succeeded(began, began_at)
-            await self._watch_clock()
+            # Before a skew costs a collection; nobody waits for it.
+            self._api.watch_clock(CLOCK_MAX_AGE)
+            await asyncio.sleep(0)
         self.attempted = True
 
-    async def _watch_clock(self) -> None:
-        """Measures the venue's clock from time to time, before a skew costs a collection.
-
-        After a success and without consequences: the data are published, and a skew that matters is
-        answered by the venue with an error that has its own treatment.
-        """
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._api.synchronise_clock(CLOCK_MAX_AGE)
-        except (VenueError, TimeoutError):
-            return
-        except Exception as error:  # noqa: BLE001 (as in `collect`)
-            self._log().error("clock not measured", exception=self._redaction.clean(format_exception(error)))
-
     async def _collect(self, began: float) -> None:
-        deadline = asyncio.timeout(self._timeout)
         try:
-            async with deadline:
+            async with deadline.within(self._timeout):
                 snapshot = await self.venue.fetch(self._api)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
+        except DeadlineError:
             raise VenueError(
                 "timeout", f"{self.exchange}: the collection took longer than {self._timeout:g} s"
             ) from None
-        risk = assess(snapshot, self._settings)
+        risk = assess(bounded(snapshot), self._settings)
         chunks = render(self.exchange, self.account, risk)
         self._store.put(self.exchange, self.account, chunks, taken_at=began, max_age=self._max_age)
 
@@ -159,7 +149,9 @@ class Collector:
             self.exchange, self.account, began_at=began_at, seconds=now - began
         )
         if self._failure is not None:
-            self._log().info("collection works again", failed_for=f"{now - self._failing_since:.0f}s")
+            self._seldom.tell(
+                self._log().info, "collection works again", failed_for=f"{now - self._failing_since:.0f}s"
+            )
         elif self._last_success is None:
             self._log().info("first collection succeeded")
         self._last_success = began
@@ -175,6 +167,9 @@ class Collector:
         logged = self._logged.get(failure.reason)
         if logged is not None and now - logged < REPEAT_AFTER:
             return
+        left_out = self._seldom.due(failure.reason)
+        if left_out is None:
+            return
         self._logged[failure.reason] = now
         details = {} if defect is None else {"exception": self._redaction.clean(format_exception(defect))}
         self._log().error(
@@ -182,6 +177,7 @@ class Collector:
             reason=failure.reason,
             error=failure.message,
             failing_for=f"{now - self._failing_since:.0f}s",
+            **({"left_out": left_out} if left_out else {}),
             **details,
         )
 

@@ -27,7 +27,7 @@ Scope = Literal["address", "account"]
 """Whom a request limit is for: every account behind one address, or the one account that asked."""
 
 # The second form may end in the first: ::ffff:203.0.113.7.
-_IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)"
+_IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)"
 _IP_ADDRESS = re.compile(
     rf"(?<![\w:])(?:[0-9a-fA-F]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9a-fA-F]{{0,4}}(?![\w:]))|(?<![\d.]){_IPV4}"
 )

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from exporter.answers import A_DAY, RARELY
+from exporter.answers import A_DAY, RARELY, RETRY
 from exporter.api import Api
 from exporter.tasks import together
 
 T = TypeVar("T")
-
-RETRY = 60.0
-"""Seconds after which an answer that did not come is asked for again."""
 
 
 class Gradually(Generic[T]):

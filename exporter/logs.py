@@ -32,7 +32,7 @@ MIN_SECRET_LENGTH = 4
 
 _FRAMES = 30
 _OWN_LOGGERS = ("exporter", "risk_exporter")
-_QUERY = re.compile(r"\?[^\s'\"<>]*=[^\s'\"<>]*")
+_QUERY = re.compile(r"\?[^\s'\"<>?=]*=[^\s'\"<>]*")  # no second ? before the =: linear in any text
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/'\"]+@")  # up to the last @: a password may have one
 
 

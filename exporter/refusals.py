@@ -26,7 +26,7 @@ _TEXTS: Mapping[Reason, str] = {
 }
 """What failures of these kinds mean at every venue, where its table has no words of its own."""
 
-_MOST_WORDS = 10_000
+_MOST_WORDS = 2000
 """Characters of a venue's words that are read: patterns over megabytes would hold up everybody."""
 
 
@@ -216,24 +216,24 @@ def http_error(response: Response, *, told: bool = False) -> VenueError | None:
 
     Args:
         response: The answer.
-        told: Whether it is in the venue's form; what refuses access in another is a firewall before it.
+        told: Whether it is in the venue's form.
     """
     status = response.status
+    begin = response.body.lstrip()[:1]
     if response.succeeded:
         return None
     if status == 401:
         return VenueError("auth", "HTTP 401: the key was refused")
-    if status == 403 and told:
+    if status == 403 and (told or begin in {b"{", b"["}):
         return VenueError("permission", "HTTP 403: access was refused")
     if status == 403:
-        # A page is what a firewall shows to an address. Of anything else it cannot be told whom it is for,
-        # and one account's key must not silence the others.
-        page = response.body.lstrip()[:1] == b"<"
+        # What no venue says is said by a firewall before it. A page is shown to an address; of anything else
+        # it cannot be told whom it is for, and one account's key must not silence the others.
         return _pausing(
             response,
             "banned",
             "HTTP 403: a firewall in front of the venue refused the request",
-            scope="address" if page else "account",
+            scope="address" if begin == b"<" else "account",
         )
     if status == 407:
         return VenueError("network", "HTTP 407: the proxy wants a password")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -14,6 +15,15 @@ MOST_KEYS = 1000
 """Keys that are remembered: what makes up a new one each time must not fill the memory."""
 
 
+class _Told:
+    """The lines under one key since its minute began."""
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.written = 0
+        self.kept_back = 0
+
+
 class Seldom:
     """Lets a line through at most once in `every` seconds for each key, and counts those it keeps back.
 
@@ -24,14 +34,17 @@ class Seldom:
 
     Args:
         every: Seconds.
+        burst: Lines that are let through in them, where each says something new.
         elapsed: Seconds on a clock that nobody sets.
     """
 
-    def __init__(self, *, every: float = A_MINUTE, elapsed: Elapsed = clock.elapsed) -> None:
+    def __init__(self, *, every: float = A_MINUTE, burst: int = 1, elapsed: Elapsed = clock.elapsed) -> None:
         self._every = every
+        self._burst = burst
         self._elapsed = elapsed
-        # Key to when it was last let through and how many were kept back since; the oldest first.
-        self._told: dict[Hashable, list[float]] = {}
+        self._lock = threading.Lock()
+        # The oldest first.
+        self._told: dict[Hashable, _Told] = {}
 
     def tell(self, say: Callable[..., Any], event: str, *, key: Hashable = None, **fields: Any) -> None:
         """Logs `event` by `say`, unless a line under the same event and `key` was logged a moment ago.
@@ -44,17 +57,22 @@ class Seldom:
 
     def due(self, key: Hashable) -> int | None:
         """How many were kept back before the one that is due now; None if none is due."""
-        now = self._elapsed()
-        told = self._told.get(key)
-        if told is not None and now - told[0] < self._every:
-            told[1] += 1
-            return None
-        self._told.pop(key, None)
-        if len(self._told) >= MOST_KEYS:
-            del self._told[next(iter(self._told))]
-        self._told[key] = [now, 0]
-        return 0 if told is None else int(told[1])
+        with self._lock:
+            return self._due(key, self._elapsed())
 
-    def forget(self, key: Hashable) -> None:
-        """The next line under `key` is let through whenever it comes."""
-        self._told.pop(key, None)
+    def _due(self, key: Hashable, now: float) -> int | None:
+        told = self._told.get(key)
+        if told is not None and now - told.began < self._every:
+            if told.written == self._burst:
+                told.kept_back += 1
+                return None
+        else:
+            kept_back = 0 if told is None else told.kept_back
+            self._told.pop(key, None)
+            if len(self._told) >= MOST_KEYS:
+                del self._told[next(iter(self._told))]
+            told = self._told[key] = _Told(now)
+            told.kept_back = kept_back
+        told.written += 1
+        kept_back, told.kept_back = told.kept_back, 0
+        return kept_back

@@ -1,6 +1,16 @@
-"""A venue's clock against ours: requests are stamped with the venue's time."""
+"""A venue's clock against ours: requests are stamped with its time, and answers that are old are noticed."""
 
 from __future__ import annotations
+
+import math
+
+from exporter.errors import VenueError
+
+MOST_OFFSET = 30 * 86400.0
+"""Seconds: a venue whose clock seems further from ours did not tell its time. On a machine that is wrong by
+so much no certificate is valid, and a person must act."""
+_STEADY = 5.0
+"""Seconds by which the ``Date`` of a server whose own clock is wrong differs from one answer to the next."""
 
 
 class VenueClock:
@@ -9,12 +19,40 @@ class VenueClock:
     def __init__(self) -> None:
         self.offset = 0.0
         """The venue's clock minus ours, seconds."""
+        # By call: when the last answer with another date was made, and how far that seemed back.
+        self._dates: dict[str, tuple[float, float]] = {}
+
+    def at(self, now: float) -> float:
+        """What the venue's clock shows when ours shows `now`, both in Unix seconds."""
+        return now + self.offset
 
     def milliseconds(self, now: float) -> int:
-        """What the venue's clock shows when ours shows `now` (Unix seconds), in Unix milliseconds."""
-        return int((now + self.offset) * 1000)
+        """The same in Unix milliseconds."""
+        return int(self.at(now) * 1000)
 
     def measured(self, server: float, before: float, after: float) -> None:
-        """The venue read `server` from its clock somewhere between our two readings, all Unix seconds."""
+        """The venue read `server` from its clock somewhere between our two readings, all Unix seconds.
+
+        Raises:
+            VenueError: reason ``schema``, if that cannot be its time. What was measured before stands.
+        """
         # The middle is off by half of the time between them at most.
-        self.offset = server - (before + after) / 2
+        offset = server - (before + after) / 2
+        if not math.fabs(offset) <= MOST_OFFSET:
+            raise VenueError(
+                "schema",
+                f"the venue's clock seems more than {MOST_OFFSET / 86400:.0f} days from this machine's",
+            )
+        self.offset = offset
+
+    def age(self, call: str, made_at: float, now: float) -> float:
+        """How old an answer is that was made at `made_at` by its ``Date``, seconds; it came `now`.
+
+        Old is what is so by our clock and by the venue's. A server whose own clock is wrong shows it in
+        every answer alike: its dates go on, at the same distance. Those of a cache stand still.
+        """
+        age = min(now, self.at(now)) - made_at
+        before, age_before = self._dates.get(call, (math.inf, 0.0))
+        if made_at != before:
+            self._dates[call] = made_at, age
+        return 0.0 if made_at > before and age <= age_before + _STEADY else age

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Sequence
 
 import aiohttp
 import pytest
+from aiohttp.resolver import AsyncResolver
 
-from exporter import app, logs
+from exporter import app, logs, transport
 from exporter.addresses import ListenError
 from exporter.api import Api
 from exporter.config import Config
 from exporter.model import AccountSnapshot
+from exporter.request import Endpoint
+from exporter.resolver import Resolver
 from tests.accounts import API_SECRET, ScriptedVenue, position, scripted, snapshot
+from tests.venues.harness import VenueServer
 
 
 class HangingVenue(ScriptedVenue):
@@ -96,6 +101,47 @@ async def test_a_scrape_does_not_wait_for_a_venue_and_neither_does_the_end(
     assert "risk_account_equity" not in page
     assert "Not every account" in ready
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+STATE = Endpoint("/state", signed=False)
+
+
+class AskingVenue(ScriptedVenue):
+    """A venue that is asked one thing."""
+
+    endpoints = (STATE,)  # type: ignore[assignment]  # the scripted one has none
+
+    async def fetch(self, api: Api) -> AccountSnapshot:
+        await api.request(STATE)
+        return snapshot()
+
+
+async def test_twelve_names_that_do_not_resolve_starve_no_account_and_do_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their name server never answers. With threads for lookups, nothing else was asked for half a minute."""
+    use(monkeypatch, AskingVenue)
+    hosts = [f"http://venue-{number}.example" for number in range(12)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        names = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(
+            transport, "Resolver", lambda: Resolver(AsyncResolver(nameservers=[names], timeout=30.0))
+        )
+        async with VenueServer({"/state": b"{}"}) as server:
+            run = Run()
+            run.config = Config(
+                accounts=tuple(
+                    scripted(f"desk-{number}", base_url=base_url, timeout=30.0).config.model_copy(
+                        update={"proxy": None}
+                    )
+                    for number, base_url in enumerate([*hosts, server.base_url])
+                )
+            )
+            async with run as url, asyncio.timeout(3):
+                up = 'risk_up{account="desk-12",exchange="scripted"} 1.0'
+                while up not in await text(f"{url}/metrics"):
+                    pass
 
 
 async def test_without_accounts_it_is_ready_and_serves_its_own_metrics() -> None:

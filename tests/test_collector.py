@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.exposition import Format
 from exporter.model import AccountSnapshot
@@ -277,3 +278,26 @@ async def test_the_clock_is_not_measured_while_the_account_fails() -> None:
     desk.venue.fails(NETWORK)
     await desk.collect()
     assert desk.venue.asked_for_time == 0
+
+
+async def test_a_clock_call_that_hangs_costs_nothing() -> None:
+    """It halved the rate of collections: each waited for it."""
+    desk = Desk(timeout=30.0)
+    desk.venue.says(snapshot())
+    hanging = asyncio.Event()
+
+    async def hang(api: Api) -> float | None:  # noqa: ARG001 (it asks nobody)
+        desk.venue.asked_for_time += 1
+        await hanging.wait()
+        return desk.clock()
+
+    desk.venue.server_time = hang  # type: ignore[method-assign]  # for this test
+    async with asyncio.timeout(5.0):
+        for _ in range(3):
+            await desk.collect()
+            desk.clock.advance(15.0)
+    assert desk.meta("risk_collector_runs_total") == 3.0
+    assert desk.meta("risk_up") == 1.0
+    assert desk.venue.asked_for_time == 1
+    hanging.set()
+    await asyncio.sleep(0)

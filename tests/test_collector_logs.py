@@ -62,6 +62,25 @@ async def test_a_failure_soon_after_a_recovery_is_logged() -> None:
     assert [line["event"] for line in lines] == [failed, works, failed, works]
 
 
+async def test_an_account_that_fails_and_recovers_each_second_does_not_flood_the_log() -> None:
+    desk = Desk()
+    with capture_logs() as lines:
+        for attempt in range(120):
+            if attempt % 2:
+                desk.venue.says(snapshot())
+            else:
+                desk.venue.fails(NETWORK)
+            await desk.collect()
+            desk.clock.advance(1.0)
+        desk.venue.fails(NETWORK)
+        for _ in range(60):
+            await desk.collect()
+            desk.clock.advance(1.0)
+    assert len(lines) <= 10
+    assert lines[-1]["event"] == "collection failed"
+    assert lines[-1]["left_out"] > 10
+
+
 async def test_a_failure_that_lasts_is_logged_again_after_a_while() -> None:
     desk = Desk()
     desk.venue.fails(NETWORK)

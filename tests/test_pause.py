@@ -12,7 +12,7 @@ from aiohttp import web
 from exporter.api import Api, Client
 from exporter.errors import VenueError
 from exporter.pause import FIRST_PROBE, LONGEST_PAUSE, RAREST_PROBE, Pause
-from tests.toy import OPEN, FakeClock, Recorder, Time, ask, toy
+from tests.toy import OPEN, SIGNED, FakeClock, Recorder, Time, ask, toy
 from tests.venues.harness import VenueServer
 
 DAY = 86400.0
@@ -157,6 +157,20 @@ async def test_only_one_of_many_accounts_finds_out_and_a_refusal_keeps_all_silen
         await all_ask()
         await all_ask()
         assert count == 2
+
+
+async def test_a_ban_of_one_account_does_not_keep_back_a_call_that_names_none() -> None:
+    def handler(request: web.Request) -> web.Response:
+        # No page and no venue's words: of this it cannot be told whom it is for.
+        return web.Response(status=403) if request.path == "/signed" else web.json_response({"time": 1})
+
+    async def question(api: Api) -> None:
+        for _ in range(2):
+            with pytest.raises(VenueError, match="firewall"):
+                await api.get(SIGNED, Time)
+            assert (await api.get(OPEN, Time)).time == 1
+
+    await ask(handler, question)
 
 
 def test_the_cap_is_documented() -> None:

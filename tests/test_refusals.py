@@ -115,7 +115,7 @@ def test_a_location_that_is_not_served_is_no_rejected_key() -> None:
 def test_a_secret_is_taken_out_of_words_that_are_too_long_to_be_read() -> None:
     secret = "s3cret of the desk"
     table = Refusals(success=frozenset({"0"}))
-    for before in (0, 9_990, 9_999, 50_000):
+    for before in (0, 1_990, 1_999, 50_000):
         words = "A1" * (before // 2) + " " + secret + " end"
         error = table.read(response(200, {"code": "1", "msg": words}), [secret])
         assert error is not None

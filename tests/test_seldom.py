@@ -35,11 +35,12 @@ def test_another_key_and_another_event_have_lines_of_their_own() -> None:
     assert [line["event"] for line in lines] == ["a", "a", "b"]
 
 
-def test_what_is_forgotten_is_due_at_once() -> None:
-    once = Seldom(elapsed=FakeClock())
-    assert [once.due("key"), once.due("key")] == [0, None]
-    once.forget("key")
-    assert once.due("key") == 0
+def test_where_each_line_says_something_new_a_few_are_let_through() -> None:
+    clock = FakeClock()
+    once = Seldom(burst=2, elapsed=clock)
+    assert [once.due("key") for _ in range(4)] == [0, 0, None, None]
+    clock.now += 60.0
+    assert [once.due("key") for _ in range(3)] == [2, 0, None]
 
 
 def test_keys_that_never_come_again_do_not_fill_the_memory() -> None:

@@ -196,7 +196,7 @@ async def test_what_comes_drop_by_drop_ends_at_the_deadline(peer: Peer) -> None:
     with pytest.raises(VenueError) as caught:
         await ask(peer, within=0.5)
     assert caught.value.reason == "timeout"
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 8.0
 
 
 @pytest.mark.parametrize(
@@ -301,10 +301,10 @@ async def test_twelve_names_that_hang_delay_no_address_and_do_not_hold_up_the_en
             await asyncio.sleep(0.1)
             began = time.monotonic()
             assert (await send(transport, url)).body == b"{}"
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < 5.0
             assert not any(one.done() for one in hanging)
             began = time.monotonic()
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5.0
         for one in hanging:
             one.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter import deadline
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot
@@ -23,6 +25,7 @@ from tests.venues.harness import (
     NOW,
     MemoryTransport,
     QuietObserver,
+    VenueServer,
     assert_golden,
     damaged,
     exposition,
@@ -218,6 +221,29 @@ async def test_an_answer_that_can_be_missed_costs_nothing_else(bench: Bench) -> 
             assert len(snapshot.pools) == len(complete.pools), call
             assert len(snapshot.positions) == len(complete.positions), call
             assert observer.optional_failures, call
+
+
+async def test_an_answer_that_can_be_missed_and_hangs_costs_nothing_else(bench: Bench) -> None:
+    """Over real connections: all of the account's time is 3 s, and the call never answers."""
+
+    async def hang(_: Any) -> web.Response:
+        await asyncio.sleep(10.0)
+        raise AssertionError
+
+    documents = bench.documents(bench.rows.scenario)
+    for endpoint in bench.optional & documents.keys():
+        observer = QuietObserver()
+        answers = {one.path: as_answer(document) for one, document in documents.items()}
+        async with (
+            VenueServer({**answers, endpoint.path: hang}) as server,
+            Client(observer, wall=lambda: NOW) as client,
+        ):
+            venue = make_venue(bench.venue, server.base_url, {**bench.config, "timeout": "3s"})
+            async with deadline.within(3.0):
+                snapshot = await venue.fetch(client.account(venue))
+        assert snapshot.pools, endpoint
+        if endpoint.path in {request.path for request in server.requests}:
+            assert {error.reason for error in observer.optional_failures} == {"timeout"}, endpoint
 
 
 async def test_an_answer_that_is_needed_fails_the_collection(bench: Bench) -> None:

@@ -1,0 +1,117 @@
+"""What an account keeps of a venue's answers, shares with others, or can do without."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Container, Hashable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Self, TypeVar, overload
+
+from exporter import deadline
+from exporter.deadline import DeadlineError
+from exporter.errors import REASONS, Reason, VenueError
+from exporter.roles import Adapter
+
+if TYPE_CHECKING:
+    from exporter.api import Client
+
+T = TypeVar("T")
+
+_kept_for: ContextVar[float] = ContextVar("kept_for", default=0.0)
+"""Seconds for which the answer that is asked for will be kept."""
+
+
+class KeptAnswers:
+    """The part of `exporter.api.Api` that an adapter keeps, shares and misses answers through."""
+
+    def __init__(self, client: Client, venue: Adapter, base_url: str, proxy: str | None) -> None:
+        self._client = client
+        self._venue = venue
+        self._timeout = venue.config.timeout
+        # Through another proxy the same host may be another machine with another view of the data.
+        self._scope: tuple[Hashable, ...] = (venue.name, base_url, proxy)
+
+    async def account_cached(
+        self,
+        fetch: Callable[[Self], Awaitable[T]],
+        max_age: float,
+        *,
+        grace: float = 0.0,
+        name: str = "",
+    ) -> T:
+        """What `fetch` returned for this account less than `max_age` seconds ago, else a new answer.
+
+        If the venue does not give one, the old answer serves for another `grace` seconds: for what hardly
+        ever changes. That failure is logged and counted. `name` tells answers of one function apart.
+        """
+        # The config object is part of the key: after a reload with another key, nothing old is used.
+        return await self._cached((self._venue.config,), fetch, max_age, grace, name)
+
+    async def venue_cached(
+        self,
+        fetch: Callable[[Self], Awaitable[T]],
+        max_age: float,
+        *,
+        grace: float = 0.0,
+        name: str = "",
+    ) -> T:
+        """The same, shared by all accounts of the venue: for public data only."""
+        return await self._cached((), fetch, max_age, grace, name)
+
+    async def _cached(
+        self,
+        owner: tuple[Hashable, ...],
+        fetch: Callable[[Self], Awaitable[T]],
+        max_age: float,
+        grace: float,
+        name: str,
+    ) -> T:
+        shared = self._client.shared
+        key = (*self._scope, *owner, name or fetch)
+        old = shared.kept(key, max_age + grace)
+
+        async def asked() -> T:
+            _kept_for.set(max_age)
+            return await fetch(self)
+
+        if old is None:
+            return await shared.get(key, max_age, asked, patience=self._timeout)
+        answer: T = old.answer
+        if shared.fresh(key, max_age) is None and shared.failed_lately(key):
+            return answer
+        return await self.optional(shared.get(key, max_age, asked, patience=self._timeout), answer)
+
+    @overload
+    async def optional(self, awaitable: Awaitable[T], *, only: Container[Reason] = ...) -> T | None: ...
+    @overload
+    async def optional(
+        self, awaitable: Awaitable[T], otherwise: T, *, only: Container[Reason] = ...
+    ) -> T: ...
+    async def optional(
+        self, awaitable: Awaitable[T], otherwise: T | None = None, *, only: Container[Reason] = REASONS
+    ) -> T | None:
+        """The answer; `otherwise` if the venue failed: logged and counted, and the collection goes on.
+
+        It gets a share of the collection's time, so that a call that hangs costs what it is for and nothing
+        else. A failure for a reason that is not in `only` is raised; without ``timeout`` in it the answer is
+        waited for as any other.
+        """
+        try:
+            if "timeout" not in only:
+                return await awaitable
+            async with deadline.share(self._timeout):
+                return await awaitable
+        except DeadlineError:
+            error = VenueError("timeout", f"{self._venue.name}: no answer in its share of the time")
+        except VenueError as failure:
+            if failure.reason not in only:
+                raise
+            error = failure
+        self._client.observer.optional_failed(self._venue.name, self._venue.config.name, error)
+        return otherwise
+
+    def _oldest(self) -> float:
+        """Seconds that an answer may have lain in a cache on the way.
+
+        What is kept for an hour here may be an hour old when it comes.
+        """
+        return max(self._venue.config.age_limit, _kept_for.get())
