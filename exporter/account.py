@@ -18,6 +18,8 @@ DEFAULT_INTERVAL = 15.0
 DEFAULT_TIMEOUT = 10.0
 MAX_AGE_INTERVALS = 3.0
 """How many intervals data are published for where `max_age` is not given."""
+LONGEST_STRETCHED_AGE = 300.0
+"""Seconds beyond which a stretched interval does not prolong that."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -107,7 +109,19 @@ class AccountConfig(BaseModel):
     @property
     def age_limit(self) -> float:
         """Seconds after which data are no longer published."""
-        return self.max_age if self.max_age is not None else MAX_AGE_INTERVALS * self.interval
+        return self.age_limit_at(self.interval)
+
+    def age_limit_at(self, interval: float) -> float:
+        """Seconds after which data are no longer published, if they are collected every `interval` seconds.
+
+        By default they outlive two collections that fail. Where a request limit stretches the interval, so
+        long does not get longer without end: what a desk would not call current is not shown.
+        """
+        if self.max_age is not None:
+            return self.max_age
+        return min(
+            MAX_AGE_INTERVALS * interval, max(MAX_AGE_INTERVALS * self.interval, LONGEST_STRETCHED_AGE)
+        )
 
     @classmethod
     def own_fields(cls) -> dict[str, FieldInfo]:

@@ -17,11 +17,14 @@ import structlog
 
 from exporter import clock, deadline, logs
 from exporter.answers import A_DAY, RETRY, SharedAnswers
+from exporter.backoff import Outage
 from exporter.budget import Budget
-from exporter.clock import Wall
+from exporter.clock import Elapsed, Wall
 from exporter.deadline import Deadline, DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.kept import KeptAnswers
+from exporter.limits import NO_SETTINGS, BudgetSettings
+from exporter.pacing import Call, Pacing
 from exporter.refusals import http_error
 from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
@@ -52,19 +55,29 @@ class Client:
     Args:
         observer: Who counts the requests.
         wall: Unix seconds.
+        elapsed: Seconds on a clock that nobody sets.
+        budgets: What the configuration says of request limits, by the name of the budget.
         transport: What carries the requests; HTTP connections of its own by default.
     """
 
     def __init__(
-        self, observer: Observer, *, wall: Wall = clock.wall, transport: Transport | None = None
+        self,
+        observer: Observer,
+        *,
+        wall: Wall = clock.wall,
+        elapsed: Elapsed = clock.elapsed,
+        budgets: Mapping[str, BudgetSettings] = NO_SETTINGS,
+        transport: Transport | None = None,
     ) -> None:
         self.observer = observer
         self.wall = wall
         self.shared = SharedAnswers(wall)
+        self.pacing = Pacing(budgets, observer=observer, elapsed=elapsed)
         self._http = HttpTransport() if transport is None else None
         self.transport: Transport = transport or self._http  # type: ignore[assignment]  # one of the two is
         self._budgets: dict[Hashable, Budget] = {}
         self._clocks: dict[Hashable, VenueClock] = {}
+        self._outages: dict[Hashable, Outage] = {}
 
     async def __aenter__(self) -> Self:
         if self._http is not None:
@@ -88,6 +101,10 @@ class Client:
         """The venue's clock, as all who name the same key see it."""
         return self._clocks.setdefault(key, VenueClock())
 
+    def outage(self, key: Hashable) -> Outage:
+        """Whether a venue answers, as all find out who name the same key."""
+        return self._outages.setdefault(key, Outage(self.pacing.elapsed))
+
 
 class Api(KeptAnswers):
     """What an adapter asks its venue through."""
@@ -102,11 +119,14 @@ class Api(KeptAnswers):
         super().__init__(client, venue, self._base_url, self._proxy)
         self._declared = frozenset(venue.endpoints)
         place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
+        self.meter = client.pacing.meter(venue)
+        group = venue.budgets[0].name if venue.budgets else venue.name
         self._limits = {
-            "address": client.budget((venue.budget or venue.name, place, self._proxy)),
+            "address": client.budget((group, place, self._proxy)),
             "account": Budget(),
         }
         self._clock = client.clock(self._scope)
+        self.outage = client.outage(self._scope)
         self._sessions = SessionKeeper(self._open_session, client.wall)
 
     @property
@@ -312,9 +332,11 @@ class Api(KeptAnswers):
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
         try:
-            probed = self._check_limits(endpoint)
-            response = await self._exchange(asked, token)
-            failure = self._failure(endpoint, response)
+            async with self.meter.call(endpoint) as call:
+                probed = self._check_limits(endpoint)
+                call.sent()
+                response = await self._exchange(asked, token)
+                failure = self._failure(endpoint, response, call)
             self._close_limit(failure, probed)
             if failure is not None:
                 raise failure
@@ -356,15 +378,13 @@ class Api(KeptAnswers):
             client.observer.request_finished(self._venue.name, endpoint.label, status, seconds)
         return Response(answer.status, answer.headers, answer.body, self.now())
 
-    def _failure(self, endpoint: Endpoint, response: Response) -> VenueError | None:
+    def _failure(self, endpoint: Endpoint, response: Response, call: Call) -> VenueError | None:
         """The failure that an answer reports. Whatever its bytes are, a ban is not overlooked."""
         # What its status says stands where the venue's own rules fail.
         failure = http_error(response)
         try:
             failure = self._venue.error(endpoint, response)
-            used = self._venue.rate_limit_used(response)
-            if used is not None:
-                self._client.observer.rate_limit_used(self._venue.name, used)
+            call.heard(self._venue.weight_used(response), response)
         except Exception as error:  # noqa: BLE001 (a defect of the adapter, which an answer brought to light)
             _seldom.tell(
                 log.error,

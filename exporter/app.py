@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from exporter import logs
+from exporter import fit, logs
 from exporter.addresses import ListenError, listen_addresses
 from exporter.api import Client
 from exporter.collector import AccountStatus, Collector
@@ -70,12 +70,15 @@ async def run(
     )
     app = create_app(store, fleet.statuses, fleet.ready, telemetry_path=telemetry_path, hosts=hosts)
     venues = discover()
-    async with Client(telemetry) as client:
+    for one in fit.misfits(config, venues):
+        log.warning("accounts exceed a request limit, intervals are stretched", detail=str(one))
+    async with Client(telemetry, budgets=config.budgets) as client:
+        telemetry.watch_budgets(client.pacing.states)
         for account in config.accounts:
             venue = venues[account.exchange](account)
             collector = Collector(venue, client.account(venue), config.risk, store, telemetry)
             fleet.collectors[account.name] = collector
-            scheduler.add(account.name, collector.collect, collector.interval)
+            scheduler.add(account.name, collector)
         async with serve(app, listen_on) as bound:
             urls = [f"http://{address}{telemetry_path}" for address in bound]
             for url in urls:

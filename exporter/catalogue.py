@@ -437,7 +437,8 @@ INTERVAL = _own(
 MAX_AGE = _own(
     "gauge",
     "collector_max_age_seconds",
-    "Configured age in seconds from which the account's data are no longer published.",
+    "Age in seconds from which the account's data are no longer published: as configured, or by default "
+    "three times the interval at which the account is really collected.",
     _ACCOUNT,
 )
 RUNS = _own("counter", "collector_runs_total", "Finished collections of the account.", _ACCOUNT)
@@ -493,6 +494,65 @@ API_BLOCKED_UNTIL = _own(
     "3 days are believed, and one request finds out after 5 minutes and at growing intervals if it is over.",
     ("exchange",),
 )
+EFFECTIVE_INTERVAL = _own(
+    "gauge",
+    "collector_effective_interval_seconds",
+    "Time from the start of one collection of the account to the next, in seconds: the configured one, "
+    "stretched where the accounts behind an address do not fit into a request limit.",
+    _ACCOUNT,
+)
+NEXT_ATTEMPT = _own(
+    "gauge",
+    "collector_next_attempt_timestamp_seconds",
+    "When the next collection of an account is tried that failed several times for this reason and is tried "
+    "less often, in Unix seconds; absent for all others.",
+    (*_ACCOUNT, "reason"),
+)
+_BUDGET = ("budget", "address")
+BUDGET_LIMIT = _own(
+    "gauge", "budget_limit_per_minute", "Weight a minute that the venue allows an address.", _BUDGET
+)
+BUDGET_ALLOWED = _own(
+    "gauge",
+    "budget_allowed_per_minute",
+    "Weight a minute that the exporter plans with: its share of the limit, and less while others behind the "
+    "address use more than the rest.",
+    _BUDGET,
+)
+BUDGET_NEEDED = _own(
+    "gauge",
+    "budget_needed_per_minute",
+    "Weight a minute that the accounts of this address would take at their configured intervals.",
+    _BUDGET,
+)
+BUDGET_USED = _own(
+    "gauge", "budget_used_per_minute", "Weight a minute that the exporter sent in the last minute.", _BUDGET
+)
+BUDGET_OTHERS = _own(
+    "gauge",
+    "budget_others_per_minute",
+    "Weight a minute that others behind the address use, by what the venue tells; 0 where it tells nothing.",
+    _BUDGET,
+)
+BUDGET_FREE = _own(
+    "gauge", "budget_free_weight", "Weight that the exporter could send at this moment.", _BUDGET
+)
+BUDGET_WAITING = _own(
+    "gauge", "budget_waiting", "Collections and calls that wait for their part of the request limit.", _BUDGET
+)
+BUDGET_WAITED = _own(
+    "counter",
+    "budget_wait_seconds_total",
+    "Seconds that collections and calls waited for their part of the request limit.",
+    _BUDGET,
+)
+BUDGET_STRETCH = _own(
+    "gauge",
+    "budget_stretch_ratio",
+    "Interval at which the accounts of this address are collected / the configured one, as a ratio; 1 where "
+    "they fit.",
+    _BUDGET,
+)
 BUILD_INFO = _own(
     "gauge",
     "exporter_build_info",
@@ -516,6 +576,17 @@ OWN_FAMILIES: tuple[Family, ...] = (
     API_CLOCK_OFFSET,
     API_BLOCKED_UNTIL,
     BUILD_INFO,
+    EFFECTIVE_INTERVAL,
+    NEXT_ATTEMPT,
+    BUDGET_LIMIT,
+    BUDGET_ALLOWED,
+    BUDGET_NEEDED,
+    BUDGET_USED,
+    BUDGET_OTHERS,
+    BUDGET_FREE,
+    BUDGET_WAITING,
+    BUDGET_WAITED,
+    BUDGET_STRETCH,
 )
 
 ALL_FAMILIES: tuple[Family, ...] = FAMILIES + OWN_FAMILIES

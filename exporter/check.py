@@ -21,6 +21,9 @@ from exporter.model import AccountRisk, RiskSettings
 from exporter.risk import assess
 from exporter.venues import discover
 
+PATIENCE = 3600.0
+"""Seconds that an account waits for its part of a request limit; it takes that long for a large fleet."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,7 +66,7 @@ async def check(
 ) -> list[Outcome]:
     """Collects every account once, all at the same time; failures are outcomes, never raised."""
     notes = _Notes()
-    async with Client(notes, wall=wall) as client:
+    async with Client(notes, wall=wall, budgets=config.budgets) as client:
         outcomes = await asyncio.gather(
             *(_collect(client, notes, account, config.risk, elapsed) for account in config.accounts)
         )
@@ -77,8 +80,14 @@ async def _collect(
     risk, reason, message = None, "", ""
     try:
         venue = discover()[account.exchange](account)
-        async with deadline.within(account.timeout):
-            risk = assess(bounded(await venue.fetch(client.account(venue))), settings)
+        api = client.account(venue)
+        try:
+            await api.meter.admitted(PATIENCE)
+            started = elapsed()
+            async with deadline.within(account.timeout) as api.meter.deadline:
+                risk = assess(bounded(await venue.fetch(api)), settings)
+        finally:
+            api.meter.settle(complete=risk is not None)
     except VenueError as error:
         reason, message = error.reason, error.message
     except DeadlineError:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 import structlog
 
-from exporter import __version__, app, logs, reference
+from exporter import __version__, app, fit, logs, reference
 from exporter import check as one_collection
 from exporter.account import MIN_INTERVAL, parse_duration
 from exporter.addresses import ListenError
@@ -215,7 +215,7 @@ def demo(
 @main.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
 def check_config(file: Path) -> None:
-    """Read the configuration FILE and list every mistake in it, and what is doubtful."""
+    """Read the configuration FILE and list every mistake in it, what is doubtful, and what does not fit."""
     config = _load(file)
     for warning in config.warnings:
         click.echo(str(warning), err=True)
@@ -223,6 +223,8 @@ def check_config(file: Path) -> None:
     if config.warnings:
         found.append(_count(len(config.warnings), "warning"))
     click.echo(f"{file}: {', '.join(found)}")
+    for line in fit.remarks(fit.misfits(config, discover())):
+        click.echo(line)
 
 
 def _count(number: int, what: str) -> str:

@@ -9,8 +9,9 @@ import structlog
 from msgspec import Struct
 
 from exporter import clock, deadline
-from exporter.account import secret_forms
+from exporter.account import MAX_AGE_INTERVALS, AccountConfig, secret_forms
 from exporter.api import Api
+from exporter.backoff import Backoff, Hurry
 from exporter.bounds import bounded
 from exporter.clock import Elapsed, Wall
 from exporter.deadline import DeadlineError
@@ -25,6 +26,8 @@ from exporter.venues import AnyVenue
 
 State = Literal["starting", "up", "failing"]
 
+SHORT_WAIT = 0.05
+"""Part of the interval; who waited longer for the request limit is collected an interval after that."""
 CLOCK_MAX_AGE = 600.0
 """Seconds between two measurements of a venue's clock."""
 
@@ -73,17 +76,22 @@ class Collector:
         self.venue = venue
         self.exchange: str = venue.name
         self.account: str = venue.config.name
-        self.interval: float = venue.config.interval
         self.attempted = False
         """Whether the first collection has finished, with or without success."""
+        self.waiting = False
+        """Whether a collection is due and waits for its part of the venue's request limit."""
+        self.hurry: Hurry | None = None
         self._api = api
         self._settings = settings
         self._store = store
         self._telemetry = telemetry
         self._wall = wall
         self._elapsed = elapsed
-        self._timeout: float = venue.config.timeout
-        self._max_age: float = venue.config.age_limit
+        self._config: AccountConfig = venue.config
+        self._backoff = Backoff()
+        self._pause: float | None = None
+        self._outage = api.outage
+        self._outage.join(self.account)
         self._redaction = Redaction()
         self._redaction.hide(secret_forms(venue.config))
         self._last_success: float | None = None
@@ -92,7 +100,20 @@ class Collector:
         self._logged: dict[Reason, float] = {}
         # A venue decides how often an account fails and recovers.
         self._seldom = Seldom(burst=2, elapsed=elapsed)
-        telemetry.add_account(self.exchange, self.account, interval=self.interval, max_age=self._max_age)
+        telemetry.add_account(
+            self.exchange, self.account, interval=self._config.interval, max_age=self._config.age_limit
+        )
+        self._tell_pace()
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one collection to the next: as configured, stretched where request limits need it."""
+        return self._config.interval * self._api.meter.stretch
+
+    @property
+    def max_age(self) -> float:
+        """Seconds for which data are published: as configured; by default as long as a few collections."""
+        return self._config.age_limit_at(self.interval)
 
     def status(self) -> AccountStatus:
         """How the account stands now."""
@@ -109,14 +130,28 @@ class Collector:
 
     def close(self) -> None:
         """Takes the account off the page. Not while a collection runs."""
+        self._outage.leave(self.account)
+        self._api.meter.close()
         self._store.remove(self.exchange, self.account)
         self._telemetry.remove_account(self.exchange, self.account)
 
-    async def collect(self) -> None:
-        """One collection. Raises nothing but `asyncio.CancelledError`: a failure is counted and logged."""
-        began, began_at = self._elapsed(), self._wall()
+    async def collect(self) -> float | None:
+        """One collection; seconds until the next, None for the usual time.
+
+        Raises nothing but `asyncio.CancelledError`: a failure is counted and logged.
+        """
+        if self._backoff.from_outage and not self._outage.may_try(self.interval):
+            self._pause = self._backoff.pause(self.interval)
+            return self._next(0.0)
+        waited, complete = 0.0, False
         try:
+            try:
+                waited = await self._admitted()
+            finally:
+                # What is waited for is older than nothing: data are as old as the collection.
+                began, began_at = self._elapsed(), self._wall()
             await self._collect(began)
+            complete = True
         except VenueError as error:
             # Adapters word their errors without secrets; this is for the day one of them does not.
             failure = VenueError(error.reason, self._redaction.clean(error.message))
@@ -126,22 +161,48 @@ class Collector:
             self._failed(failure, began, defect=error)
         else:
             self._succeeded(began, began_at)
+        finally:
+            self._api.meter.settle(complete=complete)
+        self._tell_pace()
+        if complete:
             # Before a skew costs a collection; nobody waits for it.
             self._api.watch_clock(CLOCK_MAX_AGE)
             await asyncio.sleep(0)
         self.attempted = True
+        return self._next(waited)
+
+    async def _admitted(self) -> float:
+        """Waits until the request limits leave room for a collection; how long that took."""
+        self.waiting = True
+        try:
+            return await self._api.meter.admitted(MAX_AGE_INTERVALS * self.interval)
+        finally:
+            self.waiting = False
+
+    def _next(self, waited: float) -> float | None:
+        """Seconds until the next collection; None for the usual time."""
+        if self._pause is not None and self._failure is not None:
+            until = self._wall() + self._pause
+            self._telemetry.backs_off(self.exchange, self.account, self._failure.reason, until=until)
+            return self._pause
+        self._telemetry.backs_off_no_more(self.exchange, self.account)
+        # Who had to wait keeps that distance: all come round evenly, and the line gets no longer.
+        return self.interval if waited > SHORT_WAIT * self.interval else None
+
+    def _tell_pace(self) -> None:
+        self._telemetry.pace(self.exchange, self.account, interval=self.interval, max_age=self.max_age)
 
     async def _collect(self, began: float) -> None:
         try:
-            async with deadline.within(self._timeout):
+            async with deadline.within(self._config.timeout) as self._api.meter.deadline:
                 snapshot = await self.venue.fetch(self._api)
         except DeadlineError:
             raise VenueError(
-                "timeout", f"{self.exchange}: the collection took longer than {self._timeout:g} s"
+                "timeout", f"{self.exchange}: the collection took longer than {self._config.timeout:g} s"
             ) from None
         risk = assess(bounded(snapshot), self._settings)
         chunks = render(self.exchange, self.account, risk)
-        self._store.put(self.exchange, self.account, chunks, taken_at=began, max_age=self._max_age)
+        self._store.put(self.exchange, self.account, chunks, taken_at=began, max_age=self.max_age)
 
     def _succeeded(self, began: float, began_at: float) -> None:
         now = self._elapsed()
@@ -154,6 +215,9 @@ class Collector:
             )
         elif self._last_success is None:
             self._log().info("first collection succeeded")
+        self._backoff.succeeded()
+        self._pause = None
+        self._outage.tried(self.account, None, self.interval, None)
         self._last_success = began
         self._failure = None
         self._logged.clear()
@@ -164,6 +228,10 @@ class Collector:
         if self._failure is None:
             self._failing_since = began
         self._failure = failure
+        self._backoff.failed(failure.reason)
+        self._pause = self._backoff.pause(self.interval)
+        hurry = self.hurry if self._backoff.active else None
+        self._outage.tried(self.account, failure.reason, self.interval, hurry)
         logged = self._logged.get(failure.reason)
         if logged is not None and now - logged < REPEAT_AFTER:
             return
@@ -171,7 +239,9 @@ class Collector:
         if left_out is None:
             return
         self._logged[failure.reason] = now
-        details = {} if defect is None else {"exception": self._redaction.clean(format_exception(defect))}
+        details = {} if self._pause is None else {"next_try": f"in {self._pause:.0f}s"}
+        if defect is not None:
+            details["exception"] = self._redaction.clean(format_exception(defect))
         self._log().error(
             "collection failed",
             reason=failure.reason,

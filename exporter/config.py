@@ -20,10 +20,11 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from exporter import credentials
 from exporter.account import DEFAULT_TIMEOUT, MIN_INTERVAL, AccountConfig, secret_forms
 from exporter.credentials import SecretError
+from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.logs import Redaction
 from exporter.model import RiskSettings
-from exporter.sections import CollectSection, RiskSection, Sections
-from exporter.venues import AnyVenue, discover
+from exporter.sections import BudgetSection, CollectSection, RiskSection, Sections
+from exporter.venues import AnyVenue, budgets_of, discover
 from exporter.yamlfile import Place, Problem, YamlFile
 
 __all__ = ["Config", "ConfigError", "Problem", "load"]
@@ -42,6 +43,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     accounts: tuple[AccountConfig, ...]
     risk: RiskSettings = RiskSettings()
+    budgets: Mapping[str, BudgetSettings] = NO_SETTINGS
     secret_files: Mapping[str, Mapping[str, Path]] = MappingProxyType({})
     """Account to field to the file that its secret was read from."""
     warnings: tuple[Problem, ...] = ()
@@ -102,10 +104,12 @@ class _Reader:
         self._unknown_fields(content, Sections.model_fields, ())
         collect = self._collect(content.get("collect"))
         risk = self._risk(content.get("risk"), content.get("usd_pegs"))
+        budgets = self._budgets(content.get("budgets"))
         accounts = self._accounts(content.get("accounts"), collect)
         return Config(
             accounts=accounts,
             risk=risk,
+            budgets=budgets,
             secret_files=MappingProxyType(self._secret_files),
             warnings=tuple(self._clean(self.file.warnings())),
         )
@@ -203,6 +207,25 @@ class _Reader:
         return RiskSettings(
             usd_pegs=MappingProxyType(usd_pegs), shocks=section.shocks, cross_check=section.cross_check
         )
+
+    def _budgets(self, content: Any) -> Mapping[str, BudgetSettings]:
+        if content is None:
+            return NO_SETTINGS
+        if not isinstance(content, dict):
+            self.file.problem(("budgets",), "expected budgets by name, such as {binance: {share: 0.5}}")
+            return NO_SETTINGS
+        self._unknown_fields(content, budgets_of(self.venues), ("budgets",))
+        found = {}
+        for name, fields in content.items():
+            place: Place = ("budgets", name)
+            if not isinstance(fields, dict):
+                self.file.problem(place, "expected fields, such as share")
+                continue
+            self._unknown_fields(fields, BudgetSection.model_fields, place)
+            checked: BudgetSection | None = self._validate(BudgetSection, fields, place)
+            if checked is not None:
+                found[name] = BudgetSettings(**checked.model_dump())
+        return MappingProxyType(found)
 
     # The accounts
 
@@ -372,6 +395,8 @@ def _message(error: Any) -> str:
             return "expected a list, such as [-0.1, 0.1]"
         case "greater_than":
             return f"must be more than {error['ctx']['gt']:g}"
+        case "greater_than_equal":
+            return f"must be at least {error['ctx']['ge']:g}"
         case "less_than_equal":
             return f"must be at most {error['ctx']['le']:g}"
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Hashable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from exporter import deadline
 from exporter.deadline import DeadlineError
@@ -23,7 +23,7 @@ _kept_for: ContextVar[float] = ContextVar("kept_for", default=0.0)
 class KeptAnswers:
     """The part of `exporter.api.Api` that an adapter keeps, shares and misses answers through."""
 
-    def __init__(self, client: Client, venue: Adapter, base_url: str, proxy: str | None) -> None:
+    def __init__(self, client: Client, venue: Adapter[Any], base_url: str, proxy: str | None) -> None:
         self._client = client
         self._venue = venue
         self._timeout = venue.config.timeout

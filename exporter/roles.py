@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from exporter.account import AccountConfig
 from exporter.errors import VenueError
+from exporter.limits import RequestBudget
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
 
@@ -23,7 +24,9 @@ class Adapter(Protocol[AskT_contra]):
     @property
     def base_url(self) -> str | None: ...
     @property
-    def budget(self) -> str | None: ...
+    def budgets(self) -> tuple[RequestBudget, ...]: ...
+    @property
+    def each_collection(self) -> tuple[Endpoint, ...]: ...
     @property
     def endpoints(self) -> tuple[Endpoint, ...]: ...
     @property
@@ -32,7 +35,7 @@ class Adapter(Protocol[AskT_contra]):
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None: ...
     async def server_time(self, api: AskT_contra) -> float | None: ...
     async def open_session(self, api: AskT_contra) -> Session | None: ...
-    def rate_limit_used(self, response: Response) -> float | None: ...
+    def weight_used(self, response: Response) -> float | None: ...
 
 
 class Observer(Protocol):
@@ -42,7 +45,7 @@ class Observer(Protocol):
         """One request ended; `status` is the HTTP status or the reason it got none."""
 
     def rate_limit_used(self, exchange: str, ratio: float) -> None:
-        """The venue told how much of the request budget is used, 0 to 1."""
+        """The venue told how much of a request limit is used, 0 to 1."""
 
     def clock_offset(self, exchange: str, seconds: float) -> None:
         """The venue's clock minus ours was measured."""

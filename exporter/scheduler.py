@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -28,7 +30,24 @@ REPEAT_AFTER = 600.0
 STOP_WITHIN = 2.0
 """Seconds that runs in progress have to end when they are cancelled."""
 
-Collect = Callable[[], Awaitable[None]]
+
+class Job(Protocol):
+    """What is run again and again: `exporter.collector.Collector`."""
+
+    hurry: Callable[[float], None] | None
+    """Set by the scheduler: makes the next run come in so many seconds."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one run to the next, as of now."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a run is under way and waits for its turn: then it is no failure if another is due."""
+
+    async def collect(self) -> float | None:
+        """One run; seconds until the next, None for the usual time."""
+
 
 log = structlog.get_logger(__name__)
 
@@ -44,30 +63,29 @@ class SpreadTrigger(BaseTrigger):  # type: ignore[misc]  # the base is Any
     Args:
         first: Of the first run.
         phase: Seconds after `first` of the place in the interval.
-        interval: Seconds.
+        interval: Seconds; may be other ones each time.
     """
 
-    def __init__(self, first: datetime, *, phase: float, interval: float) -> None:
+    def __init__(self, first: datetime, *, phase: float, interval: Callable[[], float]) -> None:
         self._first = first
-        # Whole microseconds, as in a datetime: with floats a run could follow at the same moment, for ever.
         self._phase = timedelta(seconds=phase)
-        self._interval = timedelta(seconds=interval)
+        self._interval = interval
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """The next run after the one at `previous_fire_time`, in the future unless it is the first."""
         if previous_fire_time is None:
             return self._first
-        begin = max(previous_fire_time, now) - self._first
+        # Whole microseconds, as in a datetime: with floats a run could follow at the same moment, for ever.
+        interval = timedelta(seconds=self._interval())
+        begin, place = max(previous_fire_time, now), previous_fire_time
         if previous_fire_time == self._first:
-            begin = max(begin, self._interval / 2)
-        runs = (begin - self._phase) // self._interval + 1
-        return self._first + self._phase + runs * self._interval
+            begin, place = max(begin, self._first + interval / 2), self._first + self._phase
+        return place + ((begin - place) // interval + 1) * interval
 
 
 class _Entry:
-    def __init__(self, collect: Collect, interval: float) -> None:
-        self.collect = collect
-        self.interval = interval
+    def __init__(self, job: Job) -> None:
+        self.job = job
         self.task: asyncio.Task[None] | None = None
         self.skip_logged_at: float | None = None
 
@@ -105,7 +123,7 @@ class Scheduler:
         )
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
 
-    def add(self, key: str, collect: Collect, interval: float) -> None:
+    def add(self, key: str, job: Job) -> None:
         """Schedules a job from the next `start` or `plan` on.
 
         Raises:
@@ -113,7 +131,8 @@ class Scheduler:
         """
         if key in self._entries:
             raise ValueError(f"{key!r} is scheduled already")
-        self._entries[key] = _Entry(collect, interval)
+        self._entries[key] = _Entry(job)
+        job.hurry = partial(self.run_in, key)
 
     async def remove(self, key: str) -> None:
         """Ends a job; a run in progress is cancelled and has ended afterwards."""
@@ -151,15 +170,22 @@ class Scheduler:
         for place, (key, entry) in enumerate(self._entries.items()):
             job = self._scheduler.get_job(key)
             share = place / count
-            first = now + timedelta(seconds=share * min(self._first_within, entry.interval))
+            interval = entry.job.interval
+            first = now + timedelta(seconds=share * min(self._first_within, interval))
             if job is not None:
                 first = job.next_run_time
-            own_place = now + timedelta(seconds=share * entry.interval)
-            trigger = SpreadTrigger(first, phase=(own_place - first).total_seconds(), interval=entry.interval)
+            own_place = now + timedelta(seconds=share * interval)
+            trigger = _trigger(entry, first, phase=(own_place - first).total_seconds())
             if job is None:
                 self._scheduler.add_job(self._run, trigger, args=[key], id=key, next_run_time=first)
             else:
                 self._scheduler.modify_job(key, trigger=trigger)
+
+    def run_in(self, key: str, seconds: float) -> None:
+        """The next run of a job comes in so many seconds; nothing happens if there is no such job."""
+        if self._scheduler.running and self._scheduler.get_job(key) is not None:
+            at = self._now() + timedelta(seconds=seconds)
+            self._scheduler.modify_job(key, next_run_time=at)
 
     def next_run(self, key: str) -> datetime | None:
         """When a job runs next; None before `start` and for unknown keys."""
@@ -176,7 +202,9 @@ class Scheduler:
             return
         entry.task = asyncio.current_task()
         try:
-            await entry.collect()
+            pause = await entry.job.collect()
+            if pause is not None and self._entries.get(key) is entry:
+                self.run_in(key, pause)
         except asyncio.CancelledError:
             # Only `stop` and `remove` cancel; passed on, APScheduler would log a failure.
             return
@@ -185,7 +213,7 @@ class Scheduler:
 
     def _skipped(self, event: JobSubmissionEvent) -> None:
         entry = self._entries.get(event.job_id)
-        if entry is None:
+        if entry is None or entry.job.waiting:
             return
         self._on_skipped(event.job_id)
         now = self._elapsed()
@@ -194,7 +222,7 @@ class Scheduler:
             log.warning(
                 "collection skipped, the one before still runs",
                 job=event.job_id,
-                interval=f"{entry.interval:g}s",
+                interval=f"{entry.job.interval:g}s",
             )
 
     def _check_clock(self) -> None:
@@ -207,11 +235,15 @@ class Scheduler:
             now = self._now()
             for key, entry in self._entries.items():
                 job = self._scheduler.get_job(key)
-                latest = now + timedelta(seconds=entry.interval)
+                latest = now + timedelta(seconds=entry.job.interval)
                 first = min(max(job.next_run_time + timedelta(seconds=step), now), latest)
-                trigger = SpreadTrigger(first, phase=0.0, interval=entry.interval)
+                trigger = _trigger(entry, first, phase=0.0)
                 self._scheduler.modify_job(key, trigger=trigger, next_run_time=first)
         self._watch = asyncio.get_running_loop().call_later(CLOCK_CHECK, self._check_clock)
+
+
+def _trigger(entry: _Entry, first: datetime, *, phase: float) -> SpreadTrigger:
+    return SpreadTrigger(first, phase=phase, interval=lambda: entry.job.interval)
 
 
 async def _cancel(entries: Iterable[_Entry]) -> None:

@@ -14,6 +14,7 @@ from exporter.account import (
     MIN_INTERVAL,
     Duration,
 )
+from exporter.limits import DEFAULT_SHARE
 from exporter.model import RiskSettings
 
 _DEFAULT_RISK = RiskSettings()
@@ -92,6 +93,27 @@ class RiskSection(_Section):
     )
 
 
+class BudgetSection(_Section):
+    """One entry of ``budgets``: how much of a venue's request limit is used."""
+
+    per_minute: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None,
+        description="Weight that the venue allows in a minute. It replaces what docs/budgets.md says, for a "
+        "limit that was raised or a test network.",
+    )
+    per_second: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None, description="The same for a second; both can be given."
+    )
+    share: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=DEFAULT_SHARE,
+        description="Part of the limit that the exporter uses at most; the rest is left to what else asks "
+        "from the same address. Up to 0.9 the last tenth is left free whoever used the rest.",
+    )
+    shards_per_address: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=1, description="Exporters behind the same address, which divide the share among them."
+    )
+
+
 class Sections(_Section):
     """The whole file."""
 
@@ -105,6 +127,11 @@ class Sections(_Section):
     )
     risk: RiskSection = Field(
         default=RiskSection(), description="What is computed beside what the venues say."
+    )
+    budgets: dict[str, BudgetSection] = Field(
+        default={},
+        description="Request limits of the venues, by the names in docs/budgets.md, for each address of its "
+        "own: how much of them is used. Where accounts do not fit, their intervals are stretched evenly.",
     )
     # Each entry is of its venue's class.
     accounts: tuple[Any, ...] = Field(

@@ -6,6 +6,7 @@ Kept by prometheus-client in a registry of their own. The families are described
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from prometheus_client import (
@@ -18,14 +19,17 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 
 from exporter import __version__, catalogue, clock
 from exporter.catalogue import Family
 from exporter.clock import Wall
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.exposition import Format
+from exporter.pacing import BudgetState
 
 REPEAT_AFTER = 600.0
 """Seconds after which a log line about the same failure is written again."""
@@ -57,10 +61,14 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        self._paces: dict[tuple[str, str], tuple[float, float]] = {}
+        self._backing_off: dict[tuple[str, str], Reason] = {}
         self._up = self._gauge(catalogue.UP)
         self._last_success = self._gauge(catalogue.LAST_SUCCESS)
         self._interval = self._gauge(catalogue.INTERVAL)
         self._max_age = self._gauge(catalogue.MAX_AGE)
+        self._effective_interval = self._gauge(catalogue.EFFECTIVE_INTERVAL)
+        self._next_attempt = self._gauge(catalogue.NEXT_ATTEMPT)
         self._runs = self._counter(catalogue.RUNS)
         self._errors = self._counter(catalogue.ERRORS)
         self._optional_errors = self._counter(catalogue.OPTIONAL_ERRORS)
@@ -71,6 +79,8 @@ class Telemetry:
         self._rate_limit_used = self._gauge(catalogue.API_RATE_LIMIT_USED)
         self._clock_offset = self._gauge(catalogue.API_CLOCK_OFFSET)
         self._blocked_until = self._gauge(catalogue.API_BLOCKED_UNTIL)
+        self._budgets = _Budgets()
+        self.registry.register(self._budgets)
         build_info = self._gauge(catalogue.BUILD_INFO)
         build_info.labels(__version__, platform.python_version()).set(1)
 
@@ -98,7 +108,7 @@ class Telemetry:
             self._accounts.add(key)
             self._up.labels(*key).set(0)
         self._interval.labels(*key).set(interval)
-        self._max_age.labels(*key).set(max_age)
+        self.pace(exchange, account, interval=interval, max_age=max_age)
         for counter in (self._runs, self._optional_errors, self._skipped_runs):
             counter.labels(*key)
         for reason in REASONS:
@@ -109,11 +119,14 @@ class Telemetry:
     def remove_account(self, exchange: str, account: str) -> None:
         """Ends the series of an account, and with a venue's last account what was last known of the venue."""
         key = (exchange, account)
+        self.backs_off_no_more(exchange, account)
+        self._paces.pop(key, None)
         self._accounts.discard(key)
         for metric in (
             self._up,
             self._last_success,
             self._interval,
+            self._effective_interval,
             self._max_age,
             self._runs,
             self._optional_errors,
@@ -127,6 +140,33 @@ class Telemetry:
             self._used_told_at.pop(exchange, None)
             for gauge in (self._rate_limit_used, self._clock_offset, self._blocked_until):
                 gauge.remove(exchange)
+
+    def pace(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
+        """How often an account is collected now, and how old its data may get; in seconds."""
+        key, pace = (exchange, account), (interval, max_age)
+        if self._paces.get(key) != pace:
+            self._paces[key] = pace
+            self._effective_interval.labels(*key).set(interval)
+            self._max_age.labels(*key).set(max_age)
+
+    def backs_off(self, exchange: str, account: str, reason: Reason, *, until: float) -> None:
+        """An account that failed for this reason is not tried before then (Unix seconds)."""
+        key = (exchange, account)
+        if self._backing_off.get(key) != reason:
+            self.backs_off_no_more(exchange, account)
+        if key in self._accounts:
+            self._backing_off[key] = reason
+            self._next_attempt.labels(*key, reason).set(until)
+
+    def backs_off_no_more(self, exchange: str, account: str) -> None:
+        """An account is tried at the usual time."""
+        reason = self._backing_off.pop((exchange, account), None)
+        if reason is not None:
+            self._next_attempt.remove(exchange, account, reason)
+
+    def watch_budgets(self, states: Callable[[], Iterable[BudgetState]]) -> None:
+        """Publishes how the request limits stand, as of each page."""
+        self._budgets.states = states
 
     def collection_succeeded(self, exchange: str, account: str, *, began_at: float, seconds: float) -> None:
         """A collection that began at `began_at` (Unix seconds) brought data."""
@@ -193,3 +233,32 @@ class Telemetry:
                 reason=error.reason,
                 error=error.message,
             )
+
+
+class _Budgets(Collector):
+    """Reads the request limits when a page is made: they change by themselves as time passes."""
+
+    def __init__(self) -> None:
+        self.states: Callable[[], Iterable[BudgetState]] = list
+
+    def collect(self) -> Iterable[Metric]:
+        states = list(self.states())
+        for family, read in _BUDGET_VALUES.items():
+            type_ = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+            metric = type_(family.name, family.help, labels=family.labels)
+            for state in states:
+                metric.add_metric((state.budget, state.address), read(state))
+            yield metric
+
+
+_BUDGET_VALUES: Mapping[Family, Callable[[BudgetState], float]] = {
+    catalogue.BUDGET_LIMIT: lambda state: state.limit,
+    catalogue.BUDGET_ALLOWED: lambda state: state.allowed,
+    catalogue.BUDGET_NEEDED: lambda state: state.needed,
+    catalogue.BUDGET_USED: lambda state: state.used,
+    catalogue.BUDGET_OTHERS: lambda state: state.others,
+    catalogue.BUDGET_FREE: lambda state: state.free,
+    catalogue.BUDGET_WAITING: lambda state: state.waiting,
+    catalogue.BUDGET_WAITED: lambda state: state.waited,
+    catalogue.BUDGET_STRETCH: lambda state: state.stretch,
+}

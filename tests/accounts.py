@@ -212,12 +212,12 @@ class Bench:
         self.clock = FakeClock()
         self.telemetry = Telemetry(wall=self.clock)
         self.store = Store(self.telemetry, elapsed=self.clock)
+        self.client = Client(self.telemetry, wall=self.clock, elapsed=self.clock)
 
     def collector(self, venue: ScriptedVenue) -> Collector:
-        client = Client(self.telemetry, wall=self.clock)
         return Collector(
             venue,
-            client.account(venue),
+            self.client.account(venue),
             RiskSettings(),
             self.store,
             self.telemetry,

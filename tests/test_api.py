@@ -51,7 +51,7 @@ async def test_every_request_is_counted_with_its_status() -> None:
 async def test_the_used_share_of_the_budget_is_reported() -> None:
     recorder = Recorder()
     await ask(
-        json({"time": 1}, headers={"x-used": "0.25"}), lambda api: api.get(OPEN, Time), recorder=recorder
+        json({"time": 1}, headers={"x-used": "1500"}), lambda api: api.get(OPEN, Time), recorder=recorder
     )
     assert recorder.used == [0.25]
 

@@ -72,6 +72,17 @@ EXPECTED = {
     "risk_api_clock_offset_seconds": "exchange",
     "risk_api_blocked_until_timestamp_seconds": "exchange",
     "risk_exporter_build_info": "version python_version",
+    "risk_collector_effective_interval_seconds": ACCOUNT,
+    "risk_collector_next_attempt_timestamp_seconds": f"{ACCOUNT} reason",
+    "risk_budget_limit_per_minute": "budget address",
+    "risk_budget_allowed_per_minute": "budget address",
+    "risk_budget_needed_per_minute": "budget address",
+    "risk_budget_used_per_minute": "budget address",
+    "risk_budget_others_per_minute": "budget address",
+    "risk_budget_free_weight": "budget address",
+    "risk_budget_waiting": "budget address",
+    "risk_budget_wait_seconds_total": "budget address",
+    "risk_budget_stretch_ratio": "budget address",
 }
 
 

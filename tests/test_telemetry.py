@@ -15,6 +15,7 @@ from exporter import __version__
 from exporter.catalogue import OWN_FAMILIES
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
+from exporter.pacing import BudgetState
 from exporter.roles import Observer
 from exporter.telemetry import REPEAT_AFTER, Telemetry
 from tests.accounts import FakeClock
@@ -209,12 +210,77 @@ def test_labels_and_types_are_those_of_the_catalogue() -> None:
     telemetry.rate_limit_used("x", 0.25)
     telemetry.clock_offset("x", -1.5)
     telemetry.blocked_until("x", 1.0)
+    telemetry.backs_off("x", "a", "network", until=1.0)
+    telemetry.watch_budgets(lambda: [STATE])
     parsed = {family.name: family for family in parse_text(telemetry.exposition(Format.TEXT_0_0_4).decode())}
     for family in OWN_FAMILIES:
         found = parsed[family.name.removesuffix("_total")]
         assert found.type == family.type
         assert found.documentation == family.help
         assert {label for sample in found.samples for label in sample.labels} - {"le"} == set(family.labels)
+
+
+STATE = BudgetState(
+    budget="binance",
+    address="direct",
+    limit=2400.0,
+    allowed=1200.0,
+    needed=2930.0,
+    used=1190.0,
+    others=300.0,
+    free=10.0,
+    waiting=3,
+    waited=17.5,
+    stretch=2.5,
+)
+
+
+def test_request_limits_are_published_as_they_are_when_the_page_is_made() -> None:
+    telemetry, states = Telemetry(), [STATE]
+    telemetry.watch_budgets(lambda: states)
+    labels = {"budget": "binance", "address": "direct"}
+
+    def shown(name: str) -> float | None:
+        return telemetry.registry.get_sample_value(f"risk_budget_{name}", labels)
+
+    assert [shown(f"{name}_per_minute") for name in ("limit", "allowed", "needed", "used", "others")] == [
+        2400.0,
+        1200.0,
+        2930.0,
+        1190.0,
+        300.0,
+    ]
+    assert (shown("free_weight"), shown("waiting"), shown("wait_seconds_total")) == (10.0, 3.0, 17.5)
+    assert shown("stretch_ratio") == 2.5
+    states.clear()
+    assert shown("limit_per_minute") is None
+
+
+def test_an_account_that_is_tried_less_often_says_when_and_why() -> None:
+    telemetry = with_account()
+
+    def shown(reason: str) -> float | None:
+        labels = {"exchange": "x", "account": "a", "reason": reason}
+        return telemetry.registry.get_sample_value("risk_collector_next_attempt_timestamp_seconds", labels)
+
+    telemetry.backs_off("x", "a", "network", until=100.0)
+    telemetry.backs_off("x", "a", "timeout", until=200.0)
+    assert (shown("network"), shown("timeout")) == (None, 200.0)
+    telemetry.backs_off_no_more("x", "a")
+    assert shown("timeout") is None
+    telemetry.backs_off("x", "a", "auth", until=300.0)
+    telemetry.remove_account("x", "a")
+    telemetry.backs_off("x", "a", "auth", until=300.0)  # what was still on its way
+    assert shown("auth") is None
+
+
+def test_the_pace_of_an_account_is_published() -> None:
+    telemetry = with_account()
+    assert value(telemetry, "risk_collector_effective_interval_seconds", account="a") == 15.0
+    telemetry.pace("x", "a", interval=37.0, max_age=111.0)
+    assert value(telemetry, "risk_collector_effective_interval_seconds", account="a") == 37.0
+    assert value(telemetry, "risk_collector_interval_seconds", account="a") == 15.0
+    assert value(telemetry, "risk_collector_max_age_seconds", account="a") == 111.0
 
 
 def test_the_process_is_described_and_no_created_series_are_there() -> None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from exporter.account import ApiKeyConfig
 from exporter.api import Api, Client
 from exporter.errors import VenueError
+from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.venues.base import Venue, http_error
@@ -51,6 +52,7 @@ class Toy(Venue[ApiKeyConfig]):
     config_class = ApiKeyConfig
     base_url = None
     endpoints = (SIGNED, OPEN, COIN, INFO, OPEN_PAGES)
+    budgets = (RequestBudget("toy", (Limit(6000.0, 60.0),)),)
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         raise NotImplementedError
@@ -70,7 +72,7 @@ class Toy(Venue[ApiKeyConfig]):
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(OPEN, Time)).time
 
-    def rate_limit_used(self, response: Response) -> float | None:
+    def weight_used(self, response: Response) -> float | None:
         used = response.headers.get("x-used")
         return float(used) if used else None
 

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
+from exporter.limits import RequestBudget
 from exporter.venues.base import Venue
 
 ENTRY_POINT_GROUP = "risk_exporter.venues"
@@ -35,6 +36,11 @@ def discover() -> Mapping[str, type[AnyVenue]]:
             raise RuntimeError(f"entry point {entry_point.value!r} is not a subclass of Venue")
         _add(found, venue)
     return MappingProxyType(dict(sorted(found.items())))
+
+
+def budgets_of(venues: Mapping[str, type[AnyVenue]]) -> Mapping[str, RequestBudget]:
+    """The request limits of `venues` by name, each once."""
+    return {budget.name: budget for venue in venues.values() for budget in venue.budgets}
 
 
 def _venues_in(module: Any) -> list[type[AnyVenue]]:

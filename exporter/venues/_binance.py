@@ -16,13 +16,14 @@ from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
 from exporter.api import Api
+from exporter.limits import Limit, RequestBudget
 from exporter.model import Contract, ContractKind, MaintenanceTier, MarginPool, Position, Side
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, told
 from exporter.wire import Millis, Number, Positive, Required, Wire
 
-WEIGHT_PER_MINUTE = 2400
+BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),))
 """Of one address, for USD-M and COIN-M together since 2026-06-30."""
 
 _ADL_MAX = 4.0
@@ -250,7 +251,7 @@ class BinanceVenue(Venue[BinanceConfig]):
     """Signing, clock, brackets and budget of both Binance futures APIs."""
 
     config_class = BinanceConfig
-    budget = "binance"
+    budgets = (BUDGET,)
     refusals = REFUSALS
     time_endpoint: ClassVar[Endpoint]
     bracket_endpoint: ClassVar[Endpoint]
@@ -286,6 +287,5 @@ class BinanceVenue(Venue[BinanceConfig]):
             headers={"X-MBX-APIKEY": self.config.api_key.get_secret_value()},
         )
 
-    def rate_limit_used(self, response: Response) -> float | None:
-        used = response.header_number("X-MBX-USED-WEIGHT-1M")
-        return None if used is None else used / WEIGHT_PER_MINUTE
+    def weight_used(self, response: Response) -> float | None:
+        return response.header_number("X-MBX-USED-WEIGHT-1M")

@@ -20,6 +20,7 @@ import msgspec
 from exporter.account import AccountConfig
 from exporter.api import Api
 from exporter.errors import VenueError
+from exporter.limits import RequestBudget
 from exporter.model import AccountSnapshot, MaintenanceTier, MarginPool, Position
 from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
@@ -75,8 +76,13 @@ class Venue(ABC, Generic[ConfigT]):
     Names are separated by spaces; each is the end of a path such as ``assets[].walletBalance``. A test
     moves every number of every documented answer and holds what it sees against this.
     """
-    budget: ClassVar[str | None] = None
-    """Venues that name the same budget share one request limit per address; None means one of its own."""
+    budgets: ClassVar[tuple[RequestBudget, ...]] = ()
+    """The venue's request limits. A ban shuts out whoever shares the first."""
+    each_collection: ClassVar[tuple[Endpoint, ...]] = ()
+    """The calls of every collection, not kept from one to the next: a first guess of what accounts take.
+
+    What they really take is measured.
+    """
     note: ClassVar[str] = ""
     """A sentence for the documentation, for example that the venue is discontinued."""
 
@@ -120,8 +126,8 @@ class Venue(ABC, Generic[ConfigT]):
         """
         return None
 
-    def rate_limit_used(self, response: Response) -> float | None:  # noqa: ARG002
-        """The used share of the request budget (0 to 1) if this answer tells it."""
+    def weight_used(self, response: Response) -> float | None:  # noqa: ARG002
+        """What everybody used in the present window of the first budget, if this answer tells it."""
         return None
 
 

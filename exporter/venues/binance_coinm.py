@@ -180,6 +180,7 @@ class BinanceCoinm(BinanceVenue):
     )
     base_url = "https://dapi.binance.com"
     endpoints = (ACCOUNT, POSITION_RISK, LEVERAGE_BRACKET, ADL_QUANTILE, EXCHANGE_INFO, PREMIUM_INDEX, TIME)
+    each_collection = (ACCOUNT, POSITION_RISK, PREMIUM_INDEX)
     unread = UNREAD
     time_endpoint = TIME
     bracket_endpoint = LEVERAGE_BRACKET

@@ -190,6 +190,7 @@ class BinanceUsdm(BinanceVenue):
         ASSET_INDEX,
         TIME,
     )
+    each_collection = (ACCOUNT, POSITION_RISK, ACCOUNT_CONFIG, ASSET_INDEX)
     unread = UNREAD
     time_endpoint = TIME
     bracket_endpoint = LEVERAGE_BRACKET

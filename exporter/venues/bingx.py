@@ -14,6 +14,7 @@ from exporter.answers import RARELY
 from exporter.api import Api
 from exporter.errors import Reason, VenueError
 from exporter.gradually import Gradually
+from exporter.limits import Limit, RequestBudget
 from exporter.model import (
     AccountSnapshot,
     Asset,
@@ -54,7 +55,7 @@ T = TypeVar("T")
 BALANCE = Endpoint("/openApi/swap/v3/user/balance")
 BALANCE_V2 = Endpoint("/openApi/swap/v2/user/balance")
 POSITIONS = Endpoint("/openApi/swap/v2/user/positions")
-TIERS = Endpoint("/openApi/swap/v1/maintMarginRatio")
+TIERS = Endpoint("/openApi/swap/v1/maintMarginRatio", weight=1.5)  # two a second where others are three
 POSITION_MODE = Endpoint("/openApi/swap/v1/positionSide/dual")
 ASSET_MODE = Endpoint("/openApi/swap/v1/trade/assetMode")
 MARK_PRICES = Endpoint("/openApi/swap/v2/quote/premiumIndex", signed=False)
@@ -141,6 +142,12 @@ class Bingx(Venue[BingxConfig]):
         "`base_url: https://open-api-vst.bingx.com`."
     )
     endpoints = (BALANCE, BALANCE_V2, POSITIONS, TIERS, POSITION_MODE, ASSET_MODE, MARK_PRICES, TIME)
+    budgets = (
+        # Of the limits that the documentation gives, some of which contradict each other, the lowest.
+        RequestBudget("bingx", (Limit(3.0, 1.0),), signed=True, each_endpoint=True),
+        RequestBudget("bingx_market", (Limit(1.0, 1.0),), signed=False, each_endpoint=True),
+    )
+    each_collection = (BALANCE, POSITIONS, MARK_PRICES)
     refusals = REFUSALS
     unread = UNREAD
 

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from exporter.account import ApiKeyConfig
 from exporter.api import Api
+from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, MarginPool, Position
 from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_base64
@@ -124,6 +125,11 @@ class BingxV1(Venue[ApiKeyConfig]):
         "margin rate. The volume of a position is read as base units, as the operator's own example trades."
     )
     endpoints = (BALANCE, POSITIONS, PRICE, TIME)
+    budgets = (
+        RequestBudget("bingx_v1", (Limit(20.0, 1.0),), signed=False),
+        RequestBudget("bingx_v1_account", (Limit(10.0, 1.0),), scope="account", signed=True),
+    )
+    each_collection = (BALANCE, POSITIONS, PRICE)
     refusals = REFUSALS
     unread = UNREAD
 

@@ -13,6 +13,7 @@ import structlog
 from exporter.account import ApiKeyConfig
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
+from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, Contract, ContractKind, MaintenanceTier, MarginPool, Position
 from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_hex
@@ -209,6 +210,9 @@ class Bittap(Venue[ApiKeyConfig]):
         "the `Date` header, to half a second."
     )
     endpoints = (ACCOUNT_INFO, OPEN_POSITION, EXCHANGE_INFO)
+    # The documentation does not say of whom: of an address is safe either way.
+    budgets = (RequestBudget("bittap", (Limit(600.0, 60.0), Limit(10.0, 1.0))),)
+    each_collection = (ACCOUNT_INFO, OPEN_POSITION)
     refusals = REFUSALS
     unread = UNREAD
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from exporter.account import AccountConfig
 from exporter.api import Api
+from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, Contract, MarginPool, Position
 from exporter.request import Endpoint, Params, Request, SignedRequest
 from exporter.venues import _stark
@@ -136,6 +137,8 @@ class Zkx(Venue[ZkxConfig]):
         "published. The venue cannot be asked for its time: this machine's clock must be right."
     )
     endpoints = (ACCOUNT_INFO,)
+    budgets = (RequestBudget("zkx", (Limit(120.0, 10.0),)),)
+    each_collection = (ACCOUNT_INFO,)
     refusals = REFUSALS
     unread = UNREAD
 

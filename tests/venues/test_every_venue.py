@@ -386,7 +386,7 @@ def test_whatever_the_bytes_of_an_answer_it_is_judged_and_a_ban_is_kept_to(
     for endpoint in venue.endpoints:
         answer = response(status, body, headers)
         error = venue.error(endpoint, answer)
-        venue.rate_limit_used(answer)
+        venue.weight_used(answer)
         assert error is not None or status < 300
         if error is not None and (status in {418, 429} or error.reason in {"banned", "rate_limited"}):
             assert error.blocked_until is not None
