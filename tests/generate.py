@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 async def venues_page() -> str:
     """The reference of the venues, with what each field of their documented answers feeds."""
-    fields = {name: list(rows_of(bench.cls, await measured(bench))) for name, bench in benches().items()}
-    return reference.venues_page(discover(), fields)
+    venues, known = discover(), benches()
+    fields = {
+        name: list(rows_of(venues[name], await measured(known[name]))) for name in venues.keys() & known
+    }
+    return reference.venues_page(venues, fields)
 
 
 def files() -> Mapping[Path, str]:

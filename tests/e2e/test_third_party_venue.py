@@ -16,8 +16,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-GUIDE = Path(__file__).parents[2] / "docs" / "new-venue.md"
-MODULE = "\n".join(re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
+from tests.venues.guide import SOURCE
 
 CONFIGURATION = """
 accounts:
@@ -31,7 +30,7 @@ accounts:
 
 def install(site: Path) -> None:
     """What pip leaves behind of a package with one module and one entry point."""
-    (site / "toy_venue.py").write_text(MODULE)
+    (site / "toy_venue.py").write_text(SOURCE)
     info = site / "toy_venue-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-venue\nVersion: 1.0\n")
@@ -127,7 +126,7 @@ async def listening(process: asyncio.subprocess.Process) -> str:
 
 
 def test_the_guide_s_venue_is_short() -> None:
-    lines = [line for line in MODULE.splitlines() if line.strip()]
+    lines = [line for line in SOURCE.splitlines() if line.strip()]
     assert 20 < len(lines) <= 60
 
 

@@ -16,8 +16,7 @@ from aiohttp import web
 
 from exporter.model import AccountSnapshot
 from exporter.request import Endpoint
-from exporter.venues import discover
-from tests.venues.harness import HERE, Answer, Check, QuietObserver, decoded, fetch, payload
+from tests.venues.harness import HERE, Answer, Check, QuietObserver, adapter_of, decoded, fetch, payload
 
 Call = Endpoint | tuple[Endpoint, str]
 """A call; where it is made several times for one account, with a part of its query or of its body that tells
@@ -89,7 +88,7 @@ class Bench:
     @property
     def cls(self) -> type[Any]:
         """The adapter."""
-        return discover()[self.venue]
+        return adapter_of(self.venue)
 
     def documents(self, scenario: str) -> dict[Call, Any]:
         """The answers of a scenario, decoded."""

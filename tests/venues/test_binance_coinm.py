@@ -276,7 +276,7 @@ class TestPosition:
         snapshot = await snapshot_of(account=account(account_row()), position_risk=[absurd])
         assert assessed(snapshot).positions[0].liquidation_source != "venue"
 
-    async def test_an_object_where_an_array_is_usual(self) -> None:
+    async def test_other_calls_may_give_an_object_in_place_of_an_array(self) -> None:
         snapshot = await snapshot_of(
             account=account(account_row()),
             position_risk=row(),

@@ -206,12 +206,6 @@ class TestPosition:
             ("short", 1.0),
         ]
 
-    async def test_an_object_where_an_array_is_usual(self) -> None:
-        account = document("account_single_asset.json")
-        account["positions"] = []
-        snapshot = await snapshot_of(account=account, position_risk=row())
-        assert len(snapshot.positions) == 1
-
     async def test_a_row_without_mark_price_has_none(self) -> None:
         assert (await position_of(markPrice="")).mark_price is None
         assert (await position_of(markPrice="0.00000000")).mark_price is None

@@ -130,10 +130,6 @@ class TestPosition:
         assert short.mark_price == pytest.approx(2.2 - 1.22 / 123.33)
         assert len(observer.optional_failures) == 2
 
-    async def test_an_object_where_an_array_is_usual(self) -> None:
-        positions = {"code": 0, "msg": "", "data": {"positions": row()}}
-        assert len((await snapshot_of(positions=positions)).positions) == 1
-
     async def test_positions_that_labels_do_not_identify_carry_their_id(self) -> None:
         positions = rows(row(positionId="1"), row(positionId=2), row(positionId="3", positionSide="Short"))
         snapshot = await snapshot_of(positions=positions)

@@ -166,10 +166,6 @@ class TestPositionsThatAreNoList:
         assert ACCOUNT_INFO.path in str(caught.value)
         assert "positions" in str(caught.value)
 
-    async def test_an_object_where_an_array_is_usual(self) -> None:
-        (position,) = (await snapshot_of(positions=row())).positions
-        assert position.symbol == "SOLUSDC"
-
 
 class TestPosition:
     async def test_documented_rows(self) -> None:
