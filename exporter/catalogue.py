@@ -9,33 +9,27 @@ In every family a value that is unknown is absent. Ratios and rates are fraction
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from msgspec import Struct
-
+from exporter.family import (
+    ABOVE_ZERO,
+    ANY,
+    FLAG,
+    NOT_NEGATIVE,
+    ONE,
+    RATE,
+    SHARE,
+    SHOCK,
+    ExtraLabels,
+    Family,
+    FamilyType,
+    Level,
+    Range,
+    Row,
+    RowFamily,
+)
 from exporter.model import AccountRisk, Asset, PoolRisk, PositionRisk
-
-FamilyType = Literal["gauge", "counter", "histogram"]
-ExtraLabels = tuple[tuple[str, str], ...]
-Row = TypeVar("Row")
-
-NO_LABELS: Mapping[str, Any] = MappingProxyType({})
-
-
-class Level(Struct, Generic[Row], frozen=True):
-    """What one row is about: where the rows are in an assessed account, and the labels that name one.
-
-    Every row has `exchange` and `account` besides.
-    """
-
-    rows_are: str
-    """What several of them are called, in errors."""
-    rows: Callable[[AccountRisk], Iterable[Row]]
-    labels: Mapping[str, Callable[[Row], str]] = NO_LABELS
-    optional: Mapping[str, Callable[[Row], str]] = NO_LABELS
-    """Left out of a sample where they are empty."""
 
 
 def _prices(risk: AccountRisk) -> Iterable[tuple[str, float]]:
@@ -73,39 +67,15 @@ MODE_LABELS = ("position_mode", "asset_mode", "margin_mode")
 """Labels of `risk_account_info` besides exchange and account; each where the venue has such a mode."""
 
 
-class Family(Struct, frozen=True, kw_only=True):
-    """One metric family: what documentation, dashboards and rules know of it."""
-
-    name: str
-    help: str
-    type: FamilyType = "gauge"
-    labels: tuple[str, ...]
-    """Every sample has these."""
-    optional_labels: tuple[str, ...] = ()
-    """Samples have these where they are not empty."""
-    option: str = ""
-    """The configuration without which the family is never published."""
-
-
-class RowFamily(Family, Generic[Row], frozen=True, kw_only=True):
-    """One that comes from the rows of an assessed account.
-
-    Exactly one of `value` and `samples` is set: `value` reads the one value of a row; `samples` gives
-    several values of a row, each with further labels.
-    """
-
-    level: Level[Row]
-    value: Callable[[Row], float | None] | None = None
-    samples: Callable[[Row], Iterable[tuple[ExtraLabels, float | None]]] | None = None
-
-
 def _family(
     level: Level[Row],
     name: str,
+    range_: Range,
     help_: str,
     value: Callable[[Row], float | None] | None = None,
     *,
     samples: Callable[[Row], Iterable[tuple[ExtraLabels, float | None]]] | None = None,
+    said: Callable[[Row], float | None] | None = None,
     labels: tuple[str, ...] = (),
     optional_labels: tuple[str, ...] = (),
     option: str = "",
@@ -113,23 +83,26 @@ def _family(
     return RowFamily(
         name=f"risk_{name}",
         help=help_,
+        range=range_,
         level=level,
         labels=("exchange", "account", *level.labels, *labels),
         optional_labels=(*level.optional, *optional_labels),
         value=value,
         samples=samples,
+        said=said,
         option=option,
     )
 
 
-def _shocks_to_liquidation(row: PoolRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
-    yield (("direction", "down"),), row.liquidation_shock_down
-    yield (("direction", "up"),), row.liquidation_shock_up
+def _by_direction(down: float | None, up: float | None) -> Iterable[tuple[ExtraLabels, float | None]]:
+    yield (("direction", "down"),), down
+    yield (("direction", "up"),), up
 
 
 def _stress(row: PoolRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
-    for shock, rate in row.stress:
-        yield (("shock", f"{shock:.12g}"),), rate
+    for margin_mode, rates in (("cross", row.stress), ("isolated", row.isolated_stress)):
+        for shock, rate in rates:
+            yield (("margin_mode", margin_mode), ("shock", f"{shock:.12g}")), rate
 
 
 def _account_info(row: AccountRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
@@ -159,80 +132,143 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         POOL,
         "account_equity",
-        "Collateral plus unrealized PnL in units of the currency label, isolated margin included; negative "
-        "where losses exceed the collateral.",
-        lambda row: row.pool.equity,
+        ANY,
+        "Collateral at market prices plus unrealized PnL in units of the currency label, isolated margin "
+        "included; negative where losses exceed the collateral; absent where a coin that is held has no "
+        "known price.",
+        lambda row: row.equity,
+    ),
+    _family(
+        POOL,
+        "account_adjusted_equity",
+        ANY,
+        "The equity as the venue counts it as margin, after its haircuts on collateral, in units of the "
+        "currency label; the same as the equity where it makes none; negative where losses exceed it.",
+        lambda row: row.adjusted_equity,
     ),
     _family(
         POOL,
         "account_margin_equity",
-        "The part of the equity that backs the cross positions, in units of the currency label; negative "
-        "where losses exceed it.",
+        ANY,
+        "The part of the adjusted equity that backs the cross positions, in units of the currency label; "
+        "negative where losses exceed it.",
         lambda row: row.margin_equity,
     ),
     _family(
         POOL,
         "account_equity_usd",
-        "Collateral plus unrealized PnL in US dollars, isolated margin included; negative where losses "
-        "exceed the collateral; absent where the coin has no known price.",
+        ANY,
+        "Collateral at market prices plus unrealized PnL in US dollars, isolated margin included; negative "
+        "where losses exceed the collateral; absent where a coin has no known price.",
         lambda row: row.equity_usd,
     ),
     _family(
         POOL,
         "account_wallet_balance",
+        ANY,
         "Collateral without unrealized PnL in units of the currency label; negative is a debt.",
         lambda row: row.pool.wallet_balance,
     ),
     _family(
         POOL,
         "account_available_balance",
+        ANY,
         "What can be used for new positions or withdrawn, in units of the currency label, as the venue "
-        "reports it; not negative unless the venue says so.",
+        "reports it; negative only where the venue says so.",
         lambda row: row.pool.available_balance,
     ),
     _family(
         POOL,
+        "account_withdrawable_balance",
+        NOT_NEGATIVE,
+        "What may be moved out of the account, in units of the currency label, as the venue reports it; not "
+        "negative.",
+        lambda row: row.pool.withdrawable_balance,
+    ),
+    _family(
+        POOL,
         "account_unrealized_pnl",
+        ANY,
         "Unrealized profit (positive) or loss (negative) in units of the currency label.",
         lambda row: row.pool.unrealized_pnl,
     ),
     _family(
         POOL,
         "account_initial_margin",
+        NOT_NEGATIVE,
         "Margin required to open and hold the positions and orders, in units of the currency label; not "
         "negative.",
         lambda row: row.pool.initial_margin,
     ),
     _family(
         POOL,
+        "account_open_order_margin",
+        NOT_NEGATIVE,
+        "The part of the initial margin that open orders bind, in units of the currency label; not negative.",
+        lambda row: row.pool.open_order_margin,
+    ),
+    _family(
+        POOL,
         "account_maintenance_margin",
-        "Margin the cross positions require to escape liquidation, in units of the currency label; not "
-        "negative.",
+        NOT_NEGATIVE,
+        "Margin the cross positions require to escape liquidation, closing fees not included, in units of "
+        "the currency label; not negative.",
         lambda row: row.maintenance_margin,
+        said=lambda row: row.pool.maintenance_margin,
+    ),
+    _family(
+        POOL,
+        "account_closing_fees",
+        NOT_NEGATIVE,
+        "Fees for closing the cross positions that the venue requires besides the maintenance margin, in "
+        "units of the currency label; not negative; absent where it requires none, or counts them in the "
+        "maintenance margin.",
+        lambda row: row.closing_fees,
     ),
     _family(
         POOL,
         "account_maintenance_margin_rate",
-        "Maintenance margin divided by margin equity, of the cross positions, as a ratio: 0 is safe, 1 is "
-        "liquidation, +Inf is no equity left with margin required; not negative.",
+        RATE,
+        "Maintenance margin plus closing fees, divided by margin equity, of the cross positions, as a ratio: "
+        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required; not negative.",
         lambda row: row.maintenance_margin_rate,
     ),
     _family(
         POOL,
         "account_venue_margin_rate",
+        RATE,
         "The venue's own margin rate as a ratio, turned so that 0 is safe and 1 is liquidation; not "
-        "negative.",
+        "negative; +Inf is no equity left.",
         lambda row: row.pool.venue_margin_rate,
     ),
     _family(
         POOL,
+        "account_margin_to_target",
+        NOT_NEGATIVE,
+        "How much to add, in units of the currency label, until the maintenance margin rate of the cross "
+        "positions is at the target (risk.target_rate); 0 if it is not above it; not negative.",
+        lambda row: row.margin_to_target,
+    ),
+    _family(
+        POOL,
+        "account_reduction_to_target_ratio",
+        SHARE,
+        "Share of every cross position to close at its mark price until the maintenance margin rate is at "
+        "the target (risk.target_rate), as a ratio from 0 (it is not above it) to 1; absent where closing "
+        "all of them is not enough.",
+        lambda row: row.reduction_to_target,
+    ),
+    _family(
+        POOL,
         "account_gross_notional_usd",
+        NOT_NEGATIVE,
         "Sum of the unsigned notionals of all positions at the mark price in US dollars; not negative.",
         lambda row: row.gross_notional_usd,
     ),
     _family(
         POOL,
         "account_net_notional_usd",
+        ANY,
         "Notional of the long positions minus that of the short ones at the mark price in US dollars; "
         "negative is net short.",
         lambda row: row.net_notional_usd,
@@ -240,30 +276,48 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         POOL,
         "account_leverage_ratio",
-        "Gross notional divided by equity as a ratio; not negative; absent without positive equity.",
+        NOT_NEGATIVE,
+        "Gross notional divided by equity at market prices as a ratio; not negative; absent without positive "
+        "equity.",
         lambda row: row.leverage_ratio,
     ),
     _family(
         POOL,
         "account_liquidation_shock_ratio",
-        "Smallest uniform relative move of all mark prices in the given direction that takes the "
-        "maintenance margin rate to 1, as a ratio; not negative; 0 is liquidation; absent if no fall up to "
-        "100 % or rise up to 1000 % does.",
-        samples=_shocks_to_liquidation,
+        SHOCK,
+        "Smallest relative move of all coins' prices in US dollars in the given direction, stable and pegged "
+        "coins standing still, that is known to liquidate anything in the currency: the cross positions or "
+        "an isolated one; as a ratio; not negative; 0 is liquidation; absent if no fall up to 100 % or rise "
+        "up to 1000 % does.",
+        samples=lambda row: _by_direction(row.liquidation_shock_down, row.liquidation_shock_up),
+        labels=("direction",),
+    ),
+    _family(
+        POOL,
+        "account_cross_liquidation_shock_ratio",
+        SHOCK,
+        "The same move for the cross positions alone: the one that takes their maintenance margin rate to 1, "
+        "as a ratio; not negative; 0 is liquidation; absent if no fall up to 100 % or rise up to 1000 % "
+        "does, or that is not known.",
+        samples=lambda row: _by_direction(row.cross_liquidation_shock_down, row.cross_liquidation_shock_up),
         labels=("direction",),
     ),
     _family(
         POOL,
         "account_stress_maintenance_margin_rate",
-        "Maintenance margin rate as a ratio if every mark price moved by the relative amount in the shock "
-        "label; 1 and more is liquidation; +Inf is no equity left; not negative.",
+        RATE,
+        "Maintenance margin rate as a ratio if all coins' prices in US dollars moved by the relative amount "
+        "in the shock label, stable and pegged coins standing still: of the cross positions (margin_mode "
+        "cross, absent where the currency has isolated ones only), and of the worst isolated position "
+        "(margin_mode isolated); 1 and more is liquidation; +Inf is no equity left; not negative.",
         samples=_stress,
-        labels=("shock",),
+        labels=("margin_mode", "shock"),
         option="risk.shocks",
     ),
     _family(
         ACCOUNT,
         "account_info",
+        ONE,
         "Modes of the account as labels; the value is always 1.",
         samples=_account_info,
         optional_labels=MODE_LABELS,
@@ -271,6 +325,7 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         ASSET,
         "asset_wallet_balance",
+        ANY,
         "Collateral held in one coin, without unrealized PnL, in units of the asset label; negative is a "
         "debt.",
         lambda row: row.wallet_balance,
@@ -278,12 +333,14 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         ASSET,
         "asset_equity",
+        ANY,
         "Collateral held in one coin plus unrealized PnL, in units of the asset label; negative is a debt.",
         lambda row: row.equity,
     ),
     _family(
         PRICE,
         "asset_price_usd",
+        ABOVE_ZERO,
         "Price of one coin in US dollars as the venue quotes it, above 0; absent where it quotes none, also "
         "for a coin with a configured peg.",
         lambda row: row[1],
@@ -291,30 +348,43 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         POSITION,
         "position_quantity",
+        ABOVE_ZERO,
         "Size in the venue's units (base units or contracts), unsigned and above 0; the side is a label.",
         lambda row: row.position.quantity,
     ),
     _family(
         POSITION,
         "position_notional_usd",
+        NOT_NEGATIVE,
         "Value at the mark price in US dollars, unsigned.",
         lambda row: row.notional_usd,
     ),
     _family(
         POSITION,
+        "position_largest_notional",
+        NOT_NEGATIVE,
+        "The largest notional that the leverage set allows, unsigned, in units of the currency label.",
+        lambda row: row.position.largest_notional,
+    ),
+    _family(
+        POSITION,
         "position_entry_price",
+        ABOVE_ZERO,
         "Average entry price in the contract's quote currency; above 0.",
         lambda row: row.position.entry_price,
     ),
     _family(
         POSITION,
         "position_mark_price",
+        ABOVE_ZERO,
         "Mark price in the contract's quote currency; above 0.",
         lambda row: row.mark_price,
+        said=lambda row: row.position.mark_price,
     ),
     _family(
         POSITION,
         "position_liquidation_price",
+        ABOVE_ZERO,
         "Mark price at which the position is liquidated, in the contract's quote currency; above 0; absent "
         "where no price liquidates or it is not known.",
         lambda row: row.liquidation_price,
@@ -322,6 +392,7 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         POSITION,
         "position_liquidation_distance_ratio",
+        ANY,
         "Relative move of the mark price, against the position, that reaches the liquidation price: 0 is "
         "there, negative is past it. Both legs of a hedged pair have the distance of the net.",
         lambda row: row.liquidation_distance_ratio,
@@ -329,6 +400,7 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         POSITION,
         "position_liquidation_cross_check_ratio",
+        ANY,
         "Computed liquidation price minus the venue's, divided by the venue's, as a ratio; negative where "
         "the computed one is lower.",
         lambda row: row.liquidation_cross_check_ratio,
@@ -337,58 +409,118 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         POSITION,
         "position_unrealized_pnl",
+        ANY,
         "Unrealized profit (positive) or loss (negative) in units of the currency label.",
         lambda row: row.unrealized_pnl,
     ),
     _family(
         POSITION,
         "position_realized_pnl",
+        ANY,
         "Realized profit (positive) or loss (negative) of the position in units of the currency label, as "
         "the venue reports it.",
         lambda row: row.position.realized_pnl,
     ),
     _family(
         POSITION,
+        "position_funding_rate",
+        ANY,
+        "Rate of the next funding as a ratio of the notional: positive is paid by longs to shorts, negative "
+        "by shorts to longs.",
+        lambda row: row.position.funding_rate,
+    ),
+    _family(
+        POSITION,
+        "position_next_funding_timestamp_seconds",
+        ABOVE_ZERO,
+        "When the next funding is due, in Unix seconds; above 0.",
+        lambda row: row.position.next_funding_at,
+    ),
+    _family(
+        POSITION,
+        "position_accrued_funding",
+        ANY,
+        "Funding received (positive) or paid (negative), or due at the next funding, in units of the "
+        "currency label, as the venue reports it.",
+        lambda row: row.position.accrued_funding,
+    ),
+    _family(
+        POSITION,
         "position_leverage_ratio",
+        ABOVE_ZERO,
         "Leverage set for the position as a ratio (20 is 20x); above 0.",
         lambda row: row.position.leverage,
     ),
     _family(
         POSITION,
         "position_initial_margin",
+        NOT_NEGATIVE,
         "Margin required to open the position, in units of the currency label; not negative.",
         lambda row: row.position.initial_margin,
     ),
     _family(
         POSITION,
         "position_maintenance_margin",
-        "Margin required to escape liquidation, in units of the currency label; not negative.",
+        NOT_NEGATIVE,
+        "Margin required to escape liquidation, the closing fee not included, in units of the currency "
+        "label; not negative.",
         lambda row: row.maintenance_margin,
+        said=lambda row: row.position.maintenance_margin,
+    ),
+    _family(
+        POSITION,
+        "position_closing_fee",
+        NOT_NEGATIVE,
+        "Fee for closing the position at the mark price that the venue requires besides the maintenance "
+        "margin, in units of the currency label; not negative; absent where it requires none, or counts it "
+        "in the maintenance margin.",
+        lambda row: row.closing_fee,
     ),
     _family(
         POSITION,
         "position_maintenance_margin_rate",
-        "Maintenance margin of an isolated position divided by its own collateral plus unrealized PnL, as a "
-        "ratio: 0 is safe, 1 is liquidation, +Inf is no collateral left; not negative; absent for cross "
-        "positions.",
+        RATE,
+        "Maintenance margin plus closing fee of an isolated position, divided by its own collateral plus "
+        "unrealized PnL, as a ratio: 0 is safe, 1 is liquidation, +Inf is no collateral left; not negative; "
+        "absent for positions that the cross wallet backs.",
         lambda row: row.maintenance_margin_rate,
     ),
     _family(
         POSITION,
         "position_margin",
+        NOT_NEGATIVE,
         "Collateral of an isolated position in units of the currency label, unrealized PnL not included; not "
         "negative.",
         lambda row: row.position.margin,
     ),
     _family(
         POSITION,
+        "position_margin_to_target",
+        NOT_NEGATIVE,
+        "How much to add to an isolated position, in units of the currency label, until its maintenance "
+        "margin rate is at the target (risk.target_rate); 0 if it is not above it; not negative.",
+        lambda row: row.margin_to_target,
+    ),
+    _family(
+        POSITION,
+        "position_reduction_to_target_ratio",
+        SHARE,
+        "Share of an isolated position to close at the mark price, its collateral staying in it, until its "
+        "maintenance margin rate is at the target (risk.target_rate), as a ratio from 0 (it is not above it) "
+        "to 1; absent where closing all of it is not enough.",
+        lambda row: row.reduction_to_target,
+    ),
+    _family(
+        POSITION,
         "position_adl_ratio",
+        SHARE,
         "Place in the venue's auto-deleveraging queue as a ratio from 0 (last) to 1 (first).",
         lambda row: row.position.adl_ratio,
     ),
     _family(
         POSITION,
         "position_info",
+        ONE,
         "Contract of the position and where its liquidation price comes from (venue or computed; none if no "
         "price liquidates, unknown if that cannot be told), as labels; the value is always 1.",
         samples=_position_info,
@@ -397,12 +529,14 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     _family(
         ACCOUNT,
         "positions",
+        NOT_NEGATIVE,
         "Number of open positions; not negative.",
         _positions,
     ),
     _family(
         ACCOUNT,
         "positions_without_liquidation_price",
+        NOT_NEGATIVE,
         "Number of open positions for which neither the venue nor the exporter has a liquidation price; not "
         "negative.",
         _positions_without_liquidation_price,
@@ -410,8 +544,15 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
 )
 
 
-def _own(type_: FamilyType, name: str, help_: str, labels: tuple[str, ...] = ()) -> Family:
-    return Family(name=f"risk_{name}", help=help_, type=type_, labels=labels)
+def _own(
+    type_: FamilyType,
+    name: str,
+    help_: str,
+    labels: tuple[str, ...] = (),
+    *,
+    range_: Range = NOT_NEGATIVE,
+) -> Family:
+    return Family(name=f"risk_{name}", help=help_, range=range_, type=type_, labels=labels)
 
 
 _ACCOUNT = ("exchange", "account")
@@ -421,18 +562,21 @@ UP = _own(
     "up",
     "1 if the last collection of the account succeeded, 0 if it failed or none has finished yet.",
     _ACCOUNT,
+    range_=FLAG,
 )
 LAST_SUCCESS = _own(
     "gauge",
     "collector_last_success_timestamp_seconds",
     "When the last successful collection of the account began, in Unix seconds; absent before the first.",
     _ACCOUNT,
+    range_=ABOVE_ZERO,
 )
 INTERVAL = _own(
     "gauge",
     "collector_interval_seconds",
     "Configured time from the start of one collection of the account to the next, in seconds.",
     _ACCOUNT,
+    range_=ABOVE_ZERO,
 )
 MAX_AGE = _own(
     "gauge",
@@ -440,6 +584,7 @@ MAX_AGE = _own(
     "Age in seconds from which the account's data are no longer published: as configured, or by default "
     "three times the interval at which the account is really collected.",
     _ACCOUNT,
+    range_=ABOVE_ZERO,
 )
 RUNS = _own("counter", "collector_runs_total", "Finished collections of the account.", _ACCOUNT)
 ERRORS = _own(
@@ -478,7 +623,7 @@ API_REQUEST_DURATION = _own(
 API_RATE_LIMIT_USED = _own(
     "gauge",
     "api_rate_limit_used_ratio",
-    "Used share of the venue's request budget as a ratio from 0 to 1, as its last answer told.",
+    "Used share of the venue's request budget as a ratio, as its last answer told; above 1 is beyond it.",
     ("exchange",),
 )
 API_CLOCK_OFFSET = _own(
@@ -486,6 +631,7 @@ API_CLOCK_OFFSET = _own(
     "api_clock_offset_seconds",
     "The venue's clock minus the exporter's when last measured, in seconds; negative is behind.",
     ("exchange",),
+    range_=ANY,
 )
 API_BLOCKED_UNTIL = _own(
     "gauge",
@@ -493,6 +639,7 @@ API_BLOCKED_UNTIL = _own(
     "Time until which the venue refuses requests, in Unix seconds; in the past once it is over. No more than "
     "3 days are believed, and one request finds out after 5 minutes and at growing intervals if it is over.",
     ("exchange",),
+    range_=ABOVE_ZERO,
 )
 EFFECTIVE_INTERVAL = _own(
     "gauge",
@@ -558,6 +705,7 @@ BUILD_INFO = _own(
     "exporter_build_info",
     "Version of the exporter and of Python as labels; the value is always 1.",
     ("version", "python_version"),
+    range_=ONE,
 )
 
 OWN_FAMILIES: tuple[Family, ...] = (

@@ -15,9 +15,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from exporter import clock
-from exporter.catalogue import FAMILIES, LEVELS, Level, RowFamily
+from exporter.catalogue import FAMILIES, LEVELS
 from exporter.clock import Elapsed
 from exporter.errors import VenueError
+from exporter.family import Family, Level, RowFamily
 from exporter.model import AccountRisk
 from exporter.printable import visible
 
@@ -54,7 +55,8 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
     Rows are in the order of their labels, whatever order the venue sent them in.
 
     Raises:
-        VenueError: reason `schema`, if two rows of the venue would be one series.
+        VenueError: reason `schema`, if two rows of the venue would be one series, or if a value is outside
+            the range of its family.
     """
     begin = _labels((("exchange", exchange), ("account", account)))
     rows = {id(level): _rows(begin, level, risk) for level in LEVELS}
@@ -81,21 +83,43 @@ def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, A
 
 
 def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]]) -> list[str]:
-    name, read, samples = family.name, family.value, family.samples
+    name, read, samples, said = family.name, family.value, family.samples, family.said
+    low, high = family.range.low, family.range.high
     lines = []
     if read is not None:
         for labels, row in rows:
             value = read(row)
-            # Not equal to itself: NaN, which is no value.
-            if value is not None and value == value:  # noqa: PLR0124
-                lines.append(f"{name}{{{labels}}} {number(value)}\n")
+            if value is not None:
+                if low <= value <= high:
+                    lines.append(f"{name}{{{labels}}} {number(value)}\n")
+                else:
+                    _refuse(family, labels, value)
+    if said is not None:
+        for labels, row in rows:
+            value = said(row)
+            if value is not None and not low <= value <= high:
+                _refuse(family, labels, value)
     if samples is not None:
         for labels, row in rows:
             for extra, value in samples(row):
-                if value is not None and value == value:  # noqa: PLR0124
+                if value is not None:
                     more = _labels(extra)
-                    lines.append(f"{name}{{{labels}{',' if more else ''}{more}}} {number(value)}\n")
+                    more = f"{labels},{more}" if more else labels
+                    if low <= value <= high:
+                        lines.append(f"{name}{{{more}}} {number(value)}\n")
+                    else:
+                        _refuse(family, more, value)
     return lines
+
+
+def _refuse(family: Family, labels: str, value: float) -> None:
+    """A value outside its family's range; NaN is no value, and nothing happens.
+
+    Raises:
+        VenueError: reason `schema`. The text does not repeat the value, like all about venues' answers.
+    """
+    if not math.isnan(value):
+        raise VenueError("schema", f"{family.name}{{{labels}}} is outside its range: {family.range.text}")
 
 
 def _labels(labels: Iterable[tuple[str, str]]) -> str:

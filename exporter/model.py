@@ -106,10 +106,13 @@ class Position(Struct, frozen=True, kw_only=True):
     margin: float | None = None
     """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included."""
     closing_fee_rate: float = 0.0
-    """Share of the notional that the venue counts in its requirement besides the maintenance margin."""
+    """Share of the notional that the venue requires besides the maintenance margin, for closing the position.
+    0 where it requires none, and where its own maintenance margin contains the fee already."""
     auto_add_margin: bool = False
-    """True of an isolated position that draws on the cross wallet before it is liquidated: the pool that
-    backs the cross positions backs it, too."""
+    """True of an isolated position that draws on the cross wallet before it is liquidated. It stands and
+    falls with the cross positions of its pool: the pool's `margin_equity` must include its margin and PnL,
+    and the pool's `maintenance_margin`, where the venue gives one, what it requires. Where the adapter
+    leaves either to the engine, the engine counts so. `margin_mode` stays ``isolated``."""
     largest_notional: float | None = None
     """The largest notional that the set leverage allows, in the settle currency."""
     funding_rate: float | None = None
@@ -139,13 +142,15 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     currency: str
     equity: float | None = None
     """All collateral in the pool at market prices + unrealized PnL, isolated margin and its PnL included;
-    None where only the assets tell it."""
+    None where only the assets tell it: then it is the sum of their equities at market prices."""
     adjusted_equity: float | None = None
-    """The equity as the venue counts it as margin, after haircuts; None where it makes none."""
+    """The equity as the venue counts it as margin, after haircuts. None where it makes none, or where it
+    follows from the assets' collateral prices."""
     margin_equity: float | None = None
-    """The part of ``equity`` that backs the cross positions."""
+    """The part of ``adjusted_equity`` that backs the cross positions, and isolated ones that draw on it."""
     maintenance_margin: float | None = None
-    """What the cross positions require, isolated ones not included."""
+    """What these positions (and open orders) require, other isolated ones not included. Closing fees are not
+    included; of a venue whose figure contains them every `Position.closing_fee_rate` is 0."""
     wallet_balance: float | None = None
     available_balance: float | None = None
     unrealized_pnl: float | None = None
@@ -165,13 +170,15 @@ class Asset(Struct, frozen=True, kw_only=True):
     asset: str
     wallet_balance: float | None = None
     equity: float | None = None
-    """Wallet balance + unrealized PnL, in units of the asset."""
+    """Wallet balance + unrealized PnL, in units of the asset, isolated margin and its PnL included."""
     collateral_price_usd: float | None = None
     """USD the venue credits as collateral per unit (after its haircut); None means the market price."""
     debt_price_usd: float | None = None
-    """USD the venue counts per unit that is owed; None means `collateral_price_usd`."""
+    """USD the venue counts per unit that is owed: of a negative `equity`. None means
+    `collateral_price_usd`."""
     margin_price_usd: float | None = None
-    """USD the venue counts per unit of required margin; None means `collateral_price_usd`."""
+    """USD the venue counts per unit of required margin (maintenance margin and closing fee of positions that
+    settle in the asset); None means the market price."""
     pool_currency: str = "USD"
 
 
@@ -212,9 +219,17 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     unrealized_pnl: float | None = None
     maintenance_margin: float | None = None
     """The venue's, else from the maintenance tiers, else what the pool's total leaves for the only
-    position without one; settle currency."""
+    position without one; settle currency, the closing fee not included."""
+    closing_fee: float | None = None
+    """What the venue requires besides for closing the position at the mark, settle currency; None also where
+    it requires nothing."""
     maintenance_margin_rate: float | None = None
-    """Isolated positions only: of the position's own collateral."""
+    """Of a position that stands alone (isolated, and the cross wallet does not back it): maintenance margin
+    + closing fee, of its own collateral."""
+    margin_to_target: float | None = None
+    """Of such a position: settle currency to add until the rate is at the target; 0 if it is not above it."""
+    reduction_to_target: float | None = None
+    """Of such a position: share to close at the mark, from 0 to 1, its collateral staying in it."""
     liquidation_price: float | None = None
     liquidation_source: LiquidationSource = "unknown"
     """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told."""
@@ -228,23 +243,42 @@ class PoolRisk(Struct, frozen=True, kw_only=True):
     """One margin pool with everything computed about it; None means unknown."""
 
     pool: MarginPool
+    equity: float | None = None
+    """At market prices: the venue's, else the sum over the assets; in the pool's currency."""
+    adjusted_equity: float | None = None
+    """After the venue's haircuts; the equity where it makes none."""
     equity_usd: float | None = None
     margin_equity: float | None = None
-    """The venue's, else the equity less the isolated positions' margins and PnL; in the pool's currency."""
+    """The venue's, else the adjusted equity less the isolated positions' margins and PnL; in the pool's
+    currency."""
     maintenance_margin: float | None = None
-    """The venue's, else the sum over the pool's positions; in the pool's currency."""
+    """The venue's, else the sum over the pool's positions; in the pool's currency, closing fees not
+    included."""
+    closing_fees: float | None = None
+    """Of the cross positions, in the pool's currency; None also where the venue requires none."""
     maintenance_margin_rate: float | None = None
+    """Maintenance margin + closing fees, of the margin equity."""
+    margin_to_target: float | None = None
+    """How much to add, in the pool's currency, until the rate is at the target; 0 if it is not above it."""
+    reduction_to_target: float | None = None
+    """Share of every cross position to close at the mark, from 0 to 1; None if closing all is not enough."""
     gross_notional_usd: float | None = None
     net_notional_usd: float | None = None
     """Long minus short."""
     leverage_ratio: float | None = None
     """Gross notional / equity, isolated positions included."""
     liquidation_shock_up: float | None = None
-    """Smallest relative rise of all marks that brings the rate to 1, >= 0; None if none up to +1000 %."""
+    """Smallest relative rise of all coins that is known to liquidate anything in the currency, >= 0; None if
+    none up to +1000 % does."""
     liquidation_shock_down: float | None = None
-    """Smallest relative fall of all marks that brings the rate to 1, as a positive number; None if none."""
+    """The same for a fall, as a positive number."""
+    cross_liquidation_shock_up: float | None = None
+    """Smallest relative rise of all coins that brings the rate to 1."""
+    cross_liquidation_shock_down: float | None = None
     stress: tuple[tuple[float, float], ...] = ()
-    """(shock, maintenance margin rate after it) for every configured shock whose rate is known."""
+    """(shock, rate of the cross positions after it) for every configured shock whose rate is known."""
+    isolated_stress: tuple[tuple[float, float], ...] = ()
+    """(shock, highest known rate of an isolated position after it)."""
 
 
 class AccountRisk(Struct, frozen=True, kw_only=True):

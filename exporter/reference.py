@@ -11,7 +11,8 @@ from pydantic_core import PydanticUndefined
 
 from exporter import demo
 from exporter.account import AccountConfig, is_secret
-from exporter.catalogue import FAMILIES, OWN_FAMILIES, Family
+from exporter.catalogue import FAMILIES, OWN_FAMILIES
+from exporter.family import Family
 from exporter.request import Endpoint
 from exporter.venues import AnyVenue
 
@@ -20,7 +21,8 @@ NOTICE = "<!-- Written by `make generate`; a change here is lost. -->"
 _METRICS_INTRODUCTION = """\
 A label in brackets is left out where it is empty. Ratios and rates are fractions: 0.1 is 10 %. A value
 that is not known is absent: never 0, never NaN. Prices are in the contract's quote currency, PnL and
-margins in the settlement coin, which the label `currency` names."""
+margins in the settlement coin, which the label `currency` names. A venue's value outside the range of its
+metric fails the collection of the account with the reason `schema`: it is not understood."""
 
 _VENUES_INTRODUCTION = """\
 `exchange` in the configuration and in every label is the first column. Every venue takes the fields that
@@ -125,12 +127,13 @@ def _effect(name: str) -> str:
 
 def _family_table(families: Iterable[Family]) -> str:
     return _table(
-        ("Metric", "Type", "Labels", "Meaning"),
+        ("Metric", "Type", "Labels", "Range", "Meaning"),
         (
             (
                 f"`{family.name}`",
                 family.type,
                 ", ".join([*family.labels, *(f"[{label}]" for label in family.optional_labels)]),
+                family.range.text,
                 family.help + (f" Only with `{family.option}`." if family.option else ""),
             )
             for family in families

@@ -25,10 +25,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter import __version__, catalogue, clock
-from exporter.catalogue import Family
 from exporter.clock import Wall
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.exposition import Format
+from exporter.family import Family
 from exporter.pacing import BudgetState
 
 REPEAT_AFTER = 600.0

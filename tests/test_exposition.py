@@ -34,29 +34,39 @@ PARSERS = [
 ]
 
 COMPLETE = """\
-risk_account_equity{exchange="x",account="a",currency="USDT"} 101.0
-risk_account_margin_equity{exchange="x",account="a",currency="USDT"} 102.0
-risk_account_equity_usd{exchange="x",account="a",currency="USDT"} 108.0
-risk_account_wallet_balance{exchange="x",account="a",currency="USDT"} 103.0
-risk_account_available_balance{exchange="x",account="a",currency="USDT"} 104.0
-risk_account_unrealized_pnl{exchange="x",account="a",currency="USDT"} -105.0
-risk_account_initial_margin{exchange="x",account="a",currency="USDT"} 106.0
-risk_account_maintenance_margin{exchange="x",account="a",currency="USDT"} 109.0
-risk_account_maintenance_margin_rate{exchange="x",account="a",currency="USDT"} 0.11
-risk_account_venue_margin_rate{exchange="x",account="a",currency="USDT"} 0.107
-risk_account_gross_notional_usd{exchange="x",account="a",currency="USDT"} 111.0
-risk_account_net_notional_usd{exchange="x",account="a",currency="USDT"} -112.0
-risk_account_leverage_ratio{exchange="x",account="a",currency="USDT"} 113.0
-risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",direction="down"} 0.115
-risk_account_liquidation_shock_ratio{exchange="x",account="a",currency="USDT",direction="up"} 0.114
-risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",shock="-0.1"} 0.116
-risk_account_stress_maintenance_margin_rate{exchange="x",account="a",currency="USDT",shock="0.05"} +Inf
+risk_account_equity{POOL} 101.0
+risk_account_adjusted_equity{POOL} 119.0
+risk_account_margin_equity{POOL} 102.0
+risk_account_equity_usd{POOL} 108.0
+risk_account_wallet_balance{POOL} 103.0
+risk_account_available_balance{POOL} 104.0
+risk_account_withdrawable_balance{POOL} 118.0
+risk_account_unrealized_pnl{POOL} -105.0
+risk_account_initial_margin{POOL} 106.0
+risk_account_open_order_margin{POOL} 117.0
+risk_account_maintenance_margin{POOL} 109.0
+risk_account_closing_fees{POOL} 120.0
+risk_account_maintenance_margin_rate{POOL} 0.11
+risk_account_venue_margin_rate{POOL} 0.107
+risk_account_margin_to_target{POOL} 121.0
+risk_account_reduction_to_target_ratio{POOL} 0.122
+risk_account_gross_notional_usd{POOL} 111.0
+risk_account_net_notional_usd{POOL} -112.0
+risk_account_leverage_ratio{POOL} 113.0
+risk_account_liquidation_shock_ratio{POOL,direction="down"} 0.115
+risk_account_liquidation_shock_ratio{POOL,direction="up"} 0.114
+risk_account_cross_liquidation_shock_ratio{POOL,direction="down"} 0.124
+risk_account_cross_liquidation_shock_ratio{POOL,direction="up"} 0.123
+risk_account_stress_maintenance_margin_rate{POOL,margin_mode="cross",shock="-0.1"} 0.116
+risk_account_stress_maintenance_margin_rate{POOL,margin_mode="cross",shock="0.05"} +Inf
+risk_account_stress_maintenance_margin_rate{POOL,margin_mode="isolated",shock="-0.1"} 0.125
 risk_account_info{exchange="x",account="a",asset_mode="multi",margin_mode="unified",position_mode="hedge"} 1.0
 risk_asset_wallet_balance{exchange="x",account="a",asset="BTC"} 201.0
 risk_asset_equity{exchange="x",account="a",asset="BTC"} 202.0
 risk_asset_price_usd{exchange="x",account="a",asset="BTC"} 203.0
 risk_position_quantity{POSITION} 301.0
 risk_position_notional_usd{POSITION} 308.0
+risk_position_largest_notional{POSITION} 315.0
 risk_position_entry_price{POSITION} 302.0
 risk_position_mark_price{POSITION} 307.0
 risk_position_liquidation_price{POSITION} 312.0
@@ -64,16 +74,22 @@ risk_position_liquidation_distance_ratio{POSITION} 0.313
 risk_position_liquidation_cross_check_ratio{POSITION} -0.314
 risk_position_unrealized_pnl{POSITION} -309.0
 risk_position_realized_pnl{POSITION} -303.0
+risk_position_funding_rate{POSITION} -0.316
+risk_position_next_funding_timestamp_seconds{POSITION} 317.0
+risk_position_accrued_funding{POSITION} -318.0
 risk_position_leverage_ratio{POSITION} 304.0
 risk_position_initial_margin{POSITION} 305.0
 risk_position_maintenance_margin{POSITION} 310.0
+risk_position_closing_fee{POSITION} 319.0
 risk_position_maintenance_margin_rate{POSITION} 0.311
 risk_position_margin{POSITION} 306.0
+risk_position_margin_to_target{POSITION} 320.0
+risk_position_reduction_to_target_ratio{POSITION} 0.321
 risk_position_adl_ratio{POSITION} 0.75
 risk_position_info{POSITION,base="BTC",quote="USDT",contract_kind="linear",liquidation_source="computed"} 1.0
 risk_positions{exchange="x",account="a"} 1.0
 risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
-""".replace(
+""".replace("POOL", 'exchange="x",account="a",currency="USDT"').replace(
     "POSITION",
     'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="isolated",currency="USDT",position_id="7"',
 )

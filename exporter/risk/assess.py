@@ -168,6 +168,8 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Mapping[str, float
     rise, fall = liquidation_shocks(entry, exposure)
     return PoolRisk(
         pool=pool,
+        equity=equity,
+        adjusted_equity=equity,
         equity_usd=None if equity is None or price is None else finite(equity * price),
         margin_equity=entry.margin_equity,
         maintenance_margin=entry.maintenance_margin,
@@ -179,5 +181,7 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Mapping[str, float
         else finite(in_currency / equity),
         liquidation_shock_up=rise,
         liquidation_shock_down=fall,
+        cross_liquidation_shock_up=rise,
+        cross_liquidation_shock_down=fall,
         stress=stressed_rates(entry, exposure, settings.shocks),
     )

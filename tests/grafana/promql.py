@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from exporter import catalogue
-from exporter.catalogue import Family
+from exporter.family import Family
 
 TARGET_LABELS = frozenset({"job", "instance"})
 FAMILIES: dict[str, Family] = {family.name: family for family in catalogue.ALL_FAMILIES}

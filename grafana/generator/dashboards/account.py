@@ -133,11 +133,12 @@ def _margin() -> list[Panel]:
         ),
         p.bars(
             "Stress grid",
-            "The maintenance margin rate if every mark moved by the shock; 100 % is liquidation." + CAPPED,
+            "The maintenance margin rate of the cross positions, and of the worst isolated one, if all coins "
+            "but stable ones moved by the shock; 100 % is liquidation." + CAPPED,
             [
                 Query(
                     f"sort_desc({capped(of_accounts('risk_account_stress_maintenance_margin_rate'))})",
-                    POOL_LEGEND + " {{shock}}",
+                    POOL_LEGEND + " {{margin_mode}} {{shock}}",
                 )
             ],
             p.RATIO,

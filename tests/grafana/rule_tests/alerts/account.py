@@ -137,7 +137,10 @@ CASES: Final = (
         ),
         hold=5,
         keep=15,
-        series=while_it_lasts("risk_account_stress_maintenance_margin_rate", {**POOL, "shock": "-0.1"}),
+        series=while_it_lasts(
+            "risk_account_stress_maintenance_margin_rate",
+            {**POOL, "margin_mode": "isolated", "shock": "-0.1"},
+        ),
         danger=1.01,
         calm=0.99,
     ),

@@ -31,7 +31,7 @@ def tests() -> list[Test]:
                     ),
                     (
                         "risk_account_stress_maintenance_margin_rate",
-                        {**POOL, "shock": "-0.1"},
+                        {**POOL, "margin_mode": "cross", "shock": "-0.1"},
                         span((math.inf, 20), (None, 1)),
                     ),
                 ],
