@@ -8,7 +8,11 @@ Vocabulary used everywhere (code, metrics, documentation):
 * *settle currency*: the coin in which a position's PnL and margins are paid.
 * *notional*: value of a position at the mark price, unsigned, in the settle currency unless a name says
   ``_usd``.
-* *rate*: maintenance margin / equity; 0 is safe, 1 is liquidation.
+* *requirement*: maintenance margin, and the fees for closing the positions where the venue counts them in.
+* *rate*: requirement / equity; 0 is safe, 1 is liquidation.
+* *shock*: the USD price of every coin moves by the same share; stable coins, pegged ones and currencies stand
+  still. The mark of a contract is the price of its base in its quote, and follows.
+* *stands alone*: an isolated position that nothing but its own margin backs.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Struct
+
+from exporter.coins import STABLE_COINS
 
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
@@ -58,21 +64,24 @@ class MaintenanceTier(Struct, frozen=True):
     deduction: float
 
 
-# Venues print absurd prices for "cannot be liquidated": 99999999 and the like. No real contract quotes so
-# high relative to its own price, so the bound is a multiple of the best known price of the position.
+HIGHEST_MULTIPLE = 1e4
+LOWEST_MULTIPLE = 1e-9
+"""A liquidation price above 10,000 times the mark, or below a billionth of it, is none, whoever says it: no
+market gets there, and venues print 99999999 and the like for "cannot be liquidated"."""
+
 _ABSURD_PRICE = 99_999_999.0
-_ABSURD_MULTIPLE = 10_000.0
 
 
 def liquidation_price(value: float | None, reference: float | None) -> float | None:
     """A venue's liquidation price, None where it says "none": 0, negative, null or absurd.
 
-    `reference` is the mark or entry price, against which a price over 10,000 times as high is absurd.
+    `reference` is the mark or entry price, against which `HIGHEST_MULTIPLE` and `LOWEST_MULTIPLE` count.
     """
     if value is None or value <= 0.0 or not math.isfinite(value):
         return None
     if reference is not None and reference > 0.0:
-        return None if value > reference * _ABSURD_MULTIPLE or _is_nines(value) else value
+        absurd = not LOWEST_MULTIPLE * reference <= value <= HIGHEST_MULTIPLE * reference
+        return None if absurd or _is_nines(value) else value
     return None if value >= _ABSURD_PRICE else value
 
 
@@ -197,13 +206,14 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
 class RiskSettings(Struct, frozen=True, kw_only=True):
     """What a desk configures about the assessment."""
 
-    usd_pegs: Mapping[str, float] = MappingProxyType({"USD": 1.0, "USDT": 1.0, "USDC": 1.0})
-    """Coin to its USD value where no price is known. A pegged coin does not move with a market shock, nor
-    does one of `exporter.coins.STABLE_COINS`."""
+    usd_pegs: Mapping[str, float] = MappingProxyType(dict.fromkeys(sorted(STABLE_COINS), 1.0))
+    """Coin, in upper case, to its USD value where the venue quotes no price. A pegged coin does not move with
+    a market shock, nor does one that `exporter.coins` knows to stand still."""
     target_rate: float = 0.5
-    """Maintenance margin rate to which the money or the cut is computed that brings an account back."""
+    """Maintenance margin rate to which the money or the cut is computed that brings an account back; above 0
+    and below 1."""
     shocks: tuple[float, ...] = (-0.2, -0.1, -0.05, 0.05, 0.1, 0.2)
-    """Relative moves of all marks for the stress grid; empty switches it off."""
+    """Relative moves of all coins for the stress grid; empty switches it off."""
     cross_check: bool = False
     """Also compute liquidation prices where the venue gives one, and publish the relative difference."""
 
@@ -286,6 +296,7 @@ class AccountRisk(Struct, frozen=True, kw_only=True):
 
     snapshot: AccountSnapshot
     pools: tuple[PoolRisk, ...]
+    """Those of the snapshot in its order, and one for each currency in which positions have none."""
     positions: tuple[PositionRisk, ...]
     prices_usd: Mapping[str, float] = NO_PRICES
-    """Coin to USD after pegs, for every coin the account touches and whose price is known."""
+    """Coin to USD for every coin the account touches: the venue's price, else the desk's peg."""

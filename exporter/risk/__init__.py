@@ -3,17 +3,21 @@
 Pure functions over `exporter.model`; nothing here reads a clock, a file or a network. Amounts are in the
 settle currency of a position or in the currency of a pool unless a name says ``_usd``.
 
-Model. A pool is liquidated when its margin equity no longer exceeds the maintenance margin of its cross
-positions; an isolated position is a pool of its own. With every mark a function of one number, margin
-equity and maintenance margin are too, and the engine looks for the first place where they meet:
+Model. A pool is liquidated when its margin equity no longer exceeds what its cross positions require
+(maintenance margin, and closing fees where the venue counts them); an isolated position is a pool of its own,
+unless it draws on the cross wallet. With every price a function of one number, margin equity and requirement
+are too, and the engine looks for the first place where they meet:
 
 * `exporter.risk.notional`: mark price, notional and unrealized PnL of one position
+* `exporter.risk.prices`: what coins are worth, and which of them move with the market
 * `exporter.risk.maintenance`: maintenance margin schedules
 * `exporter.risk.facts`: what is known of each position, completed by its schedule and its pool
-* `exporter.risk.pools`: which positions stand or fall together, and what each requires
+* `exporter.risk.pools`: which positions stand or fall together, and what backs them
+* `exporter.risk.exposure`: what of a pool moves
 * `exporter.risk.crossing`: the exact search for the first crossing
 * `exporter.risk.liquidation`: the price of one symbol that liquidates, and the distance to it
-* `exporter.risk.shock`: the move of all marks that liquidates, and the rate under given shocks
+* `exporter.risk.shock`: the move of all coins that liquidates, and the rate under given shocks
+* `exporter.risk.target`: the money, or the cut, that brings a rate back to a target
 * `exporter.risk.assess`: all of it for one account
 """
 

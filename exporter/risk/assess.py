@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from exporter.model import (
     AccountRisk,
@@ -13,6 +13,7 @@ from exporter.model import (
     PositionRisk,
     RiskSettings,
 )
+from exporter.risk.exposure import of_isolated, of_pool
 from exporter.risk.facts import Facts
 from exporter.risk.liquidation import (
     Liquidation,
@@ -24,9 +25,19 @@ from exporter.risk.liquidation import (
     price_of,
     symbol_liquidation,
 )
-from exporter.risk.notional import conversion, finite, positive
-from exporter.risk.pools import Book, Pool, book_of
-from exporter.risk.shock import exposure_of, liquidation_shocks, margin_rate, pool_rate, stressed_rates
+from exporter.risk.notional import finite, positive
+from exporter.risk.pools import Pool, book_of
+from exporter.risk.prices import Prices
+from exporter.risk.shock import (
+    isolated_rate,
+    isolated_shocks,
+    isolated_stress,
+    pool_rate,
+    pool_shocks,
+    pool_stress,
+    smallest,
+)
+from exporter.risk.target import UNKNOWN, isolated_way_back, pool_way_back
 
 Placed = Iterable[tuple[int, PositionRisk]]
 """Positions with their places in the snapshot."""
@@ -36,16 +47,17 @@ def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
     """Compute everything the exporter publishes about one collected account.
 
     Pure: the same snapshot and settings give the same result. Pools and positions keep the snapshot's
-    order. Whatever cannot be known from the snapshot is None; no NaN comes out, and an infinity only as
-    the rate of a pool or position that has something to liquidate and no equity left.
+    order; a currency in which there are positions and no pool gets one of which nothing is known. Whatever
+    cannot be known from the snapshot is None; no NaN comes out, and an infinity only as the rate of a pool or
+    position that has something to liquidate and no equity left.
     """
     book = book_of(snapshot, settings)
-    positions = dict(_positions(book, settings))
+    positions = dict(row for entry in book.pools for row in _positions(entry, settings, book.prices))
     return AccountRisk(
         snapshot=snapshot,
         pools=tuple(_assess_pool(entry, settings, book.prices) for entry in book.pools),
         positions=tuple(positions[place] for place in range(len(positions))),
-        prices_usd=book.prices,
+        prices_usd=book.prices.known,
     )
 
 
@@ -55,43 +67,35 @@ def computed_liquidation_prices(
     """Every position with the engine's own liquidation price, whether or not the venue gives one.
 
     For whoever compares the engine with a venue: move a symbol's mark to the price, and the pool's margin
-    equity equals its maintenance margin. None where no price liquidates or it cannot be known.
+    equity equals its requirement. None where no price liquidates or it cannot be known.
     """
     book = book_of(snapshot, settings)
     found: dict[int, float | None] = {}
     for entry in book.pools:
         for rows in entry.symbols.values():
-            liquidation = symbol_liquidation(entry, rows, settings, book.prices)
+            liquidation = symbol_liquidation(entry, rows, book.prices)
             found |= {row.place: price_of(row, liquidation) for row in rows}
-    found |= {row.place: price_of(row, isolated_liquidation(row)) for row in book.isolated}
+        found |= {row.place: price_of(row, isolated_liquidation(row)) for row in entry.isolated}
     return tuple((position, found.get(place)) for place, position in enumerate(snapshot.positions))
 
 
-def _positions(book: Book, settings: RiskSettings) -> Placed:
-    for entry in book.pools:
-        for rows in entry.symbols.values():
-            yield from _assess_symbol(entry, rows, settings, book.prices)
-    for rows in book.homeless:
-        yield from _assess_symbol(None, rows, settings, book.prices)
-    for row in book.isolated:
+def _positions(entry: Pool, settings: RiskSettings, prices: Prices) -> Placed:
+    for rows in entry.symbols.values():
+        yield from _assess_symbol(entry, rows, settings, prices)
+    for row in entry.isolated:
         yield row.place, _assess_isolated(row, settings)
 
 
-def _assess_symbol(
-    entry: Pool | None, rows: list[Facts], settings: RiskSettings, prices: Mapping[str, float]
-) -> Placed:
-    """Assess the cross positions of one symbol in one pool, which share one liquidation.
-
-    A pool that the snapshot does not have leaves the venue's prices, and a hedged pair is still a pair.
-    """
+def _assess_symbol(entry: Pool, rows: list[Facts], settings: RiskSettings, prices: Prices) -> Placed:
+    """Assess the positions of one symbol that one pool backs, which share one liquidation."""
     venue_prices = [positive(row.position.liquidation_price) for row in rows]
     pair = is_pair(rows)
     shared = next((price for price in venue_prices if price is not None), None) if pair else None
     missing = shared is None and None in venue_prices
     liquidation: Liquidation | NoLiquidation = NoLiquidation.UNKNOWN
-    if entry is not None and (missing or settings.cross_check):
-        liquidation = symbol_liquidation(entry, rows, settings, prices)
-    excess = None if entry is None else entry.excess
+    if missing or settings.cross_check:
+        liquidation = symbol_liquidation(entry, rows, prices)
+    excess = entry.excess
     alive = None if excess is None else excess > 0.0
     for row, printed in zip(rows, venue_prices, strict=True):
         venue = printed if printed is not None else shared
@@ -102,7 +106,7 @@ def _assess_symbol(
 
 
 def _assess_isolated(row: Facts, settings: RiskSettings) -> PositionRisk:
-    """Assess an isolated position, which is a pool of its own."""
+    """Assess a position that stands alone, which is a pool of its own."""
     venue = positive(row.position.liquidation_price)
     wanted = venue is None or settings.cross_check
     liquidation = isolated_liquidation(row) if wanted else NoLiquidation.UNKNOWN
@@ -128,18 +132,17 @@ def _position_risk(
             check = finite((computed - venue) / venue)
     elif isinstance(computed_at, Liquidation) and computed is not None:
         source, price, distance = "computed", computed, finite(computed_at.distance)
-    rate = None
-    if row.position.margin_mode == "isolated":
-        equity = row.isolated_equity
-        if equity is not None and row.maintenance_margin is not None:
-            rate = margin_rate(row.maintenance_margin, equity, exposed=True)
+    way_back = isolated_way_back(row, settings.target_rate) if row.alone else UNKNOWN
     return PositionRisk(
         position=row.position,
         mark_price=row.mark,
         notional_usd=row.notional_usd,
         unrealized_pnl=row.unrealized_pnl,
         maintenance_margin=row.maintenance_margin,
-        maintenance_margin_rate=rate,
+        closing_fee=row.closing_fee if row.position.closing_fee_rate else None,
+        maintenance_margin_rate=isolated_rate(row) if row.alone else None,
+        margin_to_target=way_back.margin,
+        reduction_to_target=way_back.reduction,
         liquidation_price=price,
         liquidation_source=source,
         liquidation_distance_ratio=distance,
@@ -147,41 +150,58 @@ def _position_risk(
     )
 
 
-def _assess_pool(entry: Pool, settings: RiskSettings, prices: Mapping[str, float]) -> PoolRisk:
+def _assess_pool(entry: Pool, settings: RiskSettings, prices: Prices) -> PoolRisk:
     pool = entry.pool
-    equity = finite(pool.equity)
-    price = prices.get(pool.currency)
-    gross: float | None = 0.0
-    net: float | None = 0.0
-    in_currency: float | None = 0.0
-    for row in (*entry.cross, *entry.isolated):
-        rate = conversion(row.position.contract.settle, pool.currency, prices)
-        if in_currency is not None:
-            in_currency = None if row.notional is None or rate is None else in_currency + row.notional * rate
-        if gross is not None and net is not None:
-            if row.notional_usd is None:
-                gross = net = None
-            else:
-                gross += row.notional_usd
-                net += row.notional_usd if row.position.side == "long" else -row.notional_usd
-    exposure = exposure_of(entry, settings, prices)
-    rise, fall = liquidation_shocks(entry, exposure)
+    rows = (*entry.cross, *entry.isolated)
+    price = prices.known.get(pool.currency)
+    exposure = of_pool(entry, prices)
+    alone = [(row, of_isolated(row, prices)) for row in entry.isolated]
+    shocks = pool_shocks(entry, exposure)
+    any_shocks = smallest([shocks, *(isolated_shocks(row, moving) for row, moving in alone)])
+    way_back = pool_way_back(entry, exposure, settings.target_rate)
+    gross, net = _notionals_usd(rows)
     return PoolRisk(
         pool=pool,
-        equity=equity,
-        adjusted_equity=equity,
-        equity_usd=None if equity is None or price is None else finite(equity * price),
+        equity=entry.equity,
+        adjusted_equity=entry.adjusted_equity,
+        equity_usd=None if entry.equity is None or price is None else finite(entry.equity * price),
         margin_equity=entry.margin_equity,
         maintenance_margin=entry.maintenance_margin,
+        closing_fees=entry.closing_fees if entry.charged else None,
         maintenance_margin_rate=pool_rate(entry),
-        gross_notional_usd=finite(gross),
-        net_notional_usd=finite(net),
-        leverage_ratio=None
-        if equity is None or equity <= 0.0 or in_currency is None
-        else finite(in_currency / equity),
-        liquidation_shock_up=rise,
-        liquidation_shock_down=fall,
-        cross_liquidation_shock_up=rise,
-        cross_liquidation_shock_down=fall,
-        stress=stressed_rates(entry, exposure, settings.shocks),
+        margin_to_target=way_back.margin,
+        reduction_to_target=way_back.reduction,
+        gross_notional_usd=gross,
+        net_notional_usd=net,
+        leverage_ratio=_leverage(entry, rows, prices),
+        liquidation_shock_up=any_shocks[0],
+        liquidation_shock_down=any_shocks[1],
+        cross_liquidation_shock_up=shocks[0],
+        cross_liquidation_shock_down=shocks[1],
+        stress=pool_stress(entry, exposure, settings.shocks),
+        isolated_stress=isolated_stress(alone, settings.shocks),
     )
+
+
+def _notionals_usd(rows: Iterable[Facts]) -> tuple[float | None, float | None]:
+    """Gross and net notional; None where that of a position is unknown: a sum without it would mislead."""
+    gross = net = 0.0
+    for row in rows:
+        if row.notional_usd is None:
+            return None, None
+        gross += row.notional_usd
+        net += row.notional_usd if row.position.side == "long" else -row.notional_usd
+    return finite(gross), finite(net)
+
+
+def _leverage(entry: Pool, rows: Iterable[Facts], prices: Prices) -> float | None:
+    """Gross notional / equity at market prices."""
+    if entry.equity is None or entry.equity <= 0.0:
+        return None
+    gross = 0.0
+    for row in rows:
+        rate = prices.convert(row.position.contract.settle, entry.pool.currency)
+        if row.notional is None or rate is None:
+            return None
+        gross += row.notional * rate
+    return finite(gross / entry.equity)

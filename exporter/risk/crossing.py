@@ -1,18 +1,21 @@
-"""Where margin equity meets maintenance margin when marks move.
+"""Where margin equity meets the requirement when marks move.
 
-One number drives everything: the *factor* ``x`` by which the moving marks are multiplied, 1 today. Every
-piece of margin equity and maintenance margin is then a constant times a power of ``x``:
+One number drives everything: the *factor* ``x`` by which what moves is multiplied, 1 today. Every piece of
+margin equity and requirement is then a constant times a power of ``x``:
 
-* a linear contract's notional is ``N * x``, an inverse one's ``N / x`` (in its coin);
+* a mark moves as ``x``, or not at all, or as ``1 / x`` (a pair whose quote is the coin that moves);
+* a linear contract's notional is ``N`` times that, an inverse one's ``N`` divided by it (in its coin);
 * PnL since today is ``drift * (notional - N)``, where drift is +1 for a linear long and an inverse short;
-* maintenance margin is ``notional * rate - deduction`` with the piece valid *at that notional*;
-* a coin that is not pegged, held or paid in a pool of another currency, brings one more factor ``x``.
+* maintenance margin is ``notional * rate - deduction`` with the piece valid *at that notional*, and the
+  closing fee a share of the notional;
+* a coin that moves, held or paid in a pool of another currency, brings one more factor ``x``;
+* a coin that the pool owes may count at another price than one that it holds.
 
-The *excess*, margin equity minus maintenance margin, is therefore a sum of powers of ``x`` whose
-coefficients change where a leg enters another piece of its schedule (a *bend*). The search walks the bends
-outward from today and solves each segment, so it finds the first crossing and not merely some crossing:
-in closed form where the excess is a straight line in ``x`` or in ``1 / x`` (every single-currency pool),
-else by isolating the roots of the segment's polynomial between its turning points.
+The *excess*, margin equity minus requirement, is therefore a sum of powers of ``x`` whose coefficients change
+where a leg enters another piece of its schedule, and where a credit becomes a debt (a *bend*). The search
+walks the bends outward from today and solves each segment, so it finds the first crossing and not merely some
+crossing: in closed form where the excess is a straight line in ``x`` or in ``1 / x`` (every single-currency
+pool), else by isolating the roots of the segment's polynomial between its turning points.
 """
 
 from __future__ import annotations
@@ -24,12 +27,11 @@ from itertools import pairwise
 
 from exporter.risk.maintenance import Schedule
 
-# A mark below a billionth of today's, or above a billion times it, is no price: the search ends there.
-LOWEST_FACTOR = 1e-9
-HIGHEST_FACTOR = 1e9
-
 # Powers of x run from -2 (an inverse contract's notional in a coin that moves against the pool's) to 2.
 _OFFSET = 2
+
+# An amount below this share of the notionals that are paid in its coin is rounding.
+_NOTHING = 1e-15
 
 
 class Leg:
@@ -37,21 +39,26 @@ class Leg:
 
     Args:
         notional: At today's mark, in the settle currency.
-        linear: Whether the notional moves with the price; an inverse contract's moves against it.
+        linear: Whether the notional moves with the mark; an inverse contract's moves against it.
         long: Side of the positions.
         schedule: Maintenance margin in the settle currency.
+        fee_rate: Closing fee as a share of the notional.
         equity_weight: Units of the pool's currency for one of the settle currency's, for PnL.
         margin_weight: The same for maintenance margin, times the calibration to the venue's own figure.
-        coin_power: Power of ``x`` in that conversion.
+        fee_weight: The same for the closing fee.
+        mark_power: Power of ``x`` in the mark.
+        coin_power: Power of ``x`` in the conversions.
     """
 
     __slots__ = (
         "coin_power",
         "drift",
         "equity_weight",
-        "linear",
+        "fee",
+        "fee_rate",
         "margin_weight",
         "notional",
+        "notional_power",
         "power",
         "schedule",
     )
@@ -63,30 +70,37 @@ class Leg:
         linear: bool,
         long: bool,
         schedule: Schedule,
+        fee_rate: float = 0.0,
         equity_weight: float = 1.0,
         margin_weight: float = 1.0,
+        fee_weight: float = 1.0,
+        mark_power: int = 1,
         coin_power: int = 0,
     ) -> None:
         self.notional = notional
-        self.linear = linear
         self.schedule = schedule
         self.equity_weight = equity_weight
         self.margin_weight = margin_weight
+        self.fee_rate = fee_rate
+        # What the venue requires for closing, per unit of notional, in the pool's currency.
+        self.fee = fee_rate * fee_weight
         self.coin_power = coin_power
         # +1 where equity grows with the notional, -1 where it falls.
         self.drift = 1.0 if linear == long else -1.0
+        self.notional_power = mark_power if linear else -mark_power
         # Power of x of the notional in the pool's currency.
-        self.power = coin_power + 1 if linear else coin_power - 1
+        self.power = coin_power + self.notional_power
 
     def at(self, factor: float) -> tuple[float, float]:
-        """PnL since today and maintenance margin with the marks at ``factor`` times today's.
-
-        Both are in the pool's currency.
-        """
-        notional = self.notional * factor if self.linear else self.notional / factor
-        coin = factor**self.coin_power if self.coin_power else 1.0
-        profit = self.drift * (notional - self.notional) * self.equity_weight
-        return profit * coin, self.schedule.at(notional) * self.margin_weight * coin
+        """PnL since today and requirement at a factor, both in the pool's currency."""
+        power, today = self.notional_power, self.notional
+        notional = today * factor if power == 1 else today / factor if power else today
+        profit = self.drift * (notional - today) * self.equity_weight
+        required = self.schedule.at(notional) * self.margin_weight + notional * self.fee
+        if not self.coin_power:
+            return profit, required
+        coin = factor**self.coin_power
+        return profit * coin, required * coin
 
 
 @dataclass(slots=True, frozen=True)
@@ -97,7 +111,79 @@ class Collateral:
     coin_power: int
 
 
-# (factor where the bend is, power of the notional term, its change, power of the fixed term, its change)
+@dataclass(slots=True, frozen=True)
+class Purse:
+    """What a pool has of one coin, where a debt in it counts at another price than a credit.
+
+    Losses can turn a credit into a debt and profits the other way round, at the factors where the amount is
+    0: there the excess bends.
+    """
+
+    amount: float
+    """Today, in the coin, unrealized PnL included; negative is a debt."""
+    legs: Sequence[Leg]
+    """The positions whose PnL is paid in the coin."""
+    step: float
+    """What a unit counts more, in the pool's currency, once the sign has changed."""
+    coin_power: int
+
+    def at(self, factor: float) -> float:
+        """What the pool's equity has more at a factor than without the step."""
+        amount = self.amount
+        for leg in self.legs:
+            amount += leg.drift * leg.notional * (factor**leg.notional_power - 1.0)
+        if (amount < 0.0) == (self.amount < 0.0):
+            return 0.0
+        return amount * self.step * factor**self.coin_power
+
+    def bends(self, *, rising: bool, limit: float) -> Iterator[_Bend]:
+        """The places where the sign changes, from 1 up to the limit."""
+        # The amount is fixed + sloped * x + hollow / x.
+        fixed, sloped, hollow = self.amount, 0.0, 0.0
+        for leg in self.legs:
+            carried = leg.drift * leg.notional
+            fixed -= carried
+            if leg.notional_power == 0:
+                fixed += carried
+            elif leg.notional_power > 0:
+                sloped += carried
+            else:
+                hollow += carried
+        step = self.step
+        for root in self._roots(fixed, sloped, hollow, rising=rising, limit=limit):
+            # What is 0 at the root, as two parts that are.
+            if sloped != 0.0:
+                change = step * sloped
+                yield root, self.coin_power + 1, change, self.coin_power, -change * root
+            if hollow != 0.0:
+                change = step * hollow
+                yield root, self.coin_power - 1, change, self.coin_power, -change / root
+            step = -step
+
+    def _roots(
+        self, fixed: float, sloped: float, hollow: float, *, rising: bool, limit: float
+    ) -> Sequence[float]:
+        """Where the sign changes on the way from 1 to the limit, in that order."""
+        low, high = (1.0, limit) if rising else (limit, 1.0)
+        if abs(self.amount) <= _NOTHING * (abs(sloped) + abs(hollow)):
+            # As good as 0: the first step decides which sign it has.
+            outward = sloped - hollow if rising else hollow - sloped
+            roots = [] if outward == 0.0 or (outward < 0.0) == (self.amount < 0.0) else [1.0]
+            other = hollow / sloped if sloped != 0.0 else 0.0
+            return [*roots, other] if low < other < high else roots
+        if sloped != 0.0 and hollow != 0.0:
+            roots = _roots([hollow, fixed, sloped], low, high)
+            return roots if rising else roots[::-1]
+        # As a move from 1, so that a small amount beside a large notional keeps its digits.
+        root = 0.0
+        if sloped != 0.0:
+            root = 1.0 - self.amount / sloped
+        elif hollow not in {0.0, self.amount}:
+            root = 1.0 / (1.0 - self.amount / hollow)
+        return [root] if low < root < high else []
+
+
+# (factor where the bend is, power of the moving term, its change, power of the fixed term, its change)
 _Bend = tuple[float, int, float, int, float]
 
 
@@ -106,34 +192,43 @@ def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[_Bend]:
     schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
     floors, rates, deductions = schedule.floors, schedule.rates, schedule.deductions
     here = schedule.piece(notional)
-    growing = rising == leg.linear
+    direct = leg.notional_power > 0
+    growing = rising == direct
     steps = range(here + 1, len(floors)) if growing else range(here, 0, -1)
-    power = leg.power
+    power, fixed_power = leg.power, leg.coin_power
     for upper in steps:
-        factor = floors[upper] / notional if leg.linear else notional / floors[upper]
+        factor = floors[upper] / notional if direct else notional / floors[upper]
         if factor > limit if rising else factor < limit:
             return
         rate = rates[upper] - rates[upper - 1]
         deduction = deductions[upper] - deductions[upper - 1]
         if not growing:
             rate, deduction = -rate, -deduction
-        yield factor, power, -weight * rate * notional, leg.coin_power, weight * deduction
+        yield factor, power, -weight * rate * notional, fixed_power, weight * deduction
 
 
 class Excess:
-    """Margin equity minus maintenance margin as a function of the factor, in the pool's currency.
+    """Margin equity minus requirement as a function of the factor, in the pool's currency.
 
     Args:
         today: Its value at factor 1.
         legs: What moves.
         collateral: What else moves.
+        purses: The coins in which a debt counts at another price than a credit.
     """
 
-    __slots__ = ("_bending", "_line", "_powers", "today")
+    __slots__ = ("_bending", "_line", "_powers", "_purses", "today")
 
-    def __init__(self, today: float, legs: Sequence[Leg], collateral: Sequence[Collateral] = ()) -> None:
+    def __init__(
+        self,
+        today: float,
+        legs: Sequence[Leg],
+        collateral: Sequence[Collateral] = (),
+        purses: Sequence[Purse] = (),
+    ) -> None:
         self.today = today
-        self._bending = [leg for leg in legs if len(leg.schedule.floors) > 1]
+        self._bending = [leg for leg in legs if len(leg.schedule.floors) > 1 and leg.notional_power]
+        self._purses = purses
         # Coefficients of x ** -2 ... x ** 2; the fixed parts of equity and margin are in x ** 0, found
         # last so that all of them add up to today's excess.
         powers = self._powers = [0.0] * 5
@@ -143,7 +238,7 @@ class Excess:
             piece = schedule.piece(notional)
             power = leg.power
             carried = leg.drift * notional * leg.equity_weight
-            required = schedule.rates[piece] * notional * leg.margin_weight
+            required = (schedule.rates[piece] * leg.margin_weight + leg.fee) * notional
             powers[_OFFSET + power] += carried - required
             powers[_OFFSET + coin_power] += schedule.deductions[piece] * leg.margin_weight - carried
             lowest, highest = min(lowest, power, coin_power), max(highest, power, coin_power)
@@ -174,7 +269,9 @@ class Excess:
         if self.today == 0.0:
             return 1.0
         bends = [bend for leg in self._bending for bend in _bends(leg, rising=rising, limit=limit)]
-        if len(self._bending) > 1:
+        for purse in self._purses:
+            bends += purse.bends(rising=rising, limit=limit)
+        if len(self._bending) + len(self._purses) > 1:
             bends.sort(reverse=not rising)
         if self._line == 0:
             return _curved(self.today, list(self._powers), bends, limit=limit)

@@ -7,11 +7,12 @@ Rules, where the venue leaves something out:
   position of a pool remains unknown and the venue gives the pool's total, it is given what the total
   leaves, provided that this is a plausible requirement (`LOWEST_RATE` to 1 of its notional).
 * Positions of one symbol and side in one pool share one schedule, as if they were one position.
+* A *closing fee* is counted beside the maintenance margin where the venue does so: a share of the notional.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +20,8 @@ from msgspec.structs import replace
 from exporter.model import AccountSnapshot, MarginPool, Position, liquidation_price
 from exporter.risk import notional as formulas
 from exporter.risk.maintenance import Schedule, schedule_from
-from exporter.risk.notional import conversion, finite, not_negative, positive
+from exporter.risk.notional import finite, not_negative, positive
+from exporter.risk.prices import Prices
 
 # No venue requires less than this share of a notional; a smaller remainder of a pool's total is rounding.
 LOWEST_RATE = 1e-4
@@ -41,8 +43,22 @@ class Facts(msgspec.Struct, frozen=True):
     notional_usd: float | None
     unrealized_pnl: float | None
     maintenance_margin: float | None
+    closing_fee: float | None = None
+    """Settle currency; 0 where the venue requires none."""
     from_schedule: bool = False
     """True where the maintenance margin is the schedule's own value."""
+
+    @property
+    def alone(self) -> bool:
+        """True of an isolated position, unless the cross wallet backs it too: it is a pool of its own."""
+        return self.position.margin_mode == "isolated" and not self.position.auto_add_margin
+
+    @property
+    def requirement(self) -> float | None:
+        """What keeps the position from liquidation: maintenance margin and closing fee."""
+        if self.maintenance_margin is None or self.closing_fee is None:
+            return None
+        return finite(self.maintenance_margin + self.closing_fee)
 
     @property
     def isolated_equity(self) -> float | None:
@@ -59,8 +75,14 @@ class Facts(msgspec.Struct, frozen=True):
             pnl = exact
         return finite(margin + pnl)
 
+    @property
+    def isolated_excess(self) -> float | None:
+        """Own collateral with the unrealized PnL, minus what it requires."""
+        equity, requirement = self.isolated_equity, self.requirement
+        return None if equity is None or requirement is None else finite(equity - requirement)
 
-def facts_of(snapshot: AccountSnapshot, prices: Mapping[str, float]) -> list[Facts]:
+
+def facts_of(snapshot: AccountSnapshot, prices: Prices) -> list[Facts]:
     """What every position's own row says, in the snapshot's order."""
     marks = formulas.symbol_marks(snapshot.positions)
     return [
@@ -69,7 +91,7 @@ def facts_of(snapshot: AccountSnapshot, prices: Mapping[str, float]) -> list[Fac
     ]
 
 
-def _own_facts(place: int, position: Position, mark: float | None, prices: Mapping[str, float]) -> Facts:
+def _own_facts(place: int, position: Position, mark: float | None, prices: Prices) -> Facts:
     if position.liquidation_price is not None:
         price = liquidation_price(position.liquidation_price, mark or position.entry_price)
         if price is None:
@@ -82,13 +104,22 @@ def _own_facts(place: int, position: Position, mark: float | None, prices: Mappi
         schedule=schedule_from(position.maintenance_tiers),
         mark=mark,
         notional=settle_notional,
-        notional_usd=formulas.notional_usd(position, settle_notional, prices),
+        notional_usd=formulas.notional_usd(position, settle_notional, prices.known),
         unrealized_pnl=formulas.unrealized_pnl(position, mark),
         maintenance_margin=not_negative(position.maintenance_margin),
+        closing_fee=_closing_fee(position, settle_notional),
     )
 
 
-def with_pool_pnl(rows: list[Facts], pool: MarginPool, prices: Mapping[str, float]) -> list[Facts]:
+def _closing_fee(position: Position, settle_notional: float | None) -> float | None:
+    """What the venue requires for closing at the mark, in the settle currency; None where it is unknown."""
+    if position.closing_fee_rate == 0.0:
+        return 0.0
+    rate = not_negative(position.closing_fee_rate)
+    return None if rate is None or settle_notional is None else finite(rate * settle_notional)
+
+
+def with_pool_pnl(rows: list[Facts], pool: MarginPool, prices: Prices) -> list[Facts]:
     """The rows of one pool; where it has one position only, the pool's PnL is that position's."""
     total = finite(pool.unrealized_pnl)
     if total is None or len(rows) != 1:
@@ -105,7 +136,8 @@ def with_pool_pnl(rows: list[Facts], pool: MarginPool, prices: Mapping[str, floa
             unrealized_pnl=total,
             mark=mark,
             notional=settle_notional,
-            notional_usd=formulas.notional_usd(position, settle_notional, prices),
+            notional_usd=formulas.notional_usd(position, settle_notional, prices.known),
+            closing_fee=_closing_fee(position, settle_notional),
         )
     ]
 
@@ -113,14 +145,15 @@ def with_pool_pnl(rows: list[Facts], pool: MarginPool, prices: Mapping[str, floa
 def with_scheduled_margins(rows: Iterable[Facts]) -> list[Facts]:
     """The rows with the margin of their schedule where the venue gives none.
 
-    Cross positions of one symbol and side share one schedule; an isolated one has its own.
+    Positions of one symbol and side that one pool backs share one schedule; one that stands alone has its
+    own.
     """
     rows = list(rows)
     if all(row.maintenance_margin is not None for row in rows):
         return rows
     sharing: dict[tuple[str, str], list[Facts]] = {}
     for row in rows:
-        if row.position.margin_mode == "cross":
+        if not row.alone:
             sharing.setdefault((row.position.symbol, row.position.side), []).append(row)
     return [_scheduled(row, sharing.get((row.position.symbol, row.position.side), ())) for row in rows]
 
@@ -130,7 +163,7 @@ def _scheduled(row: Facts, sharing: Sequence[Facts]) -> Facts:
     if row.maintenance_margin is not None or row.notional is None:
         return row
     schedule, total = row.schedule, row.notional
-    if row.position.margin_mode == "cross" and len(sharing) > 1:
+    if not row.alone and len(sharing) > 1:
         schedule = next((one.schedule for one in sharing if one.schedule is not None), None)
         notionals = [one.notional for one in sharing if one.notional is not None]
         if len(notionals) < len(sharing):
@@ -145,17 +178,18 @@ def _scheduled(row: Facts, sharing: Sequence[Facts]) -> Facts:
 
 
 def with_rest_of_total(
-    rows: Sequence[Facts], pool: MarginPool, prices: Mapping[str, float]
+    rows: Sequence[Facts], pool: MarginPool, required: Callable[[str], float | None]
 ) -> tuple[list[Facts], float | None]:
-    """A pool's cross rows, the only unknown one with what the pool's total leaves for it.
+    """The rows a pool backs, the only unknown one with what the pool's total leaves for it.
 
-    Also gives the sum of their margins in the pool's currency; None while one is unknown.
+    Also gives the sum of their margins in the pool's currency; None while one is unknown. ``required`` says
+    what a unit of margin in a coin counts there.
     """
     rows = list(rows)
     known = 0.0
     unknown: list[tuple[int, Facts, float | None]] = []
     for index, row in enumerate(rows):
-        rate = conversion(row.position.contract.settle, pool.currency, prices)
+        rate = required(row.position.contract.settle)
         if row.maintenance_margin is None or rate is None:
             unknown.append((index, row, rate))
         else:

@@ -1,7 +1,8 @@
 """The price of one symbol that liquidates, and how far away it is.
 
 Definition: the price of a symbol, all others standing still, at which the pool's margin equity equals its
-whole maintenance margin. It is the closed formula of Binance's "USD-M and COIN-M liquidation price"
+whole requirement: maintenance margin, and closing fees where the venue counts them. It is the closed formula
+of Binance's "USD-M and COIN-M liquidation price"
 (https://www.binance.com/en/support/faq/detail/b3c689c1f50a44cabb3a84e663b81d93 and
 https://www.binance.com/en/support/faq/detail/ceccfcfb4e3a45e3b48b0b1bb1a8ae46), solved for each piece of
 the maintenance schedule and taken from the piece that is valid *at* the liquidation price.
@@ -9,15 +10,16 @@ the maintenance schedule and taken from the piece that is valid *at* the liquida
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from exporter.model import RiskSettings
-from exporter.risk.crossing import HIGHEST_FACTOR, LOWEST_FACTOR, Excess, Leg
+from exporter.model import HIGHEST_MULTIPLE, LOWEST_MULTIPLE
+from exporter.risk.exposure import Exposure, leg_from, of_symbol
 from exporter.risk.facts import Facts
 from exporter.risk.notional import finite, positive
-from exporter.risk.pools import Pool, leg_from, legs_of
+from exporter.risk.pools import Pool
+from exporter.risk.prices import Prices
 
 # A net below this share of the gross is a perfect hedge up to rounding.
 _FLAT = 1e-12
@@ -43,52 +45,46 @@ class NoLiquidation(Enum):
     UNKNOWN = "something the answer needs is unknown"
 
 
-def liquidation_factor(excess: float, legs: Sequence[Leg]) -> float | None:
+def symbol_liquidation(entry: Pool, rows: Sequence[Facts], prices: Prices) -> Liquidation | NoLiquidation:
+    """Where the positions of one symbol that a pool backs liquidate it."""
+    excess, requirement = entry.excess, entry.requirement
+    exposure = of_symbol(rows, entry, prices)
+    if excess is None or requirement is None or exposure is None:
+        return NoLiquidation.UNKNOWN
+    # Other positions may be known only as a part of the pool's total, which must then have room for them.
+    if entry.position_share is None and exposure.required > requirement:
+        return NoLiquidation.UNKNOWN
+    return _liquidation(excess, exposure)
+
+
+def isolated_liquidation(row: Facts) -> Liquidation | NoLiquidation:
+    """Where a position that stands alone, which is a pool of its own, is liquidated."""
+    leg, excess = leg_from([row]), row.isolated_excess
+    if leg is None or excess is None:
+        return NoLiquidation.UNKNOWN
+    return _liquidation(excess, Exposure([leg]))
+
+
+def _liquidation(excess: float, exposure: Exposure) -> Liquidation | NoLiquidation:
+    factor = _factor(excess, exposure)
+    if excess > 0.0:
+        return NoLiquidation.IMPOSSIBLE if factor is None else Liquidation(factor, abs(factor - 1.0))
+    return Liquidation(1.0, 0.0) if factor is None else Liquidation(factor, -abs(factor - 1.0))
+
+
+def _factor(excess: float, exposure: Exposure) -> float | None:
     """Factor on one symbol's mark that takes the excess to 0, the nearest of both directions.
 
     A single position can only be liquidated against it. A hedged pair can be liquidated on either side,
     because the maintenance margin of both legs grows with the price; the nearer one is the danger. With
     the excess already below 0 it is the nearest factor that would restore it.
     """
-    function = Excess(excess, legs)
-    down = function.first_crossing(rising=False, limit=LOWEST_FACTOR)
-    up = function.first_crossing(rising=True, limit=HIGHEST_FACTOR)
+    function = exposure.excess(excess)
+    down = function.first_crossing(rising=False, limit=LOWEST_MULTIPLE)
+    up = function.first_crossing(rising=True, limit=HIGHEST_MULTIPLE)
     if down is None or up is None:
         return up if down is None else down
     return down if 1.0 - down <= up - 1.0 else up
-
-
-def symbol_liquidation(
-    entry: Pool, rows: list[Facts], settings: RiskSettings, prices: Mapping[str, float]
-) -> Liquidation | NoLiquidation:
-    """Where one symbol's cross positions liquidate their pool."""
-    excess = entry.excess
-    legs = legs_of(rows, entry, settings, prices, coins_move=False)
-    if excess is None or legs is None or entry.maintenance_margin is None:
-        return NoLiquidation.UNKNOWN
-    if entry.position_share is None:
-        # Other positions are known only as a part of the pool's total, which must then have room for them.
-        own = sum(leg.at(1.0)[1] for leg in legs)
-        if own > entry.maintenance_margin:
-            return NoLiquidation.UNKNOWN
-    return _liquidation(excess, legs)
-
-
-def isolated_liquidation(row: Facts) -> Liquidation | NoLiquidation:
-    """Where an isolated position, which is a pool of its own, is liquidated."""
-    leg = leg_from([row])
-    equity, margin = row.isolated_equity, row.maintenance_margin
-    if leg is None or equity is None or margin is None:
-        return NoLiquidation.UNKNOWN
-    excess = finite(equity - margin)
-    return NoLiquidation.UNKNOWN if excess is None else _liquidation(excess, [leg])
-
-
-def _liquidation(excess: float, legs: Sequence[Leg]) -> Liquidation | NoLiquidation:
-    factor = liquidation_factor(excess, legs)
-    if excess > 0.0:
-        return NoLiquidation.IMPOSSIBLE if factor is None else Liquidation(factor, abs(factor - 1.0))
-    return Liquidation(1.0, 0.0) if factor is None else Liquidation(factor, -abs(factor - 1.0))
 
 
 def price_of(row: Facts, liquidation: Liquidation | NoLiquidation) -> float | None:

@@ -1,4 +1,4 @@
-"""Mark price, notional and unrealized PnL of one position, and the USD value of coins.
+"""Mark price, notional and unrealized PnL of one position.
 
 Source of the contract formulas: Binance, "How to calculate PnL" for USD-M
 (https://www.binance.com/en/support/faq/detail/3a55a23768cb416fb404f06ffedde4b2) and "USD-M and COIN-M
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from exporter.model import AccountSnapshot, Position, RiskSettings
+from exporter.model import Position
 
 
 def finite(value: float | None) -> float | None:
@@ -26,35 +26,6 @@ def positive(value: float | None) -> float | None:
 def not_negative(value: float | None) -> float | None:
     """The value, or None where it is not a finite number from 0 up."""
     return value if value is not None and 0.0 <= value < math.inf else None
-
-
-def conversion(coin: str, currency: str, prices: Mapping[str, float]) -> float | None:
-    """Units of ``currency`` for one ``coin``; None where a price is missing."""
-    if coin == currency:
-        return 1.0
-    price, unit = prices.get(coin), prices.get(currency)
-    return None if price is None or unit is None else positive(price / unit)
-
-
-def usd_prices(snapshot: AccountSnapshot, settings: RiskSettings) -> dict[str, float]:
-    """Coin to USD for every coin the account touches: the desk's pegs first, else the venue's price.
-
-    A coin without either is left out.
-    """
-    coins: dict[str, None] = {pool.currency: None for pool in snapshot.pools}
-    for position in snapshot.positions:
-        contract = position.contract
-        coins[contract.settle] = coins[contract.quote] = coins[contract.base] = None
-        if position.pool_currency is not None:
-            coins[position.pool_currency] = None
-    for asset in snapshot.assets:
-        coins[asset.asset] = coins[asset.pool_currency] = None
-    prices: dict[str, float] = {}
-    for coin in coins:
-        price = positive(settings.usd_pegs.get(coin, snapshot.prices.get(coin)))
-        if price is not None:
-            prices[coin] = price
-    return prices
 
 
 def exposure(position: Position) -> float | None:
@@ -146,6 +117,7 @@ def notional_usd(
 
     Linear: the value in the quote coin times that coin's price. Inverse: the exposure is an amount of the
     quote currency and does not depend on the mark. Without a price of the quote, that of the settle coin.
+    ``prices`` are those that are known, not assumed.
     """
     contract = position.contract
     quote_price = prices.get(contract.quote)

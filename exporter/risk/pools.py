@@ -2,28 +2,56 @@
 
 Rules, where the venue leaves something out (what concerns single positions is in `exporter.risk.facts`):
 
-* *Margin equity* of a pool: the venue's, else its equity less margin and PnL of its isolated positions.
-* *Maintenance margin* of a pool: the venue's, else the sum over its cross positions if all are known.
+* *Equity* of a pool, at market prices: the venue's, else the sum over its assets.
+* *Adjusted equity*: the venue's, else the sum over the assets at the prices that count as collateral or
+  debt, else the equity.
+* *Margin equity*: the venue's, else the adjusted equity less margin and PnL of the positions that stand
+  alone.
+* *Maintenance margin*: the venue's, else the sum over the positions that the pool backs if all are known.
 * A pool's total above the sum of its positions is other requirements (open orders) and stays constant
   when marks move. A total below the sum (a venue that nets hedged legs, or rounds) scales every
   position's requirement down by the same share, so that no requirement can become negative.
-* A schedule is scaled to the venue's own figure for the position. One that misses it by more than a
-  factor of two is not this position's schedule; then the position's current rate is kept.
+* Closing fees are added to what a pool requires; they are never part of its total.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.model import AccountSnapshot, Asset, MarginPool, RiskSettings
-from exporter.risk.crossing import Collateral, Leg
+from exporter.risk.crossing import Leg
 from exporter.risk.facts import Facts, facts_of, with_pool_pnl, with_rest_of_total, with_scheduled_margins
-from exporter.risk.maintenance import constant_rate
-from exporter.risk.notional import conversion, finite, not_negative, positive, usd_prices
+from exporter.risk.notional import finite, not_negative, positive
+from exporter.risk.prices import Prices, prices_of
 
-# How far a schedule may be from the venue's own figure, as a factor, and still be the position's.
-_SCHEDULE_TOLERANCE = 2.0
+
+@dataclass(slots=True, frozen=True)
+class Holding:
+    """What a pool has of one coin, and what a unit of it counts there, in the pool's currency."""
+
+    coin: str
+    amount: float | None
+    """Unrealized PnL included, positions that stand alone not; negative is a debt; None where unknown."""
+    credit: float | None
+    """Of what is held."""
+    debt: float | None
+    """Of what is owed."""
+    required: float | None
+    """Of required margin and fees."""
+    listed: bool = True
+    """False of a coin that positions settle in and that the venue does not list as held."""
+
+    @property
+    def value(self) -> float | None:
+        """Today, in the pool's currency."""
+        counted = self.counted
+        return None if self.amount is None or counted is None else finite(self.amount * counted)
+
+    @property
+    def counted(self) -> float | None:
+        """What a unit of PnL counts today: profits and losses change what is held, or what is owed."""
+        return self.debt if self.amount is not None and self.amount < 0.0 else self.credit
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,76 +60,86 @@ class Pool:
 
     pool: MarginPool
     cross: Sequence[Facts]
+    """The positions it backs: cross ones, and isolated ones that draw on it."""
     isolated: Sequence[Facts]
-    assets: Sequence[Asset]
+    """The positions that stand alone."""
+    holdings: Mapping[str, Holding]
+    """By coin: of the assets first, then of other coins that positions settle in."""
+    equity: float | None
+    adjusted_equity: float | None
     margin_equity: float | None
     maintenance_margin: float | None
+    closing_fees: float | None
+    requirement: float | None
+    """Maintenance margin and closing fees."""
+    excess: float | None
+    """Margin equity minus requirement; the pool is liquidated where it is not above 0."""
     position_share: float | None
-    """Share of each position's own requirement that the pool's total has room for; None if not known."""
+    """Share of each position's own margin that the pool's total has room for; None if not known."""
     symbols: Mapping[str, list[Facts]]
-    """The cross positions by symbol: what moves together."""
-    legs: dict[tuple[str, int], list[Leg] | None] = field(default_factory=dict)
-    """The legs of a symbol by the power of a market move in their settle currency, once made."""
-
-    @property
-    def excess(self) -> float | None:
-        """Margin equity minus maintenance margin; the pool is liquidated where it is not above 0."""
-        if self.margin_equity is None or self.maintenance_margin is None:
-            return None
-        return finite(self.margin_equity - self.maintenance_margin)
+    """The positions it backs by symbol: what moves together."""
+    legs: dict[tuple[str, int, int], list[Leg] | None] = field(default_factory=dict)
+    """The legs of a symbol by the powers of a move in its mark and in its coin, once made."""
 
     @property
     def exposed(self) -> bool:
         """True where there is something to liquidate."""
         return bool(self.cross) or bool(self.maintenance_margin)
 
+    @property
+    def charged(self) -> bool:
+        """True where the venue requires closing fees."""
+        return any(row.position.closing_fee_rate for row in self.cross)
+
+    @property
+    def concerned(self) -> bool:
+        """False where there is something to liquidate, but all of it stands alone."""
+        return self.exposed or not self.isolated
+
 
 @dataclass(slots=True, frozen=True)
 class Book:
-    """One account, sorted out: its pools, and the cross positions whose pool the snapshot lacks."""
+    """One account, sorted out."""
 
     pools: Sequence[Pool]
-    isolated: Sequence[Facts]
-    homeless: Sequence[list[Facts]]
-    """By pool and symbol."""
-    prices: Mapping[str, float]
-    """Coin to USD for every coin the account touches and whose price is known."""
+    prices: Prices
 
 
 def book_of(snapshot: AccountSnapshot, settings: RiskSettings) -> Book:
-    """The snapshot's pools in its order, each with its positions and everything its rules give."""
-    prices = usd_prices(snapshot, settings)
+    """The snapshot's pools in its order, each with its positions and everything its rules give.
+
+    Positions whose pool the snapshot lacks get one of which nothing is known.
+    """
+    prices = prices_of(snapshot, settings)
     rows: dict[str, list[Facts]] = {}
     for row in facts_of(snapshot, prices):
         rows.setdefault(row.pool, []).append(row)
     assets: dict[str, list[Asset]] = {}
     for asset in snapshot.assets:
         assets.setdefault(asset.pool_currency, []).append(asset)
-    pools = [
-        # Of two pools in one currency the first has the positions.
-        _pool(pool, rows.pop(pool.currency, []), assets.pop(pool.currency, []), prices)
-        for pool in snapshot.pools
-    ]
-    left = [row for group in rows.values() for row in group]
-    homeless: dict[tuple[str, str], list[Facts]] = {}
-    for row in left:
-        if row.position.margin_mode == "cross":
-            homeless.setdefault((row.pool, row.position.symbol), []).append(row)
-    alone = with_scheduled_margins(row for row in left if row.position.margin_mode == "isolated")
+    told = {pool.currency for pool in snapshot.pools}
+    pools = [*snapshot.pools, *(MarginPool(currency=currency) for currency in rows if currency not in told)]
     return Book(
-        pools=pools,
-        isolated=[*(row for entry in pools for row in entry.isolated), *alone],
-        homeless=list(homeless.values()),
+        pools=[
+            # Of two pools in one currency the first has the positions.
+            _pool(pool, rows.pop(pool.currency, []), assets.pop(pool.currency, []), prices)
+            for pool in pools
+        ],
         prices=prices,
     )
 
 
-def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: Mapping[str, float]) -> Pool:
+def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: Prices) -> Pool:
     """One pool with its positions, whose figures are completed here."""
     rows = with_scheduled_margins(with_pool_pnl(rows, pool, prices))
-    isolated = [row for row in rows if row.position.margin_mode == "isolated"]
-    cross = [row for row in rows if row.position.margin_mode == "cross"]
-    cross, known = with_rest_of_total(cross, pool, prices)
+    isolated = [row for row in rows if row.alone]
+    cross = [row for row in rows if not row.alone]
+    holdings = _holdings(pool, cross, isolated, assets, prices)
+
+    def required(coin: str) -> float | None:
+        return holdings[coin].required
+
+    cross, known = with_rest_of_total(cross, pool, required)
     total = not_negative(pool.maintenance_margin)
     symbols: dict[str, list[Facts]] = {}
     for row in cross:
@@ -109,150 +147,152 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
     share = None
     if known is not None:
         share = 1.0 if total is None or total >= known else total / known
+    adjusted = _adjusted_equity(pool, rows, assets, holdings, prices)
+    margin_equity = _margin_equity(pool, adjusted, isolated, prices)
+    maintenance_margin = finite(total if total is not None else known)
+    closing_fees = _closing_fees(cross, required)
+    requirement = excess = None
+    if maintenance_margin is not None and closing_fees is not None:
+        requirement = finite(maintenance_margin + closing_fees)
+    if margin_equity is not None and requirement is not None:
+        excess = finite(margin_equity - requirement)
     return Pool(
         pool=pool,
         cross=cross,
         isolated=isolated,
-        assets=assets,
-        margin_equity=_margin_equity(pool, isolated, prices),
-        maintenance_margin=finite(total if total is not None else known),
+        holdings=holdings,
+        equity=_equity(pool, rows, assets, prices),
+        adjusted_equity=adjusted,
+        margin_equity=margin_equity,
+        maintenance_margin=maintenance_margin,
+        closing_fees=closing_fees,
+        requirement=requirement,
+        excess=excess,
         position_share=share,
         symbols=symbols,
     )
 
 
-def _margin_equity(pool: MarginPool, isolated: Iterable[Facts], prices: Mapping[str, float]) -> float | None:
-    """The part of the equity that backs the cross positions, in the pool's currency."""
+def _holdings(
+    pool: MarginPool,
+    cross: Iterable[Facts],
+    isolated: Sequence[Facts],
+    assets: Iterable[Asset],
+    prices: Prices,
+) -> Mapping[str, Holding]:
+    settles = {row.position.contract.settle for row in (*cross, *isolated)}
+    found = {}
+    for asset in assets:
+        amount = _amount(asset, settles)
+        for row in isolated:
+            own = row.isolated_equity
+            if row.position.contract.settle == asset.asset and amount is not None:
+                amount = None if own is None else finite(amount - own)
+        found[asset.asset] = _holding(asset, amount, pool.currency, prices)
+    for coin in settles:
+        if coin not in found:
+            found[coin] = _holding(Asset(asset=coin), None, pool.currency, prices, listed=False)
+    return found
+
+
+def _holding(
+    asset: Asset, amount: float | None, currency: str, prices: Prices, *, listed: bool = True
+) -> Holding:
+    coin = asset.asset
+    if coin == currency:
+        return Holding(coin, amount, 1.0, 1.0, 1.0, listed)
+    unit = prices.assumed.get(currency)
+
+    def counts(price: float | None, otherwise: float | None) -> float | None:
+        if price is None:
+            return otherwise
+        price = positive(price)
+        return None if price is None or unit is None else positive(price / unit)
+
+    market = prices.convert(coin, currency)
+    credit = counts(asset.collateral_price_usd, market)
+    debt = counts(asset.debt_price_usd, credit)
+    return Holding(coin, amount, credit, debt, counts(asset.margin_price_usd, market), listed)
+
+
+def _amount(asset: Asset, settles: Iterable[str]) -> float | None:
+    """An asset's equity, else its wallet balance if no position of the pool settles in it."""
+    amount = asset.equity
+    if amount is None and asset.asset not in settles:
+        amount = asset.wallet_balance
+    return finite(amount)
+
+
+def _sum_of_assets(
+    rows: Iterable[Facts], assets: Iterable[Asset], rate: Callable[[str, float], float | None]
+) -> float | None:
+    """The value of the assets at a rate by coin and amount; None where a coin that is held has none."""
+    settles = {row.position.contract.settle for row in rows}
+    total = 0.0
+    for asset in assets:
+        amount = _amount(asset, settles)
+        if amount == 0.0:
+            continue
+        each = None if amount is None else rate(asset.asset, amount)
+        if amount is None or each is None:
+            return None
+        total += amount * each
+    return finite(total)
+
+
+def _equity(pool: MarginPool, rows: Iterable[Facts], assets: Sequence[Asset], prices: Prices) -> float | None:
+    """At market prices, in the pool's currency."""
+    if pool.equity is not None:
+        return finite(pool.equity)
+    if not assets:
+        return None
+    return _sum_of_assets(rows, assets, lambda coin, _: prices.convert_known(coin, pool.currency))
+
+
+def _adjusted_equity(
+    pool: MarginPool,
+    rows: Iterable[Facts],
+    assets: Sequence[Asset],
+    holdings: Mapping[str, Holding],
+    prices: Prices,
+) -> float | None:
+    """As the venue counts it, in the pool's currency."""
+    if pool.adjusted_equity is not None:
+        return finite(pool.adjusted_equity)
+    if all(asset.collateral_price_usd is None and asset.debt_price_usd is None for asset in assets):
+        return _equity(pool, rows, assets, prices)
+
+    def rate(coin: str, amount: float) -> float | None:
+        return holdings[coin].debt if amount < 0.0 else holdings[coin].credit
+
+    return _sum_of_assets(rows, assets, rate)
+
+
+def _margin_equity(
+    pool: MarginPool, adjusted: float | None, isolated: Iterable[Facts], prices: Prices
+) -> float | None:
+    """The part of the equity that backs the pool's positions, in its currency."""
     if pool.margin_equity is not None:
         return finite(pool.margin_equity)
-    equity = finite(pool.equity)
-    if equity is None:
+    if adjusted is None:
         return None
     for row in isolated:
         own = row.isolated_equity
-        rate = conversion(row.position.contract.settle, pool.currency, prices)
+        rate = prices.convert(row.position.contract.settle, pool.currency)
         if own is None or rate is None:
             return None
-        equity -= own * rate
-    return finite(equity)
+        adjusted -= own * rate
+    return finite(adjusted)
 
 
-def leg_from(
-    rows: list[Facts], *, equity_weight: float = 1.0, margin_weight: float = 1.0, coin_power: int = 0
-) -> Leg | None:
-    """Rows of one symbol, side and pool as one leg; None where a figure of one is unknown.
-
-    The weights are the conversions from the settle currency to the pool's; the calibration of the
-    schedule to the venue's figures is added here.
-    """
-    first = rows[0]
-    total, margin = first.notional, first.maintenance_margin
-    if total is None or margin is None:
-        return None
-    exact = first.from_schedule
-    schedule = first.schedule
-    for row in rows[1:]:
-        if row.notional is None or row.maintenance_margin is None:
-            return None
-        total += row.notional
-        margin += row.maintenance_margin
-        exact = exact and row.from_schedule
-        schedule = schedule or row.schedule
-    scale = 1.0
-    if schedule is not None and not exact:
-        expected = schedule.at(total)
-        if expected > 0.0 and expected / _SCHEDULE_TOLERANCE <= margin <= expected * _SCHEDULE_TOLERANCE:
-            scale = margin / expected
-        else:
-            schedule = None
-    return Leg(
-        notional=total,
-        linear=first.position.contract.kind == "linear",
-        long=first.position.side == "long",
-        schedule=schedule if schedule is not None else constant_rate(margin / total),
-        equity_weight=equity_weight,
-        margin_weight=margin_weight * scale,
-        coin_power=coin_power,
-    )
-
-
-def legs_of(
-    rows: list[Facts], entry: Pool, settings: RiskSettings, prices: Mapping[str, float], *, coins_move: bool
-) -> list[Leg] | None:
-    """The legs of one symbol in a pool, in the pool's currency; None where something is unknown.
-
-    ``coins_move`` says whether coins that are not pegged move with the marks (a shock of everything) or
-    stand still (one symbol alone).
-    """
-    settle, currency = rows[0].position.contract.settle, entry.pool.currency
-    power = coin_power(settle, currency, settings) if coins_move else 0
-    key = (rows[0].position.symbol, power)
-    if key not in entry.legs:
-        entry.legs[key] = _make_legs(rows, entry, prices, power)
-    return entry.legs[key]
-
-
-def _make_legs(rows: list[Facts], entry: Pool, prices: Mapping[str, float], power: int) -> list[Leg] | None:
-    settle = rows[0].position.contract.settle
-    margin_rate = conversion(settle, entry.pool.currency, prices)
-    equity_rate = credited(settle, entry, prices)
-    if margin_rate is None or equity_rate is None:
-        return None
-    share = entry.position_share if entry.position_share is not None else 1.0
-    sides = [rows]
-    if len(rows) > 1:
-        sides = [[row for row in rows if row.position.side == side] for side in ("long", "short")]
-    legs = []
-    for side_rows in sides:
-        if not side_rows:
+def _closing_fees(cross: Iterable[Facts], required: Callable[[str], float | None]) -> float | None:
+    """Of the positions that the pool backs, in its currency."""
+    total = 0.0
+    for row in cross:
+        if row.closing_fee == 0.0:
             continue
-        leg = leg_from(
-            side_rows, equity_weight=equity_rate, margin_weight=margin_rate * share, coin_power=power
-        )
-        if leg is None:
+        rate = required(row.position.contract.settle)
+        if row.closing_fee is None or rate is None:
             return None
-        legs.append(leg)
-    return legs
-
-
-def credited(coin: str, entry: Pool, prices: Mapping[str, float]) -> float | None:
-    """Units of the pool's currency the venue credits for one ``coin`` of PnL, after its haircut."""
-    if coin == entry.pool.currency:
-        return 1.0
-    for asset in entry.assets:
-        if asset.asset == coin and asset.collateral_price_usd is not None:
-            price, unit = positive(asset.collateral_price_usd), prices.get(entry.pool.currency)
-            return None if price is None or unit is None else positive(price / unit)
-    return conversion(coin, entry.pool.currency, prices)
-
-
-def coin_power(coin: str, currency: str, settings: RiskSettings) -> int:
-    """Power of a market move in the value of ``coin`` measured in ``currency``: pegged coins stand still."""
-    return int(coin not in settings.usd_pegs) - int(currency not in settings.usd_pegs)
-
-
-def collateral_of(
-    entry: Pool, settings: RiskSettings, prices: Mapping[str, float]
-) -> list[Collateral] | None:
-    """The pool's collateral that moves with the marks; None where some of it cannot be valued.
-
-    An asset's equity is used, else its wallet balance if no position of the pool settles in it. A pool
-    without asset rows holds its own currency, which does not move against itself.
-    """
-    settles = {row.position.contract.settle for row in entry.cross}
-    moving = []
-    for asset in entry.assets:
-        power = coin_power(asset.asset, entry.pool.currency, settings)
-        if power == 0:
-            continue
-        amount = asset.equity
-        if amount is None and asset.asset not in settles:
-            amount = asset.wallet_balance
-        if amount == 0.0:
-            continue
-        rate = credited(asset.asset, entry, prices)
-        value = None if finite(amount) is None or amount is None or rate is None else finite(amount * rate)
-        if value is None:
-            return None
-        moving.append(Collateral(value, power))
-    return moving
+        total += row.closing_fee * rate
+    return finite(total)

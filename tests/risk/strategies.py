@@ -1,10 +1,11 @@
-"""Random pools that are alive and have something at stake."""
+"""Random accounts that are alive and have something at stake."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from exporter.model import (
     AccountSnapshot,
@@ -16,9 +17,10 @@ from exporter.model import (
     RiskSettings,
 )
 from tests.risk.accounts import SETTINGS, inverse, linear, tiers
-from tests.risk.oracle import rate_after
+from tests.risk.oracle import STILL, Move, isolated_rate, leg_requirement, own_equity, pool_rate, stands_alone
 
-PRICES = {"BTC": 40_000.0, "ETH": 2_500.0}
+# BNFCR, a dollar coin, has no price anywhere.
+PRICES = {"BTC": 40_000.0, "ETH": 2_500.0, "BFUSD": 0.998, "USDT": 1.002, "EUR": 1.1}
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,40 @@ class Scenario:
     def pool(self) -> MarginPool:
         return self.snapshot.pools[0]
 
-    def rate(self, moves: dict[str, float]) -> float:
-        """The pool's rate with symbols' marks multiplied, by the definition."""
-        return rate_after(self.snapshot, self.pool, self.settings, moves)
+    @property
+    def alone(self) -> list[Position]:
+        """The positions that are pools of their own."""
+        return [row for row in self.snapshot.positions if stands_alone(row)]
+
+    @property
+    def backed(self) -> list[Position]:
+        """The positions that the pool backs."""
+        return [row for row in self.snapshot.positions if not stands_alone(row)]
+
+    def rate(self, factor: float, row: Position) -> float:
+        """What backs a position, after its symbol's mark alone was multiplied."""
+        move = Move(marks={row.symbol: factor}, settings=self.settings)
+        if stands_alone(row):
+            return isolated_rate(row, move)
+        return pool_rate(self.snapshot, self.pool, move)
 
     def shocked_rate(self, factor: float) -> float:
-        """The pool's rate with all marks and all unpegged coins multiplied."""
-        moves = {row.symbol: factor for row in self.snapshot.positions}
-        return rate_after(self.snapshot, self.pool, self.settings, moves, coins=factor)
+        """The pool's rate after the USD price of every coin was multiplied."""
+        move = Move(coins=factor, settings=self.settings)
+        return pool_rate(self.snapshot, self.pool, move)
+
+    def worst_isolated_rate(self, factor: float) -> float:
+        """The highest rate of an isolated position after the USD price of every coin was multiplied."""
+        move = Move(coins=factor, settings=self.settings)
+        return max((isolated_rate(row, move) for row in self.alone), default=0.0)
+
+    def highest_rate(self, factor: float) -> float:
+        """The highest rate of anything in the account after such a shock."""
+        return max(self.shocked_rate(factor), self.worst_isolated_rate(factor))
+
+    def rate_kept(self, kept: float, added: float = 0.0) -> float:
+        """The pool's rate if a share of each of its positions is kept, and money added."""
+        return pool_rate(self.snapshot, self.pool, STILL, kept, added)
 
 
 def amounts(low: float, high: float) -> st.SearchStrategy[float]:
@@ -67,7 +95,10 @@ def legs(
     mark = draw(amounts(0.5, 50_000.0))
     kinds = ["long"] if long_only else ["long", "short", "pair"]
     kind = draw(st.sampled_from(kinds))
-    notional_target = draw(amounts(50.0, 5_000.0))
+    notional_target = draw(amounts(50.0, 5_000.0)) / PRICES.get(contract.settle, 1.0)
+    if contract.kind == "inverse":
+        notional_target *= mark
+    fee = draw(st.one_of(st.just(0.0), amounts(1e-4, 2e-3)))
     rows = []
     schedule = None
     for side in ("long", "short"):
@@ -91,6 +122,7 @@ def legs(
                 entry_price=mark * draw(amounts(0.7, 1.4)),
                 mark_price=mark,
                 maintenance_margin=None if schedule else notional * draw(amounts(0.003, 0.05)),
+                closing_fee_rate=fee,
                 maintenance_tiers=schedule,
                 pool_currency=pool_currency,
             )
@@ -98,49 +130,103 @@ def legs(
     return rows
 
 
-def _required(rows: list[Position], currency: str) -> float:
-    """What the rows require today, in the pool's currency."""
-    probe = AccountSnapshot(
-        pools=(MarginPool(currency=currency, margin_equity=1.0),), positions=tuple(rows), prices=PRICES
-    )
-    return rate_after(probe, probe.pools[0], SETTINGS, {})
+@st.composite
+def isolated(draw: st.DrawFn, contract: Contract, pool_currency: str | None, *, jump: bool) -> Position:
+    """A living isolated position."""
+    row = draw(legs(contract, pool_currency=pool_currency, long_only=False, jump=jump))[0]
+    row = replace(row, margin_mode="isolated", margin=0.0)
+    required = sum(leg_requirement([row], STILL))
+    return replace(row, margin=required * draw(amounts(1.05, 60.0)) - own_equity(row))
+
+
+def contracts(kind: str, draw: st.DrawFn) -> list[Contract]:
+    """What a pool of a kind trades: some move with the market, some against it, some not at all."""
+    if kind == "linear":
+        some = [linear(f"C{index}", size=0.5) for index in range(draw(st.integers(1, 4)))]
+        # A dollar coin's own market stands still in a shock.
+        return [*some, *([linear("FDUSD")] if draw(st.booleans()) else [])]
+    if kind == "inverse":
+        quotes = ("USD", "EUR", "ETH")[: draw(st.integers(1, 3))]
+        return [Contract(kind="inverse", size=100.0, base="BTC", quote=one, settle="BTC") for one in quotes]
+    possible = [
+        inverse("ETH", 10.0),
+        # Pairs of two coins that move, paid in a coin that moves.
+        linear("C1", settle="BTC"),
+        linear("ETH", settle="BTC"),
+        # A mark that falls when coins rise.
+        linear("USDC", settle="BTC"),
+        linear("C2", settle="BNFCR"),
+    ]
+    return [linear("C0"), *draw(st.lists(st.sampled_from(possible), unique=True, max_size=3))]
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, *, kind: str = "any", long_only: bool = False, jump: bool = False) -> Scenario:
-    """A living pool: linear, coin-margined, of several assets in USD, or of several assets in a coin."""
+def collateral(draw: st.DrawFn, currency: str) -> list[Asset]:
+    """What a multi-asset pool holds and owes, some of it near nothing, at its haircuts."""
+    coins = draw(st.lists(st.sampled_from(["BTC", "ETH", "USDT", "BFUSD", "BNFCR"]), unique=True))
+    assets = []
+    for coin in coins:
+        price = PRICES.get(coin, 1.0)
+        amount = draw(amounts(-500.0, 3_000.0)) / price
+        haircut = draw(st.booleans())
+        assets.append(
+            Asset(
+                asset=coin,
+                equity=amount,
+                collateral_price_usd=price * draw(amounts(0.7, 1.0)) if haircut else None,
+                debt_price_usd=price * draw(amounts(1.0, 1.2)) if haircut else None,
+                margin_price_usd=price * draw(amounts(1.0, 1.2)) if haircut else None,
+                pool_currency=currency,
+            )
+        )
+    return assets
+
+
+@st.composite
+def scenarios(
+    draw: st.DrawFn,
+    *,
+    kind: str = "any",
+    long_only: bool = False,
+    jump: bool = False,
+    alone: bool = True,
+) -> Scenario:
+    """A living pool: linear, coin-margined, of several assets in USD, or of several assets in a coin.
+
+    With ``alone`` some have isolated positions beside it, and some nothing else.
+    """
     chosen = draw(st.sampled_from(["linear", "inverse", "multi", "coin"])) if kind == "any" else kind
-
-    def some(contract: Contract, pool_currency: str | None = None) -> list[Position]:
-        return draw(legs(contract, pool_currency=pool_currency, long_only=long_only, jump=jump))
-
+    currency = {"linear": "USDT", "inverse": "BTC", "multi": "USD", "coin": "BTC"}[chosen]
+    pool_currency = currency if chosen in ("multi", "coin") else None
     rows: list[Position] = []
-    assets: list[Asset] = []
-    if chosen == "linear":
-        currency = "USDT"
-        for index in range(draw(st.integers(1, 5))):
-            rows += some(linear(f"C{index}", size=0.5))
-    elif chosen == "inverse":
-        currency = "BTC"
-        for quote in ("USD", "EUR")[: draw(st.integers(1, 2))]:
-            rows += some(Contract(kind="inverse", size=100.0, base="BTC", quote=quote, settle="BTC"))
-    else:
-        currency = "USD" if chosen == "multi" else "BTC"
-        rows += some(linear("C0"), currency)
+    for contract in contracts(chosen, draw):
+        rows += draw(legs(contract, pool_currency=pool_currency, long_only=long_only, jump=jump))
+    if draw(st.booleans()):
+        # Isolated, but the cross wallet is behind it.
+        rows[-1] = replace(rows[-1], margin_mode="isolated", auto_add_margin=True)
+    assets = draw(collateral(currency)) if pool_currency else []
+    if alone and draw(st.booleans()):
         if draw(st.booleans()):
-            rows += some(inverse("ETH", 10.0), currency)
-        if draw(st.booleans()):
-            # A linear contract paid in a coin that moves: its PnL in USD bends.
-            rows += some(linear("C1", settle="BTC"), currency)
-        coins = draw(st.lists(st.sampled_from(["BTC", "ETH", "USDT"]), unique=True))
-        for coin in coins:
-            amount = draw(amounts(-500.0, 3_000.0)) / PRICES.get(coin, 1.0)
-            assets.append(Asset(asset=coin, equity=amount, pool_currency=currency))
-    required = _required(rows, currency)
+            rows = []
+        settle = {"linear": "USDT", "inverse": "BTC", "multi": "USDT", "coin": "BTC"}[chosen]
+        for index in range(draw(st.integers(1, 3))):
+            one = Contract(kind="linear", size=1.0, base=f"I{index}", quote=settle, settle=settle)
+            rows.append(draw(isolated(one, pool_currency, jump=jump)))
+    probe = AccountSnapshot(
+        pools=(MarginPool(currency=currency, margin_equity=1.0),),
+        positions=tuple(row for row in rows if not stands_alone(row)),
+        assets=tuple(assets),
+        prices=PRICES,
+    )
+    required = pool_rate(probe, probe.pools[0])
+    fees = required - pool_rate(
+        replace(probe, positions=tuple(replace(row, closing_fee_rate=0.0) for row in probe.positions)),
+        probe.pools[0],
+    )
     others = draw(st.one_of(st.none(), amounts(0.0, 2.0)))
-    total = None if others is None else required * (1.0 + others)
-    burden = required if total is None else total
-    equity = burden * draw(amounts(1.05, 60.0))
+    total = None if others is None else (required - fees) * (1.0 + others)
+    burden = required if total is None else total + fees
+    equity = max(burden, 1e-9) * draw(amounts(1.05, 60.0))
     return Scenario(
         AccountSnapshot(
             pools=(

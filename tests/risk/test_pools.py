@@ -212,7 +212,9 @@ def test_a_cross_position_whose_pool_is_missing_has_nothing_computed() -> None:
     risk = account(MarginPool(currency="BTC", margin_equity=1.0), row)
     assert risk.positions[0].liquidation_source == "unknown"
     assert risk.positions[0].notional_usd == 100.0
-    assert pool_of(risk).gross_notional_usd == 0.0
+    assert [pool.pool.currency for pool in risk.pools] == ["BTC", "USDT"]
+    assert [pool.gross_notional_usd for pool in risk.pools] == [0.0, 100.0]
+    assert (risk.pools[1].maintenance_margin, risk.pools[1].maintenance_margin_rate) == (1.0, None)
 
 
 def test_a_multi_asset_pool_converts_what_its_positions_require() -> None:
@@ -228,13 +230,6 @@ def test_a_multi_asset_pool_converts_what_its_positions_require() -> None:
     assert pool_of(unpriced).maintenance_margin is None
     assert pool_of(unpriced).maintenance_margin_rate is None
     assert unpriced.positions[0].liquidation_source == "unknown"
-
-
-def test_a_peg_goes_before_the_venues_price() -> None:
-    pool = MarginPool(currency="USDT", equity=10.0)
-    assert pool_of(account(pool, prices={"USDT": 0.97})).equity_usd == 10.0
-    unpegged = RiskSettings(usd_pegs={"USD": 1.0})
-    assert pool_of(account(pool, prices={"USDT": 0.97}, settings=unpegged)).equity_usd == pytest.approx(9.7)
 
 
 def test_prices_are_published_for_every_coin_the_account_touches_and_for_no_other() -> None:

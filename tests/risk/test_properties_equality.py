@@ -27,10 +27,11 @@ def relevant(risk: AccountRisk) -> list[float | None]:
     for pool in risk.pools[:1]:
         numbers += [pool.maintenance_margin_rate, pool.leverage_ratio]
         numbers += [pool.liquidation_shock_up, pool.liquidation_shock_down]
-        numbers += [rate for _, rate in pool.stress]
+        numbers += [rate for _, rate in (*pool.stress, *pool.isolated_stress)]
+        numbers.append(pool.reduction_to_target)
     by_leg = {(row.position.symbol, row.position.side): row for row in risk.positions}
     for row in by_leg.values():
-        numbers += [row.liquidation_price, row.liquidation_distance_ratio]
+        numbers += [row.liquidation_price, row.liquidation_distance_ratio, row.reduction_to_target]
     return numbers
 
 
@@ -62,6 +63,7 @@ def test_scaling_all_amounts_changes_nothing(scenario: Scenario, factor: float) 
             replace(
                 row,
                 quantity=row.quantity * factor,
+                margin=scaled(row.margin, factor),
                 maintenance_margin=scaled(row.maintenance_margin, factor),
                 maintenance_tiers=tuple(
                     replace(
@@ -81,7 +83,7 @@ def test_scaling_all_amounts_changes_nothing(scenario: Scenario, factor: float) 
 
 
 @settings(max_examples=100, deadline=None)
-@given(scenarios(), amounts(0.05, 0.95))
+@given(scenarios(alone=False), amounts(0.05, 0.95))
 def test_splitting_one_position_in_two_changes_nothing(scenario: Scenario, share: float) -> None:
     snapshot = scenario.snapshot
     first, *rest = snapshot.positions
@@ -114,7 +116,9 @@ def test_an_unrelated_flat_pool_changes_nothing(scenario: Scenario, equity: floa
 @given(scenarios(kind="linear"), amounts(0.0, 5_000.0))
 def test_an_isolated_position_is_a_pool_of_its_own(scenario: Scenario, collateral: float) -> None:
     """It gives what a cross position alone in a pool of that collateral gives."""
-    cross = replace(scenario.snapshot.positions[0], pool_currency=None)
+    cross = replace(
+        scenario.snapshot.positions[0], pool_currency=None, margin_mode="cross", auto_add_margin=False
+    )
     alone = assess(AccountSnapshot(pools=(MarginPool(currency="USDT"),), positions=(cross,)), SETTINGS)
     pnl = alone.positions[0].unrealized_pnl
     assert pnl is not None
@@ -123,6 +127,8 @@ def test_an_isolated_position_is_a_pool_of_its_own(scenario: Scenario, collatera
     isolated = replace(cross, margin_mode="isolated", margin=collateral)
     (own,) = assess(AccountSnapshot(pools=(), positions=(isolated,)), SETTINGS).positions
     assert own.maintenance_margin_rate == backed.pools[0].maintenance_margin_rate
+    assert own.margin_to_target == backed.pools[0].margin_to_target
+    assert own.reduction_to_target == backed.pools[0].reduction_to_target
     assert own.liquidation_price == backed.positions[0].liquidation_price
     assert own.liquidation_distance_ratio == backed.positions[0].liquidation_distance_ratio
 

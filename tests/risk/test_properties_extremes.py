@@ -37,7 +37,7 @@ wild_positions = st.builds(
         Contract,
         kind=st.sampled_from(["linear", "inverse"]),
         size=sized,
-        base=st.just("A"),
+        base=st.sampled_from(["A", "USDC"]),
         quote=st.sampled_from(["USD", "A"]),
         settle=st.sampled_from(["USDT", "A"]),
     ),
@@ -47,6 +47,8 @@ wild_positions = st.builds(
     unrealized_pnl=wild,
     maintenance_margin=wild,
     margin=wild,
+    closing_fee_rate=sized,
+    auto_add_margin=st.booleans(),
     maintenance_tiers=wild_tiers,
     pool_currency=st.sampled_from([None, "USD"]),
 )
@@ -54,12 +56,37 @@ wild_pools = st.builds(
     MarginPool,
     currency=st.sampled_from(["USDT", "USD", "A"]),
     equity=wild,
+    adjusted_equity=wild,
     margin_equity=wild,
     maintenance_margin=wild,
     unrealized_pnl=wild,
 )
 wild_assets = st.builds(
-    Asset, asset=st.sampled_from(["A", "USDT"]), equity=wild, wallet_balance=wild, collateral_price_usd=wild
+    Asset,
+    asset=st.sampled_from(["A", "USDT"]),
+    equity=wild,
+    wallet_balance=wild,
+    collateral_price_usd=wild,
+    debt_price_usd=wild,
+    margin_price_usd=wild,
+)
+
+
+NOT_NEGATIVE = (
+    "closing_fee",
+    "closing_fees",
+    "cross_liquidation_shock_down",
+    "cross_liquidation_shock_up",
+    "gross_notional_usd",
+    "leverage_ratio",
+    "liquidation_price",
+    "liquidation_shock_down",
+    "liquidation_shock_up",
+    "maintenance_margin",
+    "maintenance_margin_rate",
+    "margin_to_target",
+    "mark_price",
+    "notional_usd",
 )
 
 
@@ -80,14 +107,16 @@ def test_no_nan_and_no_infinity_but_a_rates_comes_out(
     for item in (*risk.pools, *risk.positions):
         for name in item.__struct_fields__:
             value = getattr(item, name)
-            if name in ("pool", "position", "stress") or not isinstance(value, float):
+            if not isinstance(value, float):
                 continue
             assert not math.isnan(value), name
             assert math.isfinite(value) or name == "maintenance_margin_rate", name
-            if name in ("maintenance_margin_rate", "notional_usd", "liquidation_price", "mark_price"):
+            if name in NOT_NEGATIVE:
                 assert value >= 0.0, name
+            if name == "reduction_to_target":
+                assert 0.0 <= value <= 1.0
     for pool in risk.pools:
-        assert all(rate >= 0.0 for _, rate in pool.stress)
+        assert all(rate >= 0.0 for _, rate in (*pool.stress, *pool.isolated_stress))
 
 
 def test_a_symbol_without_contract_size_has_no_notional_and_no_price() -> None:

@@ -27,8 +27,8 @@ ON_THE_WAY = (0.01, 0.2, 0.4, 0.6, 0.8, 0.95, 0.999, 0.9999999)
 
 
 def moved(scenario: Scenario, row: Position) -> Callable[[float], float]:
-    """The pool's rate as a function of one symbol's factor."""
-    return lambda factor: scenario.rate({row.symbol: factor})
+    """The rate of what backs a position as a function of its symbol's factor."""
+    return lambda factor: scenario.rate(factor, row)
 
 
 @settings(max_examples=300, deadline=None)
@@ -56,19 +56,25 @@ def test_at_a_computed_price_the_rate_is_one_and_nothing_nearer_liquidates(scena
 @settings(max_examples=300, deadline=None)
 @given(scenarios())
 def test_at_a_shock_the_rate_is_one_and_nothing_smaller_liquidates(scenario: Scenario) -> None:
+    """Of the cross positions alone, and of whatever is liquidated first."""
     (pool,) = assess(scenario.snapshot, scenario.settings).pools
-    for shock, sign in ((pool.liquidation_shock_up, 1.0), (pool.liquidation_shock_down, -1.0)):
+    for shock, sign, rate in (
+        (pool.cross_liquidation_shock_up, 1.0, scenario.shocked_rate),
+        (pool.cross_liquidation_shock_down, -1.0, scenario.shocked_rate),
+        (pool.liquidation_shock_up, 1.0, scenario.highest_rate),
+        (pool.liquidation_shock_down, -1.0, scenario.highest_rate),
+    ):
         if shock is None:
             continue
         assert 0.0 < shock <= (10.0 if sign > 0 else 1.0)
         factor = 1.0 + sign * shock
         if factor > 1e-3:
-            assert scenario.shocked_rate(factor) == pytest.approx(1.0, abs=1e-9)
+            assert rate(factor) == pytest.approx(1.0, abs=1e-9)
         else:
             # So near to -100 % the shock itself has too few digits left to hit the rate that well.
-            assert scenario.shocked_rate(factor * (1.0 - 1e-6)) >= 1.0
+            assert rate(factor * (1.0 - 1e-6)) >= 1.0
         for part in ON_THE_WAY:
-            assert scenario.shocked_rate(1.0 + sign * part * shock) < 1.0
+            assert rate(1.0 + sign * part * shock) < 1.0
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,9 +90,9 @@ def test_where_margins_jump_the_first_liquidating_move_is_found(scenario: Scenar
             factor = found.liquidation_price / found.position.mark_price
             moves.append((moved(scenario, found.position), factor - 1.0))
     if pool.liquidation_shock_up is not None:
-        moves.append((scenario.shocked_rate, pool.liquidation_shock_up))
+        moves.append((scenario.highest_rate, pool.liquidation_shock_up))
     if pool.liquidation_shock_down is not None:
-        moves.append((scenario.shocked_rate, -pool.liquidation_shock_down))
+        moves.append((scenario.highest_rate, -pool.liquidation_shock_down))
     for rate, move in moves:
         # Near -100 % a shock has few digits left: what its rounding hides is part of the hair.
         hair = 1e-10 + sys.float_info.epsilon / (1.0 + move)
@@ -95,14 +101,14 @@ def test_where_margins_jump_the_first_liquidating_move_is_found(scenario: Scenar
             assert rate(1.0 + part * move) < 1.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(scenarios())
 def test_walking_outward_finds_what_the_engine_finds(scenario: Scenario) -> None:
     """A scan in steps of 0.5 % with bisection, over the definition, meets the same first crossings."""
     risk = assess(scenario.snapshot, scenario.settings)
     (pool,) = risk.pools
-    up = first_move(scenario.shocked_rate, rising=True, limit=11.0, step=5e-3)
-    down = first_move(scenario.shocked_rate, rising=False, limit=1e-3, step=5e-3)
+    up = first_move(scenario.highest_rate, rising=True, limit=11.0, step=5e-3)
+    down = first_move(scenario.highest_rate, rising=False, limit=1e-3, step=5e-3)
     assert pool.liquidation_shock_up == (None if up is None else pytest.approx(up - 1.0, rel=1e-7, abs=1e-9))
     if down is None:
         assert pool.liquidation_shock_down is None or pool.liquidation_shock_down > 0.999
@@ -125,14 +131,20 @@ def test_walking_outward_finds_what_the_engine_finds(scenario: Scenario) -> None
 @given(scenarios())
 def test_the_stress_grid_is_the_rate_by_definition(scenario: Scenario) -> None:
     (pool,) = assess(scenario.snapshot, scenario.settings).pools
-    assert [shock for shock, _ in pool.stress] == list(scenario.settings.shocks)
-    for shock, rate in pool.stress:
-        expected = scenario.shocked_rate(1.0 + shock)
-        assert rate == (expected if math.isinf(expected) else pytest.approx(expected, rel=1e-7, abs=1e-12))
+    shocks = list(scenario.settings.shocks)
+    for rates, defined, there in (
+        (pool.stress, scenario.shocked_rate, scenario.backed),
+        (pool.isolated_stress, scenario.worst_isolated_rate, scenario.alone),
+    ):
+        assert [shock for shock, _ in rates] == (shocks if there else [])
+        for shock, rate in rates:
+            expected = defined(1.0 + shock)
+            wanted = expected if math.isinf(expected) else pytest.approx(expected, rel=1e-7, abs=1e-12)
+            assert rate == wanted
 
 
 @settings(max_examples=100, deadline=None)
-@given(scenarios(kind="linear", long_only=True))
+@given(scenarios(kind="linear", long_only=True, alone=False))
 def test_a_long_only_linear_pool_has_no_liquidation_upward(scenario: Scenario) -> None:
     risk = assess(scenario.snapshot, scenario.settings)
     assert risk.pools[0].liquidation_shock_up is None
@@ -142,12 +154,14 @@ def test_a_long_only_linear_pool_has_no_liquidation_upward(scenario: Scenario) -
 
 
 @settings(max_examples=100, deadline=None)
-@given(scenarios(), amounts(-5.0, 0.999))
+@given(scenarios(alone=False), amounts(-5.0, 0.999))
 def test_a_pool_past_liquidation_is_at_or_beyond_every_price(scenario: Scenario, part: float) -> None:
     """Its rate is at least 1, no distance is positive, and a computed price is where the rate is 1 again."""
-    alive = assess(scenario.snapshot, scenario.settings).pools[0].maintenance_margin
-    assert alive is not None
-    pool = replace(scenario.pool, margin_equity=alive * part)
+    alive = assess(scenario.snapshot, scenario.settings).pools[0]
+    assert alive.maintenance_margin is not None
+    pool = replace(
+        scenario.pool, margin_equity=(alive.maintenance_margin + (alive.closing_fees or 0.0)) * part
+    )
     dead = Scenario(replace(scenario.snapshot, pools=(pool,)), scenario.settings)
     risk = assess(dead.snapshot, dead.settings)
     assert risk.pools[0].maintenance_margin_rate is not None
@@ -160,7 +174,7 @@ def test_a_pool_past_liquidation_is_at_or_beyond_every_price(scenario: Scenario,
         if row.liquidation_distance_ratio < 0.0:
             assert row.position.mark_price is not None
             factor = row.liquidation_price / row.position.mark_price
-            assert dead.rate({row.position.symbol: factor}) == pytest.approx(1.0, abs=1e-7)
+            assert dead.rate(factor, row.position) == pytest.approx(1.0, abs=1e-7)
 
 
 @settings(max_examples=100, deadline=None)
