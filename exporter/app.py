@@ -14,6 +14,7 @@ from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
 from exporter.hosts import Hosts
+from exporter.pegs import PegWatch
 from exporter.scheduler import FIRST_WITHIN, Scheduler
 from exporter.server import serve
 from exporter.telemetry import Telemetry
@@ -70,13 +71,16 @@ async def run(
     )
     app = create_app(store, fleet.statuses, fleet.ready, telemetry_path=telemetry_path, hosts=hosts)
     venues = discover()
+    pegs = PegWatch(config.risk.usd_pegs, (account.name for account in config.accounts))
     for one in fit.misfits(config, venues):
         log.warning("accounts exceed a request limit, intervals are stretched", detail=str(one))
     async with Client(telemetry, budgets=config.budgets) as client:
         telemetry.watch_budgets(client.pacing.states)
         for account in config.accounts:
             venue = venues[account.exchange](account)
-            collector = Collector(venue, client.account(venue), config.risk, store, telemetry)
+            collector = Collector(
+                venue, client.account(venue), config.risk, store, telemetry, on_assessed=pegs.saw
+            )
             fleet.collectors[account.name] = collector
             scheduler.add(account.name, collector)
         async with serve(app, listen_on) as bound:

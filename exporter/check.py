@@ -16,8 +16,10 @@ from exporter.clock import Elapsed, Wall
 from exporter.config import Config
 from exporter.deadline import DeadlineError
 from exporter.errors import VenueError
+from exporter.exposition import render
 from exporter.logs import Redaction
 from exporter.model import AccountRisk, RiskSettings
+from exporter.pegs import unseen
 from exporter.risk import assess
 from exporter.venues import discover
 
@@ -85,7 +87,9 @@ async def _collect(
             await api.meter.admitted(PATIENCE)
             started = elapsed()
             async with deadline.within(account.timeout) as api.meter.deadline:
-                risk = assess(bounded(await venue.fetch(api)), settings)
+                assessed = assess(bounded(await venue.fetch(api)), settings)
+                render(account.exchange, account.name, assessed)  # what cannot be published is a failure
+                risk = assessed
         finally:
             api.meter.settle(complete=risk is not None)
     except VenueError as error:
@@ -106,6 +110,14 @@ async def _collect(
         message=redaction.clean(message),
         notes=tuple(map(redaction.clean, notes.by_account.get(account.name, ()))),
     )
+
+
+def unseen_pegs(config: Config, outcomes: Iterable[Outcome]) -> str:
+    """A remark on pegged coins that no account has, if all could be collected; else nothing."""
+    risks = [outcome.risk for outcome in outcomes]
+    known = [risk for risk in risks if risk is not None]
+    coins = unseen(config.risk.usd_pegs, known) if len(known) == len(risks) else ()
+    return f"usd_pegs: no account has {', '.join(coins)}; is it spelled as the venue does?" if coins else ""
 
 
 def table(outcomes: Iterable[Outcome]) -> str:

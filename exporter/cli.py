@@ -240,6 +240,9 @@ def check(*, config_file: Path, log_level: logs.Level, log_format: logs.Format) 
     config = _load(config_file)
     outcomes = _run(lambda: one_collection.check(config))
     click.echo(one_collection.table(outcomes))
+    remark = one_collection.unseen_pegs(config, outcomes)
+    if remark:
+        click.echo(remark)
     if any(outcome.risk is None for outcome in outcomes):
         sys.exit(1)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 MARKET_STABLE_COINS = frozenset(
     {"USDT", "USDC", "FDUSD", "TUSD", "USDE", "USD1", "DAI", "PYUSD", "USDP", "BUSD", "BFUSD"}
 )
-"""Coins that claim to be worth one US dollar and have a price that can prove them wrong."""
+"""Coins that claim to be worth one US dollar, and whose price can prove them wrong."""
 
-VENUE_DOLLARS = frozenset({"USD", "LDUSDT", "RWUSD", "BNFCR", "VST"})
-"""The dollar, and what venues count as one: balances in Binance's earning products, the credits of its EU
-customers, and BingX's demo money."""
+VENUE_DOLLARS = frozenset({"USD", "LDUSDT", "RWUSD", "BNFCR"})
+"""The dollar, and what has no market and is one dollar because its venue says so: balances in Binance's
+earning products, and the credits of its EU customers."""
 
-STABLE_COINS = MARKET_STABLE_COINS | VENUE_DOLLARS
-"""Everything that is meant to be worth one US dollar. Valued at the venue's own price where it gives one."""
+PLAY_MONEY = frozenset({"VST"})
+"""Of demo accounts (BingX). It stands still, and is worth nothing in USD."""
+
+STABLE_COINS = MARKET_STABLE_COINS | VENUE_DOLLARS | PLAY_MONEY
+"""Everything that is meant to be worth one US dollar where it is used."""
 
 CURRENCIES = frozenset(
     {"EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "BRL", "MXN", "TRY", "SGD", "HKD", "KRW"}
@@ -21,7 +24,6 @@ CURRENCIES = frozenset(
 one dollar."""
 
 
-def stands_still(coin: str) -> bool:
-    """Whether a coin keeps its value in USD when all others move; however it is written."""
-    code = coin.upper()
+def stands_still(code: str) -> bool:
+    """Whether a coin, in upper case, keeps its value in USD when all others move."""
     return code in STABLE_COINS or code in CURRENCIES

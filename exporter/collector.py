@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Literal
 
 import structlog
@@ -18,7 +19,7 @@ from exporter.deadline import DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, render
 from exporter.logs import Redaction, format_exception
-from exporter.model import RiskSettings
+from exporter.model import AccountRisk, RiskSettings
 from exporter.risk import assess
 from exporter.seldom import Seldom
 from exporter.telemetry import REPEAT_AFTER, Telemetry
@@ -60,6 +61,7 @@ class Collector:
         telemetry: Who counts; the account's series start here and end with `close`.
         wall: Unix seconds, for what people read.
         elapsed: Seconds, for durations and ages; the one of `store`.
+        on_assessed: Is told the account's name and what was found, each time.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Collector:
         *,
         wall: Wall = clock.wall,
         elapsed: Elapsed = clock.elapsed,
+        on_assessed: Callable[[str, AccountRisk], None] | None = None,
     ) -> None:
         self.venue = venue
         self.exchange: str = venue.name
@@ -87,6 +90,7 @@ class Collector:
         self._telemetry = telemetry
         self._wall = wall
         self._elapsed = elapsed
+        self._on_assessed = on_assessed
         self._config: AccountConfig = venue.config
         self._backoff = Backoff()
         self._pause: float | None = None
@@ -203,6 +207,8 @@ class Collector:
         risk = assess(bounded(snapshot), self._settings)
         chunks = render(self.exchange, self.account, risk)
         self._store.put(self.exchange, self.account, chunks, taken_at=began, max_age=self.max_age)
+        if self._on_assessed is not None:
+            self._on_assessed(self.account, risk)
 
     def _succeeded(self, began: float, began_at: float) -> None:
         now = self._elapsed()

@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from exporter import credentials
 from exporter.account import DEFAULT_TIMEOUT, MIN_INTERVAL, AccountConfig, secret_forms
+from exporter.coins import MARKET_STABLE_COINS, STABLE_COINS
 from exporter.credentials import SecretError
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.logs import Redaction
@@ -200,13 +201,25 @@ class _Reader:
         elif pegs is not None:
             checked: Sections | None = self._validate(Sections, {"usd_pegs": pegs}, ())
             if checked is not None:
-                # The list in the file is the whole list: a desk can take a coin off its peg.
-                usd_pegs = {"USD": 1.0, **checked.usd_pegs}
-            if usd_pegs["USD"] != 1.0:
-                self.file.problem(("usd_pegs", "USD"), "one USD is 1 USD")
-        return RiskSettings(
-            usd_pegs=MappingProxyType(usd_pegs), shocks=section.shocks, cross_check=section.cross_check
-        )
+                usd_pegs = self._pegs(checked.usd_pegs)
+        return RiskSettings(usd_pegs=MappingProxyType(usd_pegs), **section.model_dump())
+
+    def _pegs(self, given: Mapping[str, float]) -> Mapping[str, float]:
+        """The pegs by the codes of their coins. The list in the file is the whole list."""
+        pegs = {"USD": 1.0}
+        names: dict[str, str] = {}
+        for name, value in given.items():
+            code = name.upper()
+            if code in names:
+                self.file.problem(("usd_pegs", name), f"the coin stands there already, as `{names[code]}`")
+            if code == "USD" and value != 1.0:
+                self.file.problem(("usd_pegs", name), "one USD is 1 USD")
+            close = get_close_matches(code, MARKET_STABLE_COINS, n=1, cutoff=0.75)
+            if close and code not in STABLE_COINS:
+                hint = f"did you mean `{close[0]}`?"
+                self.file.warn(("usd_pegs", name), f"no stable coin that is known; {hint}")
+            names[code], pegs[code] = name, value
+        return pegs
 
     def _budgets(self, content: Any) -> Mapping[str, BudgetSettings]:
         if content is None:
@@ -397,6 +410,8 @@ def _message(error: Any) -> str:
             return f"must be more than {error['ctx']['gt']:g}"
         case "greater_than_equal":
             return f"must be at least {error['ctx']['ge']:g}"
+        case "less_than":
+            return f"must be less than {error['ctx']['lt']:g}"
         case "less_than_equal":
             return f"must be at most {error['ctx']['le']:g}"
         case _:

@@ -24,7 +24,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from exporter.coins import STABLE_COINS
+from exporter.coins import PLAY_MONEY, STABLE_COINS
 
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
@@ -206,7 +206,7 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
 class RiskSettings(Struct, frozen=True, kw_only=True):
     """What a desk configures about the assessment."""
 
-    usd_pegs: Mapping[str, float] = MappingProxyType(dict.fromkeys(sorted(STABLE_COINS), 1.0))
+    usd_pegs: Mapping[str, float] = MappingProxyType(dict.fromkeys(sorted(STABLE_COINS - PLAY_MONEY), 1.0))
     """Coin, in upper case, to its USD value where the venue quotes no price. A pegged coin does not move with
     a market shock, nor does one that `exporter.coins` knows to stand still."""
     target_rate: float = 0.5

@@ -82,9 +82,15 @@ class RiskSection(_Section):
         Field(
             default=_DEFAULT_RISK.shocks,
             max_length=20,
-            description="Relative moves of all mark prices for risk_account_stress_maintenance_margin_rate; "
-            "[] switches it off.",
+            description="Relative moves of all coins but stable ones, for "
+            "risk_account_stress_maintenance_margin_rate; [] switches it off.",
         )
+    )
+    target_rate: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        default=_DEFAULT_RISK.target_rate,
+        description="Maintenance margin rate to which risk_account_margin_to_target, "
+        "risk_account_reduction_to_target_ratio and their like for isolated positions lead back; above 0 and "
+        "below 1.",
     )
     cross_check: bool = Field(
         default=_DEFAULT_RISK.cross_check,
@@ -122,8 +128,10 @@ class Sections(_Section):
     )
     usd_pegs: dict[Coin, Annotated[Number, Field(gt=0)]] = Field(
         default={coin: value for coin, value in _DEFAULT_RISK.usd_pegs.items() if coin != "USD"},
-        description="Coins with a fixed value in USD; they do not move with a market shock. This list is "
-        "the whole list: a coin that is not in it has the venue's price, or none. USD is always 1.",
+        description="What coins are worth in USD where the venue quotes no price for them. This list is the "
+        "whole list: a coin that is not in it has the venue's price, or no value in USD. USD is always 1, "
+        "and so is what a venue calls a dollar (BNFCR, LDUSDT, RWUSD). What is listed stands still in a "
+        "market shock; stable coins do so anyway.",
     )
     risk: RiskSection = Field(
         default=RiskSection(), description="What is computed beside what the venues say."

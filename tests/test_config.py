@@ -31,7 +31,7 @@ def test_the_documented_example_is_read(read: Read, tmp_path: Path) -> None:
         """
         collect: {interval: 15s, timeout: 10s, max_age: 45s}
         usd_pegs: {USDT: 1, USDC: 1.0}
-        risk: {shocks: [0.1, -0.1], cross_check: true}
+        risk: {shocks: [0.1, -0.1], cross_check: true, target_rate: 0.4}
         accounts:
           - name: desk-a
             exchange: toy
@@ -51,7 +51,10 @@ def test_the_documented_example_is_read(read: Read, tmp_path: Path) -> None:
         TOY_KEY="from-the-environment",
     )
     assert config.risk == RiskSettings(
-        usd_pegs={"USD": 1.0, "USDT": 1.0, "USDC": 1.0}, shocks=(-0.1, 0.1), cross_check=True
+        usd_pegs={"USD": 1.0, "USDT": 1.0, "USDC": 1.0},
+        shocks=(-0.1, 0.1),
+        cross_check=True,
+        target_rate=0.4,
     )
     first, second = toy(config, 0), toy(config, 1)
     assert first.api_key.get_secret_value() == "from-the-environment"
@@ -84,6 +87,20 @@ def test_a_default_timeout_gives_way_to_a_shorter_interval(read: Read) -> None:
 def test_a_coin_can_be_taken_off_its_peg(read: Read) -> None:
     config = read(f"usd_pegs: {{USDC: 1}}\naccounts: [{ACCOUNT}]")
     assert config.risk.usd_pegs == {"USD": 1.0, "USDC": 1.0}
+
+
+def test_a_coin_is_pegged_however_it_is_written(read: Read) -> None:
+    config = read(f"usd_pegs: {{usdt: 1, UsdE: 0.99}}\naccounts: [{ACCOUNT}]")
+    assert config.risk.usd_pegs == {"USD": 1.0, "USDT": 1.0, "USDE": 0.99}
+    assert config.warnings == ()
+
+
+def test_a_peg_of_what_is_nearly_a_stable_coin_is_doubtful(read: Read) -> None:
+    config = read(f"usd_pegs:\n  USDT: 1\n  USTD: 1\n  XAUT: 2000\naccounts: [{ACCOUNT}]")
+    (warning,) = config.warnings
+    assert str(warning).endswith(
+        "exporter.yml:3: usd_pegs.USTD: warning: no stable coin that is known; did you mean `USDT`?"
+    )
 
 
 def test_an_empty_list_of_shocks_switches_the_grid_off(read: Read) -> None:
@@ -244,6 +261,13 @@ def test_a_mistake_in_the_defaults_is_said_once(read: Read) -> None:
         ("accounts: [\n", "2: not valid YAML: "),
         ("accounts: []\na: 1\naccounts: []", "3: accounts: stands twice; the first is in line 1"),
         ("usd_pegs: {USD: 2}\naccounts: []", "1: usd_pegs.USD: one USD is 1 USD"),
+        ("usd_pegs: {usd: 2}\naccounts: []", "1: usd_pegs.usd: one USD is 1 USD"),
+        (
+            "usd_pegs:\n  USDT: 1\n  usdt: 1\naccounts: []",
+            "3: usd_pegs.usdt: the coin stands there already, as `USDT`",
+        ),
+        ("risk: {target_rate: 1}\naccounts: []", "1: risk.target_rate: must be less than 1"),
+        ("risk: {target_rate: 0}\naccounts: []", "1: risk.target_rate: must be more than 0"),
         (
             "usd_pegs: [USD]\naccounts: []",
             "1: usd_pegs: expected coins and their USD value, such as {USDT: 1}",

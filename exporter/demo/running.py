@@ -16,6 +16,7 @@ from exporter import demo
 from exporter.config import Config
 from exporter.demo.market import Market
 from exporter.demo.server import Server
+from exporter.model import RiskSettings
 from exporter.venues import discover
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ async def running(*, seed: int, interval: float) -> AsyncIterator[Config]:
                 log.warning("left out of the demo", exchange=venue.name, reason="; ".join(sorted(reasons)))
                 continue
             accounts += configs
-        yield Config(accounts=tuple(accounts))
+        yield Config(accounts=tuple(accounts), risk=RiskSettings(cross_check=True))
 
 
 def _timed(entry: dict[str, object], interval: float) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter.coins import MARKET_STABLE_COINS
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -82,8 +84,8 @@ STABLECOIN_PEG_WARNING = Threshold(0.01, "ordinary noise of the large stablecoin
 STABLECOIN_PEG_CRITICAL = Threshold(0.03, "runs on a coin passed 3 % on their way to 10 % and more")
 RATE_LIMIT_USED_WARNING = Threshold(0.8, "what is left must serve a retry and the desk's own bots")
 
-STABLECOINS = ("USDT", "USDC", "FDUSD", "TUSD", "USDE", "DAI", "PYUSD", "BFUSD")
-"""Coins that claim to be worth one US dollar."""
+STABLECOINS = tuple(sorted(MARKET_STABLE_COINS))
+"""Coins that claim to be worth one US dollar and have a price: the exporter's own list."""
 
 VENUE_DOWN_REASONS = ("exchange", "network", "timeout")
 """Error reasons that speak of the venue, not of one account."""

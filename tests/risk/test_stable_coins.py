@@ -74,10 +74,22 @@ def test_losses_in_a_dollar_coin_without_a_price_count_as_dollars_in_a_shock() -
 
 def test_a_coin_that_the_desk_took_off_its_list_has_no_value_in_dollars_that_nobody_knows() -> None:
     """The list in the file is the whole list: for amounts in USD nothing is assumed."""
-    pool = MarginPool(currency="BNFCR", equity=10.0)
+    pool = MarginPool(currency="FDUSD", equity=10.0)
     assert pool_of(account(pool)).equity_usd == 10.0
     assert pool_of(account(pool, settings=LISTED_BY_USERS)).equity_usd is None
-    assert pool_of(account(pool, settings=LISTED_BY_USERS, prices={"BNFCR": 0.9})).equity_usd == 9.0
+    assert pool_of(account(pool, settings=LISTED_BY_USERS, prices={"FDUSD": 0.9})).equity_usd == 9.0
+
+
+@pytest.mark.parametrize("coin", ["BNFCR", "LDUSDT", "RWUSD"])
+def test_what_a_venue_calls_a_dollar_is_one_in_every_list(coin: str) -> None:
+    """It has no market; a list that was written before it existed must not hide an account's equity."""
+    pool = MarginPool(currency=coin, equity=10.0)
+    assert pool_of(account(pool, settings=LISTED_BY_USERS)).equity_usd == 10.0
+    assert pool_of(account(pool, prices={coin: 0.99})).equity_usd == 9.9
+
+
+def test_play_money_is_worth_nothing_in_dollars() -> None:
+    assert pool_of(account(MarginPool(currency="VST", equity=10.0))).equity_usd is None
 
 
 def test_the_venues_price_goes_before_a_peg() -> None:
