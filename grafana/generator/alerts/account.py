@@ -25,7 +25,7 @@ def _rate_high(severity: Severity, limit: Threshold, hold: str, why: str) -> Ale
         hold_reason=why,
         keep="10m",
         summary=f"Maintenance margin rate of {ACCOUNT}, {POOL}, is {PERCENT}",
-        description=f"Maintenance margin / equity of the cross positions is {PERCENT} "
+        description=f"What the cross positions require / the equity that backs them is {PERCENT} "
         f"(limit {limit.value:.0%}; 100% is liquidation; +Inf% means that no equity is left).{LAST_KNOWN}",
         dashboard=_DASHBOARD,
     )
@@ -58,8 +58,9 @@ def _shock_small(severity: Severity, limit: Threshold, hold: str, why: str) -> A
         hold_reason=why,
         keep="10m",
         summary=f"A joint move {label('direction')} of {PERCENT} liquidates {ACCOUNT}",
-        description=f"If all marks moved {label('direction')} by {PERCENT} at once, {POOL} would be "
-        f"liquidated (limit {limit.value:.0%}). Single positions may look safe.{LAST_KNOWN}",
+        description=f"If all coins moved {label('direction')} by {PERCENT} at once, cross positions or an "
+        f"isolated one of {POOL} would be liquidated (limit {limit.value:.0%}). Single positions may look "
+        f"safe.{LAST_KNOWN}",
         dashboard=_DASHBOARD,
     )
 
@@ -130,7 +131,8 @@ STRESS_BREACH: Final = Alert(
     hold_reason="survives single marks",
     keep="15m",
     summary=f"{ACCOUNT}, {POOL}, does not survive the configured shock {label('shock')}",
-    description=f"If every mark moved by {label('shock')} (-0.1 is a fall of 10 %) the maintenance margin "
-    f"rate would be {PERCENT}; 100% is liquidation.{LAST_KNOWN}",
+    description=f"If all coins moved by {label('shock')} (-0.1 is a fall of 10 %) the maintenance margin "
+    f"rate of the cross positions, or of an isolated one, would be {PERCENT}; 100% is "
+    f"liquidation.{LAST_KNOWN}",
     dashboard=_DASHBOARD,
 )

@@ -28,6 +28,7 @@ from grafana.generator.dashboards.shared import (
 
 _ASSET: Final = "exchange, account, asset"
 _RATE: Final = of_accounts("risk_account_maintenance_margin_rate")
+_ISOLATED_RATE: Final = of_accounts("risk_position_maintenance_margin_rate")
 _SHOCK_DOWN: Final = of_accounts("risk_account_liquidation_shock_ratio", 'direction="down"')
 _SHOCK_UP: Final = of_accounts("risk_account_liquidation_shock_ratio", 'direction="up"')
 
@@ -53,15 +54,15 @@ def _now() -> list[Panel]:
         ),
         p.single(
             "Margin rate",
-            "Maintenance margin / margin equity of the worst pool; 100 % is liquidation." + CAPPED,
-            Query(capped(f"max({_RATE})")),
+            "Requirement / equity of the worst pool or isolated position; 100 % is liquidation." + CAPPED,
+            Query(capped(f"max({_RATE} or {_ISOLATED_RATE})")),
             p.RATIO,
             RATE_STEPS,
             decimals=1,
         ),
         p.single(
             "Fall to liquidation",
-            "Smallest joint fall of all marks that liquidates a pool. No data: no fall does.",
+            "Smallest joint fall of all coins that liquidates anything. No data: no fall does.",
             Query(f"min({_SHOCK_DOWN})"),
             p.RATIO,
             SHOCK_STEPS,
@@ -69,7 +70,7 @@ def _now() -> list[Panel]:
         ),
         p.single(
             "Rise to liquidation",
-            "Smallest joint rise of all marks that liquidates a pool. No data: no rise does.",
+            "Smallest joint rise of all coins that liquidates anything. No data: no rise does.",
             Query(f"min({_SHOCK_UP})"),
             p.RATIO,
             SHOCK_STEPS,
@@ -109,10 +110,26 @@ def _now() -> list[Panel]:
 
 def _margin() -> list[Panel]:
     return [
+        p.table(
+            "The way back",
+            "What takes the maintenance margin rate of the cross positions down to the target "
+            "(risk.target_rate, 50 % unless configured): money to add, in the pool's currency, or the share "
+            "of every cross position to close. Isolated positions are on their own dashboard. No share: "
+            "closing all is not enough, or it is not known.",
+            {"exchange": "Exchange", "account": "Account", "currency": "Currency"},
+            [
+                Column("Rate", once("risk_account_maintenance_margin_rate"), p.RATIO, RATE_STEPS),
+                Column("To add", once("risk_account_margin_to_target"), p.AMOUNT),
+                Column("To close", once("risk_account_reduction_to_target_ratio"), p.RATIO),
+            ],
+            sort_by="Rate",
+            descending=True,
+            height=6,
+        ),
         p.graph(
             "Maintenance margin rate",
-            "Maintenance margin / margin equity of the cross positions, and the venue's own figure "
-            "turned in the same direction; 100 % is liquidation." + CAPPED,
+            "What the cross positions require / margin equity, and the venue's own figure turned in the same "
+            "direction; 100 % is liquidation." + CAPPED,
             [
                 Query(capped(_RATE), POOL_LEGEND),
                 Query(capped(of_accounts("risk_account_venue_margin_rate")), POOL_LEGEND + " (venue)"),
@@ -123,9 +140,15 @@ def _margin() -> list[Panel]:
         ),
         p.graph(
             "Shock to liquidation",
-            "Smallest joint move of all marks, in each direction, that liquidates the pool. A missing "
-            "line: no such move does.",
-            [Query(of_accounts("risk_account_liquidation_shock_ratio"), POOL_LEGEND + " {{direction}}")],
+            "Smallest joint move of all coins, in each direction, that liquidates anything in the currency, "
+            "and of the cross positions alone. A missing line: no such move does.",
+            [
+                Query(of_accounts("risk_account_liquidation_shock_ratio"), POOL_LEGEND + " {{direction}}"),
+                Query(
+                    of_accounts("risk_account_cross_liquidation_shock_ratio"),
+                    POOL_LEGEND + " {{direction}} (cross)",
+                ),
+            ],
             p.RATIO,
             steps=SHOCK_STEPS,
             minimum=0,
@@ -147,11 +170,15 @@ def _margin() -> list[Panel]:
         ),
         p.graph(
             "Margins and balance",
-            "Margin required to keep and to open positions, and what is left, in the pool's currency.",
+            "Margin and fees required to keep and to open positions, and what is left, in the pool's "
+            "currency.",
             [
                 Query(of_accounts("risk_account_maintenance_margin"), POOL_LEGEND + " maintenance"),
+                Query(of_accounts("risk_account_closing_fees"), POOL_LEGEND + " closing fees"),
                 Query(of_accounts("risk_account_initial_margin"), POOL_LEGEND + " initial"),
+                Query(of_accounts("risk_account_open_order_margin"), POOL_LEGEND + " open orders"),
                 Query(of_accounts("risk_account_available_balance"), POOL_LEGEND + " available"),
+                Query(of_accounts("risk_account_withdrawable_balance"), POOL_LEGEND + " withdrawable"),
             ],
             p.AMOUNT,
         ),
@@ -179,10 +206,11 @@ def _equity() -> list[Panel]:
     return [
         p.graph(
             "Equity",
-            "All collateral and unrealized PnL, the part that backs the cross positions, and the "
-            "wallet, in the pool's currency.",
+            "All collateral and unrealized PnL at market prices and as the venue counts it, the part that "
+            "backs the cross positions, and the wallet, in the pool's currency.",
             [
                 Query(of_accounts("risk_account_equity"), POOL_LEGEND + " equity"),
+                Query(of_accounts("risk_account_adjusted_equity"), POOL_LEGEND + " adjusted equity"),
                 Query(of_accounts("risk_account_margin_equity"), POOL_LEGEND + " margin equity"),
                 Query(of_accounts("risk_account_wallet_balance"), POOL_LEGEND + " wallet"),
             ],

@@ -27,6 +27,7 @@ from grafana.generator.dashboards.shared import (
 )
 
 _RATE: Final = once("risk_account_maintenance_margin_rate")
+_ISOLATED_RATE: Final = of_accounts("risk_position_maintenance_margin_rate")
 _DISTANCE: Final = of_accounts("risk_position_liquidation_distance_ratio")
 
 
@@ -76,15 +77,15 @@ def _now() -> list[Panel]:
         ),
         p.single(
             "Highest margin rate",
-            "Highest maintenance margin / margin equity; 100 % is liquidation." + CAPPED,
-            Query(capped(f"max({_RATE})")),
+            "Highest requirement / equity of a pool or an isolated position; 100 % is liquidation." + CAPPED,
+            Query(capped(f"max({_RATE} or {_ISOLATED_RATE})")),
             p.RATIO,
             RATE_STEPS,
             decimals=1,
         ),
         p.single(
             "Smallest shock",
-            "Smallest joint move of all marks, in either direction, that liquidates a pool.",
+            "Smallest joint move of all coins, in either direction, that liquidates anything.",
             Query(f"min({of_accounts('risk_account_liquidation_shock_ratio')})"),
             p.RATIO,
             SHOCK_STEPS,

@@ -21,6 +21,7 @@ from grafana.generator.dashboards.shared import (
     of_positions,
     of_symbols,
 )
+from grafana.generator.promql import POSITION
 
 
 def position() -> Dashboard:
@@ -106,6 +107,19 @@ def _distance() -> list[Panel]:
             minimum=0,
         ),
         p.graph(
+            "Computed against the venue's liquidation price",
+            "Relative difference of the exporter's own liquidation price from the venue's. Far from 0: one "
+            "of them knows something that the other does not. Only with risk.cross_check.",
+            [Query(of_positions("risk_position_liquidation_cross_check_ratio"), POSITION_LEGEND)],
+            p.RATIO,
+        ),
+        p.graph(
+            "Funding rate",
+            "Of the next funding, as a share of the notional; positive is paid by longs to shorts.",
+            [Query(of_positions("risk_position_funding_rate"), POSITION_LEGEND)],
+            p.RATIO,
+        ),
+        p.graph(
             "Auto-deleveraging queue",
             "Place in the venue's queue from 0 (last) to 100 % (first).",
             [Query(of_positions("risk_position_adl_ratio"), POSITION_LEGEND)],
@@ -115,6 +129,11 @@ def _distance() -> list[Panel]:
             soft_maximum=1,
         ),
     ]
+
+
+def _joined(metric: str) -> str:
+    # Without the metric's name, or Grafana would not join the rows.
+    return f"max by ({POSITION}) ({of_positions(metric)})"
 
 
 def _size() -> list[Panel]:
@@ -133,10 +152,11 @@ def _size() -> list[Panel]:
         ),
         p.graph(
             "Margin",
-            "Margin required to keep and to open the position, and the collateral of an isolated one, "
-            "in the settlement currency.",
+            "Margin and fees required to keep and to open the position, and the collateral of an isolated "
+            "one, in the settlement currency.",
             [
                 Query(of_positions("risk_position_maintenance_margin"), POSITION_LEGEND + " maintenance"),
+                Query(of_positions("risk_position_closing_fee"), POSITION_LEGEND + " closing fee"),
                 Query(of_positions("risk_position_initial_margin"), POSITION_LEGEND + " initial"),
                 Query(of_positions("risk_position_margin"), POSITION_LEGEND + " collateral"),
             ],
@@ -144,18 +164,53 @@ def _size() -> list[Panel]:
         ),
         p.graph(
             "Maintenance margin rate of isolated positions",
-            "Maintenance margin / own collateral; 100 % is liquidation. Cross positions share the "
-            "pool's rate." + CAPPED,
+            "Requirement / own collateral; 100 % is liquidation. Cross positions share the pool's rate."
+            + CAPPED,
             [Query(capped(of_positions("risk_position_maintenance_margin_rate")), POSITION_LEGEND)],
             p.RATIO,
             steps=RATE_STEPS,
             minimum=0,
+        ),
+        p.table(
+            "The way back of isolated positions",
+            "What takes the maintenance margin rate down to the target (risk.target_rate, 50 % unless "
+            "configured): money to add, in the settlement currency, or the share to close if the collateral "
+            "that becomes free stays in the position. No share: closing all is not enough, or it is not "
+            "known.",
+            {
+                "symbol": "Symbol",
+                "exchange": "Exchange",
+                "account": "Account",
+                "side": "Side",
+                "currency": "Currency",
+                "position_id": "Position",
+            },
+            [
+                Column("Rate", _joined("risk_position_maintenance_margin_rate"), p.RATIO, RATE_STEPS),
+                Column("To add", _joined("risk_position_margin_to_target"), p.AMOUNT),
+                Column("To close", _joined("risk_position_reduction_to_target_ratio"), p.RATIO),
+            ],
+            sort_by="Rate",
+            descending=True,
+            height=6,
         ),
         p.graph(
             "Notional",
             "Value of the position at the mark price in US dollars, unsigned.",
             [Query(of_positions("risk_position_notional_usd"), POSITION_LEGEND)],
             p.USD,
+        ),
+        p.graph(
+            "Largest notional",
+            "The largest notional that the leverage set allows, in the settlement currency.",
+            [Query(of_positions("risk_position_largest_notional"), POSITION_LEGEND)],
+            p.AMOUNT,
+        ),
+        p.graph(
+            "Accrued funding",
+            "Funding received (positive) or paid, in the settlement currency, where the venue tells it.",
+            [Query(of_positions("risk_position_accrued_funding"), POSITION_LEGEND)],
+            p.AMOUNT,
         ),
         p.graph(
             "Quantity",

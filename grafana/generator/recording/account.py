@@ -23,19 +23,19 @@ RULES: Final = (
     known(
         "account:maintenance_margin_rate:known",
         f"max by ({POOL}) (risk_account_maintenance_margin_rate)",
-        "Maintenance margin / margin equity; 1 is liquidation; +Inf without equity.",
+        "What the cross positions require / margin equity; 1 is liquidation; +Inf without equity.",
         POOL_THERE,
     ),
     known(
         "account:liquidation_shock_ratio:known",
         f"min by ({POOL}, direction) (risk_account_liquidation_shock_ratio)",
-        "Smallest joint move of all marks that liquidates the pool.",
+        "Smallest joint move of all coins that liquidates anything in the currency.",
         POOL_UNMEASURED,
     ),
     known(
         "account:stress_maintenance_margin_rate:known",
         f"max by ({POOL}, shock) (risk_account_stress_maintenance_margin_rate)",
-        "The rate if every mark moved by the shock.",
+        "The rate if all coins moved by the shock: of the cross positions or of the worst isolated one.",
         POOL_UNMEASURED,
     ),
     known(
@@ -57,7 +57,7 @@ RULES: Final = (
             )
             == on (exchange, account)
             count by (exchange, account) (
-              max by ({POOL}) (risk_account_equity)
+              max by ({POOL}) (risk_account_equity or risk_account_margin_equity)
             )
           )
         """,

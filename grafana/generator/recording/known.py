@@ -17,21 +17,24 @@ from typing import Final
 from grafana.generator.promql import POOL, POSITION
 from grafana.generator.rules import Recording, dedented
 
+_A_POOL: Final = "(risk_account_equity or risk_account_margin_equity)"
+"""Pools that are seen; the equity at market prices may be unknown where a coin has no price."""
+
 POSITION_OPEN: Final = f"and on ({POSITION}) risk_position_info"
 POSITION_AT_RISK: Final = f'and on ({POSITION}) risk_position_info{{liquidation_source!="none"}}'
 POSITION_UNMEASURED: Final = f"""\
 and on ({POSITION})
   (risk_position_info{{liquidation_source!="none"}}
     unless on ({POSITION}) risk_position_liquidation_distance_ratio)"""
-POOL_THERE: Final = f"and on ({POOL}) risk_account_equity"
+POOL_THERE: Final = f"and on ({POOL}) {_A_POOL}"
 POOL_UNMEASURED: Final = f"""\
 and on ({POOL})
-  (risk_account_equity unless on ({POOL})
+  ({_A_POOL} unless on ({POOL})
     (risk_account_maintenance_margin_rate and on ({POOL}) risk_account_gross_notional_usd))"""
 POOL_WITH_POSITIONS: Final = f"""\
 and on ({POOL})
-  (risk_account_equity unless on ({POOL}) risk_account_gross_notional_usd == 0)"""
-ACCOUNT_THERE: Final = "and on (exchange, account) risk_account_equity"
+  ({_A_POOL} unless on ({POOL}) risk_account_gross_notional_usd == 0)"""
+ACCOUNT_THERE: Final = f"and on (exchange, account) {_A_POOL}"
 ASSET_THERE: Final = "and on (exchange, account, asset) risk_asset_equity"
 
 

@@ -25,8 +25,8 @@ def _rate_case(severity: str, value: float, calm: float, hold: int, percent: str
             alert="RiskMaintenanceMarginRateHigh",
             labels={"severity": severity, "category": "risk", **POOL},
             summary=f"Maintenance margin rate of main on binance_usdm, pool USDT, is {percent}",
-            description=f"Maintenance margin / equity of the cross positions is {percent} (limit {limit}; "
-            "100% is liquidation; +Inf% means that no equity is left)." + LAST_KNOWN,
+            description=f"What the cross positions require / the equity that backs them is {percent} (limit "
+            f"{limit}; 100% is liquidation; +Inf% means that no equity is left)." + LAST_KNOWN,
             dashboard=_DASHBOARD,
         ),
         hold=hold,
@@ -43,8 +43,8 @@ def _shock_case(severity: str, value: float, calm: float, hold: int, percent: st
             alert="RiskLiquidationShockSmall",
             labels={"severity": severity, "category": "risk", **POOL, "direction": "down"},
             summary=f"A joint move down of {percent} liquidates main on binance_usdm",
-            description=f"If all marks moved down by {percent} at once, pool USDT would be liquidated "
-            f"(limit {limit}). Single positions may look safe." + LAST_KNOWN,
+            description=f"If all coins moved down by {percent} at once, cross positions or an isolated one "
+            f"of pool USDT would be liquidated (limit {limit}). Single positions may look safe." + LAST_KNOWN,
             dashboard=_DASHBOARD,
         ),
         hold=hold,
@@ -131,8 +131,8 @@ CASES: Final = (
             alert="RiskStressBreach",
             labels={"severity": "warning", "category": "risk", **POOL, "shock": "-0.1"},
             summary="main on binance_usdm, pool USDT, does not survive the configured shock -0.1",
-            description="If every mark moved by -0.1 (-0.1 is a fall of 10 %) the maintenance margin rate "
-            "would be 101%; 100% is liquidation." + LAST_KNOWN,
+            description="If all coins moved by -0.1 (-0.1 is a fall of 10 %) the maintenance margin rate "
+            "of the cross positions, or of an isolated one, would be 101%; 100% is liquidation." + LAST_KNOWN,
             dashboard=_DASHBOARD,
         ),
         hold=5,

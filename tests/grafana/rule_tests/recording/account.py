@@ -34,6 +34,11 @@ def tests() -> list[Test]:
                         {**POOL, "margin_mode": "cross", "shock": "-0.1"},
                         span((math.inf, 20), (None, 1)),
                     ),
+                    (
+                        "risk_account_stress_maintenance_margin_rate",
+                        {**POOL, "margin_mode": "isolated", "shock": "-0.1"},
+                        span((0.5, 20), (None, 1)),
+                    ),
                 ],
             ),
             *(
@@ -73,6 +78,25 @@ def tests() -> list[Test]:
             ("account:liquidation_shock_ratio:known", 20, []),
             ("account:leverage_ratio:known", 19, [(selector("account:leverage_ratio:known", POOL), 12)]),
             ("account:leverage_ratio:known", 20, []),
+        ),
+        recorded(
+            "a pool that holds a coin without a price is there, and hides the account's equity in USD",
+            World(
+                30,
+                accounts={KEY: []},
+                data=[
+                    ("risk_account_margin_equity", POOL, [1000.0]),
+                    ("risk_account_maintenance_margin_rate", POOL, span((0.9, 10), (None, 1))),
+                    ("risk_account_equity", _COIN_POOL, [0.5]),
+                    ("risk_account_equity_usd", _COIN_POOL, [50000.0]),
+                ],
+            ),
+            (
+                "account:maintenance_margin_rate:known",
+                20,
+                [(selector("account:maintenance_margin_rate:known", POOL), 0.9)],
+            ),
+            ("account:equity_usd:sum", 20, []),
         ),
         recorded(
             "a stablecoin that is held keeps its deviation while its price is missing",
