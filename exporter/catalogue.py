@@ -386,7 +386,8 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         "position_liquidation_price",
         ABOVE_ZERO,
         "Mark price at which the position is liquidated, in the contract's quote currency; above 0; absent "
-        "where no price liquidates or it is not known.",
+        "where no price liquidates or it is not known. One above 10,000 times the mark price, or below a "
+        "billionth of it, is none, whoever says it.",
         lambda row: row.liquidation_price,
     ),
     _family(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -301,6 +302,35 @@ def test_the_venues_price_is_published_and_the_engines_only_compared() -> None:
     assert checked.liquidation_cross_check_ratio == pytest.approx((50.0 / 0.99 - 60.0) / 60.0)
     (unchecked,) = account(POOL, row).positions
     assert unchecked.liquidation_cross_check_ratio is None
+
+
+@pytest.mark.parametrize(("multiple", "there"), [(9_000.0, True), (11_000.0, False)])
+def test_one_limit_for_absurd_prices_holds_for_the_venues_and_the_computed_one(
+    multiple: float, there: bool
+) -> None:
+    """A short of 1 at 100 with 100 times the multiple of equity; 0 required."""
+    short: dict[str, Any] = {"mark_price": 100.0, "maintenance_margin": 0.0}
+    price = 100.0 * multiple
+    computed = account(
+        MarginPool(currency="USDT", margin_equity=price - 100.0), position(X, "short", **short)
+    ).positions[0]
+    told = account(POOL, position(X, "short", liquidation_price=price, **short)).positions[0]
+    if there:
+        assert computed.liquidation_price == pytest.approx(price)
+        assert (told.liquidation_price, told.liquidation_source) == (price, "venue")
+    else:
+        assert (computed.liquidation_price, computed.liquidation_source) == (None, "none")
+        assert told.liquidation_source == "computed"
+
+
+@pytest.mark.parametrize(("price", "there"), [(2e-7, True), (0.5e-7, False)])
+def test_a_price_below_a_billionth_of_the_mark_is_none(price: float, there: bool) -> None:
+    known: dict[str, Any] = {"mark_price": 100.0, "maintenance_margin": 0.0}
+    pool = MarginPool(currency="USDT", margin_equity=100.0 - price)
+    computed = account(pool, position(X, **known)).positions[0]
+    assert (computed.liquidation_price is not None) == there
+    told = account(MarginPool(currency="USDT"), position(X, liquidation_price=price)).positions[0]
+    assert (told.liquidation_price is not None) == there
 
 
 def test_the_ticks_around_a_price_are_the_last_safe_and_the_first_liquidating() -> None:
