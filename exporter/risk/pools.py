@@ -147,7 +147,8 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
     share = None
     if known is not None:
         share = 1.0 if total is None or total >= known else total / known
-    adjusted = _adjusted_equity(pool, rows, assets, holdings, prices)
+    equity = _equity(pool, rows, assets, prices)
+    adjusted = _adjusted_equity(pool, equity, rows, assets, holdings)
     margin_equity = _margin_equity(pool, adjusted, isolated, prices)
     maintenance_margin = finite(total if total is not None else known)
     closing_fees = _closing_fees(cross, required)
@@ -161,7 +162,7 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
         cross=cross,
         isolated=isolated,
         holdings=holdings,
-        equity=_equity(pool, rows, assets, prices),
+        equity=equity,
         adjusted_equity=adjusted,
         margin_equity=margin_equity,
         maintenance_margin=maintenance_margin,
@@ -176,19 +177,23 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
 def _holdings(
     pool: MarginPool,
     cross: Iterable[Facts],
-    isolated: Sequence[Facts],
+    isolated: Iterable[Facts],
     assets: Iterable[Asset],
     prices: Prices,
 ) -> Mapping[str, Holding]:
-    settles = {row.position.contract.settle for row in (*cross, *isolated)}
+    """Every coin of the pool; what backs the positions that stand alone is not counted in."""
+    settles = {row.position.contract.settle for row in cross}
+    apart: dict[str, float | None] = {}
+    for row in isolated:
+        coin, own = row.position.contract.settle, row.isolated_equity
+        before = apart.get(coin, 0.0)
+        apart[coin] = None if own is None or before is None else before + own
+    settles |= apart.keys()
     found = {}
     for asset in assets:
-        amount = _amount(asset, settles)
-        for row in isolated:
-            own = row.isolated_equity
-            if row.position.contract.settle == asset.asset and amount is not None:
-                amount = None if own is None else finite(amount - own)
-        found[asset.asset] = _holding(asset, amount, pool.currency, prices)
+        amount, own = _amount(asset, settles), apart.get(asset.asset, 0.0)
+        backing = None if amount is None or own is None else finite(amount - own)
+        found[asset.asset] = _holding(asset, backing, pool.currency, prices)
     for coin in settles:
         if coin not in found:
             found[coin] = _holding(Asset(asset=coin), None, pool.currency, prices, listed=False)
@@ -251,16 +256,16 @@ def _equity(pool: MarginPool, rows: Iterable[Facts], assets: Sequence[Asset], pr
 
 def _adjusted_equity(
     pool: MarginPool,
+    equity: float | None,
     rows: Iterable[Facts],
     assets: Sequence[Asset],
     holdings: Mapping[str, Holding],
-    prices: Prices,
 ) -> float | None:
     """As the venue counts it, in the pool's currency."""
     if pool.adjusted_equity is not None:
         return finite(pool.adjusted_equity)
     if all(asset.collateral_price_usd is None and asset.debt_price_usd is None for asset in assets):
-        return _equity(pool, rows, assets, prices)
+        return equity
 
     def rate(coin: str, amount: float) -> float | None:
         return holdings[coin].debt if amount < 0.0 else holdings[coin].credit

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from exporter.demo import discover
+from exporter.demo.running import running
 from exporter.model import RiskSettings
 from exporter.risk import assess
 from tests.e2e.test_liquidation_price import snapshots
@@ -32,7 +33,7 @@ async def test_every_account_has_equity_rate_pnl_and_a_distance_for_every_positi
         risk = assess(snapshot, RiskSettings())
         assert risk.positions, account
         for pool in risk.pools:
-            assert pool.pool.equity is not None
+            assert pool.equity is not None
             assert pool.equity_usd is not None
             assert pool.pool.unrealized_pnl is not None
             assert (pool.maintenance_margin_rate is None) == (name in WITHOUT_RATE), account
@@ -49,6 +50,11 @@ async def test_every_account_has_equity_rate_pnl_and_a_distance_for_every_positi
                 assert 0.0 < row.liquidation_distance_ratio < math.inf, (account, row.position.symbol)
                 distances += 1
     assert distances > 0
+
+
+async def test_the_demo_compares_the_venues_liquidation_prices_with_its_own() -> None:
+    async with running(seed=1, interval=5.0) as config:
+        assert config.risk == RiskSettings(cross_check=True)
 
 
 @pytest.mark.parametrize("name", sorted(SIMULATORS))
