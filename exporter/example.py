@@ -11,10 +11,11 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from exporter.account import is_secret, parse_duration
-from exporter.sections import CollectSection, Sections
-from exporter.venues import AnyVenue
+from exporter.sections import BudgetSection, CollectSection, Sections
+from exporter.venues import AnyVenue, budgets_of
 
 _WIDTH = 105
+_SPANS = {60.0: "minute", 1.0: "second"}
 
 _INTRODUCTION = """\
 # Configuration of risk-exporter, with every option. Written by `make generate` from the code: copy it and
@@ -43,6 +44,8 @@ def example_configuration(venues: Mapping[str, type[AnyVenue]]) -> str:
         match name:
             case "accounts":
                 lines += _accounts(venues)
+            case "budgets":
+                lines += _budgets(venues)
             case "usd_pegs":
                 lines += (f"  {coin}: {value:g}" for coin, value in section.default.items())
             case _:
@@ -64,6 +67,25 @@ def _fields(fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     for name, field in fields.items():
         yield from _comment(_described(field), indent="  ")
         yield f"  {name}: {_value(field)}"
+
+
+def _budgets(venues: Mapping[str, type[AnyVenue]]) -> Iterator[str]:
+    """Every budget as it is without the section; what all can have is shown at the first of them."""
+    said: set[str] = set()
+    for name, budget in budgets_of(venues).items():
+        limits = {f"per_{_SPANS[one.seconds]}": one.weight for one in budget.limits if one.seconds in _SPANS}
+        if said and not limits:
+            yield f"  {name}: {{}}"
+            continue
+        yield f"  {name}:"
+        for field_name, field in BudgetSection.model_fields.items():
+            value = f"{limits[field_name]:g}" if field_name in limits else _value(field)
+            if value is None or (field_name in said and field_name not in limits):
+                continue
+            if field_name not in said:
+                said.add(field_name)
+                yield from _comment(_described(field), indent="    ")
+            yield f"    {field_name}: {value}"
 
 
 def _accounts(venues: Mapping[str, type[AnyVenue]]) -> Iterator[str]:

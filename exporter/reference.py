@@ -13,8 +13,9 @@ from exporter import demo
 from exporter.account import AccountConfig, is_secret
 from exporter.catalogue import FAMILIES, OWN_FAMILIES
 from exporter.family import Family
+from exporter.limits import DEFAULT_SHARE, Limit, RequestBudget
 from exporter.request import Endpoint
-from exporter.venues import AnyVenue
+from exporter.venues import AnyVenue, budgets_of
 
 NOTICE = "<!-- Written by `make generate`; a change here is lost. -->"
 
@@ -33,6 +34,12 @@ _FIELDS_INTRODUCTION = """\
 The tables of fields are measured: each number of each documented answer is changed (by 3 %, by its sign, to
 nothing), the account is collected again, and what changes on the page is what the field feeds. A field that
 changes nothing has its reason beside it."""
+
+
+_BUDGETS_INTRODUCTION = f"""\
+What the venues allow, by the names that `budgets` in the configuration and the label `budget` have. Each
+address has its own (each proxy is another address), and the exporter uses {DEFAULT_SHARE:.0%} of it at most:
+see [budgets.md](budgets.md)."""
 
 
 def metrics_text() -> str:
@@ -77,6 +84,9 @@ def venues_page(
         _VENUES_INTRODUCTION,
         *((_FIELDS_INTRODUCTION,) if fields else ()),
         venue_table(venues),
+        "## Request budgets",
+        _BUDGETS_INTRODUCTION,
+        _budget_table(venues),
         "## Fields of every account",
         _config_table(AccountConfig.model_fields),
         *(part for name, venue in venues.items() for part in _venue_sections(venue, fields.get(name, ()))),
@@ -98,6 +108,32 @@ def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
             for name, venue in venues.items()
         ),
     )
+
+
+def _budget_table(venues: Mapping[str, type[AnyVenue]]) -> str:
+    return _table(
+        ("Budget", "Limit", "Of", "Counts", "Used by"),
+        (
+            (
+                f"`{name}`",
+                " and ".join(map(_limit, budget.limits)),
+                f"each {budget.scope}",
+                _counted(budget),
+                ", ".join(f"`{venue.name}`" for venue in venues.values() if budget in venue.budgets),
+            )
+            for name, budget in budgets_of(venues).items()
+        ),
+    )
+
+
+def _limit(limit: Limit) -> str:
+    times = {60.0: "a minute", 1.0: "a second"}
+    return f"{limit.weight:,g} {times.get(limit.seconds, f'in {limit.seconds:g} s')}"
+
+
+def _counted(budget: RequestBudget) -> str:
+    kind = {None: "calls", True: "signed calls", False: "public calls"}[budget.signed]
+    return f"{kind}, each alone" if budget.each_endpoint else f"all {kind}"
 
 
 def _venue_sections(venue: type[AnyVenue], fields: Iterable[FieldUse]) -> Iterable[str]:

@@ -104,7 +104,7 @@ class BudgetSection(_Section):
 
     per_minute: Annotated[Number, Field(gt=0)] | None = Field(
         default=None,
-        description="Weight that the venue allows in a minute. It replaces what docs/budgets.md says, for a "
+        description="Weight that the venue allows in a minute. It replaces what docs/venues.md says, for a "
         "limit that was raised or a test network.",
     )
     per_second: Annotated[Number, Field(gt=0)] | None = Field(
@@ -138,8 +138,9 @@ class Sections(_Section):
     )
     budgets: dict[str, BudgetSection] = Field(
         default={},
-        description="Request limits of the venues, by the names in docs/budgets.md, for each address of its "
-        "own: how much of them is used. Where accounts do not fit, their intervals are stretched evenly.",
+        description="Request limits of the venues, by the names in docs/venues.md, and how much of them is "
+        "used. Each address has its own; where its accounts do not fit, all their intervals are stretched "
+        "evenly.",
     )
     # Each entry is of its venue's class.
     accounts: tuple[Any, ...] = Field(
