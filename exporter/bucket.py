@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from msgspec import Struct
-
 from exporter.clock import Elapsed
 from exporter.limits import Limit, stretch
+from exporter.venuecount import Told, VenueCount
 
 SLOTS = 60
 """Parts of a window in which what was sent is kept; a part counts until all of it is too old."""
@@ -28,9 +27,9 @@ FEW = 10
 """So many of the heaviest calls may always be sent at once after a rest, as far as the share allows; and a
 share of fewer is rounded up to whole calls, in a window that is as much longer."""
 LEAST_WAIT = 0.001
-"""Seconds between two looks: what is missing can be dust of floats."""
-EDGE = 1.0
-"""Seconds by which the end of a venue's window may be misjudged: its clock is told in whole seconds."""
+"""Seconds between two looks."""
+DUST = 1e-6
+"""Weight that sums of floats may be off by: who wants all of a share must not wait for it for ever."""
 
 
 class Timer(Protocol):
@@ -45,17 +44,6 @@ Later = Callable[[float, Callable[[], None]], Timer]
 def later(seconds: float, call: Callable[[], None]) -> Timer:
     """`call` in so many seconds of the event loop."""
     return asyncio.get_running_loop().call_later(seconds, call)
-
-
-class Told(Struct, frozen=True):
-    """What an answer told of the venue's own count."""
-
-    used: float
-    """By everybody behind the address, in the venue's window."""
-    sent_at: float
-    """When its request was sent; elapsed seconds."""
-    made_at: float | None
-    """When the answer was made, Unix seconds on the venue's clock."""
 
 
 class Window:
@@ -75,21 +63,15 @@ class Window:
     __slots__ = (
         "_advanced_at",
         "_burst",
+        "_count",
         "_flying",
-        "_line",
-        "_others",
-        "_ours",
         "_reserved",
         "_seconds",
         "_sent",
         "_share",
         "_slots",
         "_tokens",
-        "_told",
-        "_told_at",
-        "_told_until",
         "_wanted",
-        "_window",
         "limit",
     )
 
@@ -99,7 +81,7 @@ class Window:
         if self._share < FEW * largest:
             self._share = largest * math.ceil(self._share / largest)
         self._seconds = self._share / (limit.per_second * share)
-        self._line = limit.weight * line
+        self._count = VenueCount(limit, limit.weight * line)
         self._burst = min(self._share, max(self._share * BURST_SECONDS / self._seconds, FEW * largest))
         self._wanted = 0.0
         self._tokens = self._burst
@@ -110,21 +92,12 @@ class Window:
         # Weight that is handed out and not sent yet, and weight that is sent and not answered yet.
         self._reserved = 0.0
         self._flying = 0.0
-        # What the venue told last, until when that counts, and of which of its windows it is.
-        self._told = 0.0
-        self._told_at = now
-        self._told_until = now
-        self._window: float | None = None
-        # Weight of our answers in that window; what others used in the last whole one.
-        self._ours = 0.0
-        self._others = 0.0
 
     @property
     def per_second(self) -> float:
         """The weight a second that is ours in the long run, with what others left in the last window."""
-        left = (self._line - self._others) / self.limit.seconds
         own = self._share / self._seconds
-        return max(min(own, left), own * LEAST_SHARE)
+        return max(min(own, self._count.left / self.limit.seconds), own * LEAST_SHARE)
 
     @property
     def largest(self) -> float:
@@ -146,13 +119,13 @@ class Window:
         self._reserved, self._flying = old._reserved, old._flying
         if old.limit.seconds == self.limit.seconds:
             self._slots, self._sent = old._slots, old._sent
-            self._told, self._told_at, self._told_until = old._told, old._told_at, old._told_until
-            self._window, self._ours, self._others = old._window, old._ours, old._others
+            old._count.resize(self.limit, self._count.line)
+            self._count = old._count
 
     @property
     def others(self) -> float:
         """Weight that others used in the venue's last whole window."""
-        return self._others
+        return self._count.others
 
     def sent(self, now: float) -> float:
         """Weight that was sent in the last window."""
@@ -162,11 +135,12 @@ class Window:
     def free(self, now: float) -> float:
         """Weight that may be handed out now."""
         self._advance(now)
-        return min(self._tokens, self._cap(), self._room(now))
+        room = self._count.room(now, self._reserved + self._flying, self._share * LEAST_SHARE)
+        return min(self._tokens, self._cap(), room)
 
     def wait(self, weight: float, now: float) -> float:
         """Seconds after which another look is worth it; 0 if `weight` is free."""
-        if self.free(now) >= weight:
+        if self.free(now) >= weight - DUST:
             return 0.0
         missing = weight - self._tokens
         # Where tokens are not what is missing, something sent long ago or the venue's window has to end.
@@ -200,46 +174,7 @@ class Window:
     def answered(self, weight: float, now: float, told: Told | None) -> None:
         """A request that was sent has ended; `told` is what its answer said."""
         self._flying -= weight
-        if told is not None:
-            self._hear(weight, now, told)
-        elif now < self._told_until:
-            self._told += weight  # it may have been counted all the same
-            self._ours += weight
-
-    def _hear(self, weight: float, now: float, told: Told) -> None:
-        seconds = self.limit.seconds
-        window = None if told.made_at is None else told.made_at // seconds
-        if window is not None and window != self._window:
-            if self._window is not None and window < self._window:
-                return  # an answer that was long on its way
-            self._close_window(seconds)
-            self._window, self._ours = window, 0.0
-            newer = True
-        else:
-            # Inside a window the count only grows; a smaller one that was asked for later is of a new one.
-            newer = told.sent_at >= self._told_at or told.used >= self._told
-        self._ours += weight
-        if newer:
-            self._told, self._told_at = told.used, now
-            ends_in = (
-                seconds if told.made_at is None else (told.made_at // seconds + 1) * seconds - told.made_at
-            )
-            self._told_until = now + ends_in + min(EDGE, seconds / 4)
-
-    def _close_window(self, seconds: float) -> None:
-        """Learns what others used, if the venue told it late enough in its window to say so."""
-        if self._window is None:
-            return
-        heard = 1.0 - max(0.0, self._told_until - min(EDGE, seconds / 4) - self._told_at) / seconds
-        if heard >= 0.25:
-            others = max(0.0, self._told - self._ours) / heard
-            self._others = (self._others + others) / 2
-
-    def _room(self, now: float) -> float:
-        """Up to the line, by what the venue told in its present window."""
-        if now >= self._told_until:
-            return float("inf")
-        return self._line - self._told - self._reserved - self._flying
+        self._count.answered(weight, now, self._flying, told)
 
     def _cap(self) -> float:
         """Up to the own share, by what was sent in the last window."""
@@ -254,7 +189,8 @@ class Window:
         passed = max(0.0, now - self._advanced_at)
         self._advanced_at = now
         # A bucket that fills up while the window is full would empty itself at once when it no longer is.
-        most = max(min(self._burst, self._cap()), self._wanted)
+        burst = self._burst * self.per_second * self._seconds / self._share
+        most = max(min(burst, self._cap()), self._wanted)
         self._tokens = max(0.0, min(self._tokens + passed * self.per_second, most))
 
 
@@ -331,7 +267,7 @@ class Bucket:
             return True
         for window in self.windows:
             window.make_room(weight)
-        if self._whole or self._further or self.free() < weight:
+        if self._whole or self._further or self.free() < weight - DUST:
             return False
         self._reserve(weight)
         return True

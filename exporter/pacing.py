@@ -18,13 +18,14 @@ from msgspec import Struct
 
 from exporter import clock, deadline
 from exporter.account import AccountConfig
-from exporter.bucket import Bucket, Later, Told, Window, later
+from exporter.bucket import Bucket, Later, Window, later
 from exporter.clock import Elapsed
 from exporter.deadline import Deadline
 from exporter.errors import VenueError
 from exporter.limits import DEFAULT_SETTINGS, NO_SETTINGS, BudgetSettings, RequestBudget
 from exporter.request import Endpoint, Response
 from exporter.roles import Adapter, Observer
+from exporter.venuecount import Told
 
 LEARNING = 0.1
 """How much one collection changes what the next ones are expected to take, once there were some."""

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.bucket import Bucket, Told, Window
+from exporter.bucket import Bucket, Window
 from exporter.limits import Limit
+from exporter.venuecount import Told
 from tests.timers import Time
 
 MINUTE = Limit(2400.0, 60.0)
@@ -234,73 +235,21 @@ async def test_a_share_of_one_call_and_a_half_loses_no_half() -> None:
 
 # What the venue tells
 
-BEGIN = 1_699_999_980.0
-"""A full minute on the venue's clock."""
-
 
 def hear(time: Time, one: Window, used: float, at: float, weight: float = 15.0) -> None:
-    """A request of ours, answered at `at` seconds of the venue's clock after `BEGIN`."""
+    """A request of ours, answered at `at` seconds of the venue's clock after a full minute."""
     one.reserve(weight)
     one.send(weight, time())
-    one.answered(weight, time(), Told(used, time(), BEGIN + at))
+    one.answered(weight, time(), Told(used, time(), 1_699_999_980.0 + at))
 
 
-def test_the_last_tenth_stays_free_whoever_used_the_rest() -> None:
+def test_what_the_venue_tells_bounds_what_is_free() -> None:
     time = Time()
     one = window(time)
-    hear(time, one, used=2100.0, at=30.0)
-    assert one.free(time()) == 60.0  # to the line of 2,160
-    hear(time, one, used=2160.0, at=31.0)
-    assert one.free(time()) == 0.0
-
-
-def test_a_share_above_nine_tenths_is_a_person_who_wants_the_last_tenth() -> None:
-    time = Time()
-    one = window(time, share=1.0, line=1.0)
-    hear(time, one, used=2300.0, at=30.0)
-    assert one.free(time()) == 100.0
-
-
-def test_what_is_under_way_counts_beyond_what_is_told() -> None:
-    time = Time()
-    one = window(time)
-    hear(time, one, used=2000.0, at=30.0)
-    one.reserve(50.0)
-    one.send(20.0, time())
-    assert one.free(time()) == 110.0
-    one.answered(20.0, time(), None)  # timed out: it may have been counted
-    assert one.free(time()) == 110.0
-
-
-def test_the_venues_minute_ends_and_with_it_what_was_told() -> None:
-    time = Time()
-    one = window(time)
-    hear(time, one, used=2300.0, at=50.0)
-    time.now += 10.9
-    assert one.free(time()) <= 0.0
-    time.now += 0.2  # its clock is told in whole seconds
-    assert one.free(time()) > 200.0
-
-
-def test_an_answer_of_the_minute_before_that_comes_late_changes_nothing() -> None:
-    time = Time()
-    one = window(time)
-    hear(time, one, used=100.0, at=61.0)
-    hear(time, one, used=2300.0, at=59.0)
-    assert one.free(time()) > 200.0
-
-
-def test_without_the_venues_clock_a_smaller_count_asked_for_later_is_of_a_new_minute() -> None:
-    time = Time()
-    one = window(time)
-    one.answered(0.0, time(), Told(2300.0, time(), None))
-    assert one.free(time()) <= 0.0
-    before = time()
-    time.now += 5.0
-    one.answered(0.0, time(), Told(900.0, before - 1.0, None))  # asked for before: of the same minute
-    assert one.free(time()) <= 0.0
-    one.answered(0.0, time(), Told(20.0, time(), None))
-    assert one.free(time()) > 200.0
+    hear(time, one, used=2150.0, at=59.0)
+    assert one.free(time()) <= 10.0  # to the line of 2,160
+    time.now += 2.1
+    assert one.free(time()) > 10.0
 
 
 def test_what_others_use_is_planned_around() -> None:
@@ -308,10 +257,10 @@ def test_what_others_use_is_planned_around() -> None:
     time = Time()
     one = window(time)
     assert one.per_second == pytest.approx(20.0)
-    for minute in range(8):
+    for minute in range(3):
         for second in range(0, 60, 2):
-            ours = 30.0 * (second // 2 + 1)
-            hear(time, one, used=24.0 * second + ours, at=60.0 * minute + second, weight=30.0)
+            ours = 24.0 * (second // 2 + 1)
+            hear(time, one, used=24.0 * second + ours, at=60.0 * minute + second, weight=24.0)
             time.now += 2.0
     assert one.others == pytest.approx(1440.0, rel=0.05)
     assert one.per_second == pytest.approx(12.0, rel=0.1)
@@ -320,19 +269,8 @@ def test_what_others_use_is_planned_around() -> None:
 def test_however_much_others_use_some_of_the_share_is_planned_with() -> None:
     time = Time()
     one = window(time)
-    for minute in range(8):
-        hear(time, one, used=2400.0, at=60.0 * minute + 58.0)
-        time.now += 60.0
+    hear(time, one, used=2400.0, at=58.0)
     assert one.per_second == pytest.approx(1.0)
-
-
-def test_a_minute_that_was_heard_of_at_its_beginning_alone_says_nothing_of_others() -> None:
-    time = Time()
-    one = window(time)
-    hear(time, one, used=400.0, at=2.0)
-    time.now += 60.0
-    hear(time, one, used=15.0, at=62.0)
-    assert one.others == 0.0
 
 
 async def test_whoever_waits_for_the_venues_minute_is_served_when_it_ends(desk: Desk) -> None:
@@ -341,7 +279,7 @@ async def test_whoever_waits_for_the_venues_minute_is_served_when_it_ends(desk: 
     desk.collect("a", 15.0)
     await desk.time.advance(10.9)
     assert desk.sent == []
-    await desk.time.advance(1.2)
+    await desk.time.advance(1.2)  # a second later: its clock is told in whole seconds
     assert len(desk.sent) == 1
 
 

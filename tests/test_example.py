@@ -51,6 +51,7 @@ async def test_the_file_is_right(tmp_path: Path) -> None:
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "0x123")
     (tmp_path / "secrets").mkdir()
     for name in re.findall(r"_file: (secrets/\w+)", text):
+        (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text("0x123\n")
     async with running(seed=1, interval=60.0) as simulated:
         for account in simulated.accounts:

@@ -27,7 +27,7 @@ from exporter.demo import discover as discover_simulators
 from exporter.demo.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
-from tests.e2e.programs import Prometheus, eventually, exporter, prometheus, running
+from tests.e2e.programs import UNPACED, Prometheus, eventually, exporter, prometheus, running
 from tests.grafana.programs import GRAFANA, program
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
@@ -186,7 +186,7 @@ async def watched_venues() -> AsyncIterator[Venues]:
             for entry in simulator.demo_accounts(servers[name].base_url)
         ]
     try:
-        async with exporter(Config(accounts=tuple(accounts))) as url:
+        async with exporter(Config(accounts=tuple(accounts), budgets=UNPACED)) as url:
             yield Venues(market, servers, url)
     finally:
         for server in servers.values():

@@ -11,16 +11,18 @@ from exporter.config import Config
 from exporter.demo import Market, Server
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.venues.binance_usdm import BinanceUsdm
-from tests.e2e.programs import exporter
+from tests.e2e.programs import UNPACED, exporter
 
 INTERVAL, MAX_AGE = 0.2, 1.2
 
 
 def configuration(server: Server) -> Config:
     entries = server.simulator.demo_accounts(server.base_url)
-    timing = {"interval": INTERVAL, "timeout": INTERVAL, "max_age": MAX_AGE}
+    # A venue that is gone refuses connections at once; the time is for a machine that is busy.
+    timing = {"interval": INTERVAL, "timeout": 2.0, "max_age": MAX_AGE}
     return Config(
-        accounts=tuple(BinanceUsdm.config_class.model_validate({**entry, **timing}) for entry in entries)
+        accounts=tuple(BinanceUsdm.config_class.model_validate({**entry, **timing}) for entry in entries),
+        budgets=UNPACED,
     )
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from exporter.config import Config
 from exporter.demo import Market, Server, discover
 from exporter.venues import discover as discover_venues
-from tests.e2e.programs import exporter, prometheus
+from tests.e2e.programs import UNPACED, exporter, prometheus
 
 EXCHANGE = "binance_usdm"
 
@@ -41,7 +41,7 @@ async def page_of_a_simulated_venue() -> AsyncIterator[str]:
             config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0})
             for entry in server.simulator.demo_accounts(server.base_url)
         )
-        async with exporter(Config(accounts=accounts)) as url:
+        async with exporter(Config(accounts=accounts, budgets=UNPACED)) as url:
             yield url
 
 
