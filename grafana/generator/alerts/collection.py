@@ -51,6 +51,6 @@ KEY_REJECTED: Final = Alert(
     hold_reason="one refusal during maintenance of the venue passes",
     summary=f"The API key of {ACCOUNT} is rejected",
     description=f"The venue refused the key or its permissions; about {value('humanize')} refusals in 10 "
-    "minutes. No retry repairs this.",
+    "minutes. Retrying does not help: somebody must repair the key.",
     dashboard=_DASHBOARD,
 )

@@ -25,8 +25,8 @@ def _near(severity: Severity, limit: Threshold, hold: str, why: str, keep: str) 
         hold_reason=why,
         keep=keep,
         summary=f"{POSITION} is {PERCENT} from liquidation",
-        description=f"The mark price has {PERCENT} to go against the position until it reaches the "
-        f"liquidation price (limit {limit.value:.0%}).{LAST_KNOWN}",
+        description=f"A move of the mark price by {PERCENT} against the position liquidates it "
+        f"(limit {limit.value:.0%}).{LAST_KNOWN}",
         dashboard=_DASHBOARD,
     )
 
@@ -102,9 +102,9 @@ ADL_QUEUE_FRONT: Final = Alert(
     hold="5m",
     hold_reason="the queue is reordered all the time",
     keep="15m",
-    summary=f"{POSITION} is in front of the auto-deleveraging queue",
+    summary=f"{POSITION} is near the front of the auto-deleveraging queue",
     description=f"Place {PERCENT} in the queue (100% is first). In a crash the exchange may close this "
-    f"winning position, which unhedges whatever it hedges.{LAST_KNOWN}",
+    f"winning position; what it hedges is then not hedged any more.{LAST_KNOWN}",
     dashboard=_DASHBOARD,
 )
 
@@ -129,14 +129,14 @@ PRICE_UNKNOWN: Final = (
         "info",
         "position:liquidation_price_unknown:known == 1",
         summary="",
-        description="The liquidation price or the mark price of this cross position is not known, so that "
-        "nobody can tell how near it is. The account's margin rate is watched.",
+        description="The liquidation price or the mark price of this cross position is not known, so its "
+        "distance to liquidation is not known either. The account's margin rate is watched.",
     ),
     _price_unknown(
         "warning",
         "position:liquidation_unwatched:known == 1",
-        summary=", nor has the account a margin rate",
+        summary=", and its account has no known margin rate",
         description="Neither the distance of this cross position to its liquidation nor the maintenance "
-        "margin rate of its account is known: nothing here would page before a liquidation.",
+        "margin rate of its account is known: no other alert would page anybody before a liquidation.",
     ),
 )

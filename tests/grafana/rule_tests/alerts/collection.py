@@ -167,7 +167,7 @@ def key_rejected() -> list[Test]:
             labels={"severity": "warning", "category": "collection", **SOURCE},
             summary="The API key of main on binance_usdm is rejected",
             description=f"The venue refused the key or its permissions; about {count} refusals in 10 "
-            "minutes. No retry repairs this.",
+            "minutes. Retrying does not help: somebody must repair the key.",
             dashboard=_DASHBOARD,
         )
 

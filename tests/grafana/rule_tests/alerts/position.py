@@ -22,8 +22,8 @@ def _near_case(
             alert="RiskLiquidationNear",
             labels={"severity": severity, "category": "risk", **POSITION},
             summary=f"BTCUSDT long (cross) of main on binance_usdm is {percent} from liquidation",
-            description=f"The mark price has {percent} to go against the position until it reaches the "
-            f"liquidation price (limit {limit})." + LAST_KNOWN,
+            description=f"A move of the mark price by {percent} against the position liquidates it "
+            f"(limit {limit})." + LAST_KNOWN,
             dashboard=_DASHBOARD,
         ),
         hold=hold,
@@ -117,8 +117,8 @@ def _unknown_case(
 _UNKNOWN_INFO: Final = _unknown_case(
     "info",
     "",
-    "The liquidation price or the mark price of this cross position is not known, so that nobody can tell "
-    "how near it is. The account's margin rate is watched.",
+    "The liquidation price or the mark price of this cross position is not known, so its distance "
+    "to liquidation is not known either. The account's margin rate is watched.",
     _unknown_price_with_rate,
 )
 
@@ -150,9 +150,10 @@ CASES: Final = (
         expected=Expected(
             alert="RiskAdlQueueFront",
             labels={"severity": "warning", "category": "risk", **POSITION},
-            summary="BTCUSDT long (cross) of main on binance_usdm is in front of the auto-deleveraging queue",
+            summary="BTCUSDT long (cross) of main on binance_usdm is near the front of the auto-deleveraging "
+            "queue",
             description="Place 96% in the queue (100% is first). In a crash the exchange may close this "
-            "winning position, which unhedges whatever it hedges." + LAST_KNOWN,
+            "winning position; what it hedges is then not hedged any more." + LAST_KNOWN,
             dashboard=_DASHBOARD,
         ),
         hold=5,
@@ -164,9 +165,9 @@ CASES: Final = (
     _UNKNOWN_INFO,
     _unknown_case(
         "warning",
-        ", nor has the account a margin rate",
+        ", and its account has no known margin rate",
         "Neither the distance of this cross position to its liquidation nor the maintenance margin rate of "
-        "its account is known: nothing here would page before a liquidation.",
+        "its account is known: no other alert would page anybody before a liquidation.",
         _unknown_price_without_rate,
         also=(_UNKNOWN_INFO.expected,),
     ),
