@@ -6,9 +6,10 @@ import math
 
 from exporter.errors import VenueError
 
-MOST_OFFSET = 30 * 86400.0
-"""Seconds: a venue whose clock seems further from ours did not tell its time. On a machine that is wrong by
-so much no certificate is valid, and a person must act."""
+_YEAR = 365.25 * 86400.0
+MOST_OFFSET = 10 * _YEAR
+"""Seconds: a machine that lost the battery of its clock may be wrong by years; a venue whose clock seems
+further from ours did not tell its time, but nonsense, or milliseconds for seconds."""
 _STEADY = 5.0
 """Seconds by which the ``Date`` of a server whose own clock is wrong differs from one answer to the next."""
 
@@ -41,7 +42,7 @@ class VenueClock:
         if not math.fabs(offset) <= MOST_OFFSET:
             raise VenueError(
                 "schema",
-                f"the venue's clock seems more than {MOST_OFFSET / 86400:.0f} days from this machine's",
+                f"the venue's clock seems more than {MOST_OFFSET / _YEAR:.0f} years from this machine's",
             )
         self.offset = offset
 
