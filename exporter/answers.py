@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from exporter import deadline
 from exporter.clock import Wall
-from exporter.deadline import Deadline
+from exporter.deadline import Deadline, DeadlineError
 from exporter.errors import VenueError
 
 T = TypeVar("T")
@@ -115,16 +115,19 @@ class SharedAnswers:
             return answer
         entry = self._entry(key)
         flight = self._join(entry, fetch, patience)
-        limit = deadline.current()
-        left = patience if limit is None else limit.left
-        if limit is not None and limit.side and entry.late:
-            left *= _LATE_SHARE
-        # Not cancelled with the one who waits: he must not take the answer away from the others.
-        await asyncio.wait({flight.task}, timeout=left)
-        if not flight.task.done():
+        limit = deadline.current() or Deadline(patience)
+        if limit.side and entry.late:
+            limit = Deadline(limit.left * _LATE_SHARE, part_of=limit)
+        given = limit.left
+        try:
+            # Not cancelled with the one who waits: he must not take the answer away from the others.
+            async with limit.kept():
+                await asyncio.wait({flight.task})
+        except DeadlineError:
             entry.late = True
             asked = f"{flight.limit.asking}: " if flight.limit.asking else ""
-            raise VenueError("timeout", f"{asked}no answer within {round(left, 2):g} s, it is still awaited")
+            text = f"{asked}no answer within {round(given, 2):g} s, it is still awaited"
+            raise VenueError("timeout", text) from None
         result: T = flight.task.result()
         return result
 

@@ -116,7 +116,11 @@ class Api(KeptAnswers):
             raise ValueError(f"account {config.name!r}: `base_url` is required for {venue.name}")
         self._base_url = base_url.rstrip("/")
         self._proxy = config.proxy.get_secret_value() if config.proxy is not None else None
-        super().__init__(client, venue, self._base_url, self._proxy)
+        # Through another proxy the same host may be another machine with another view of the data.
+        scope = (venue.name, self._base_url, self._proxy)
+        super().__init__(client.shared, client.observer, scope, config)
+        self._client = client
+        self._venue = venue
         self._declared = frozenset(venue.endpoints)
         place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
         self.meter = client.pacing.meter(venue)
@@ -262,7 +266,7 @@ class Api(KeptAnswers):
     def watch_clock(self, max_age: float) -> None:
         """Measures the venue's clock while other things go on, unless that was done `max_age` s ago."""
         key = (*self._scope, "clock")
-        self._client.shared.start(key, max_age, self._measure_clock_quietly, self._timeout)
+        self._shared.start(key, max_age, self._measure_clock_quietly, self._timeout)
 
     async def synchronise_clock(self, max_age: float = 0.0) -> bool:
         """Measures the venue's clock against ours, once for all who ask at the same time.
@@ -271,7 +275,7 @@ class Api(KeptAnswers):
         be asked for its time.
         """
         key = (*self._scope, "clock")
-        return await self._client.shared.get(key, max_age, self._measure_clock, patience=self._timeout)
+        return await self._shared.get(key, max_age, self._measure_clock, patience=self._timeout)
 
     async def _measure_clock(self) -> bool:
         _measuring.set(True)
@@ -280,7 +284,7 @@ class Api(KeptAnswers):
         if server is None:
             return False
         self._clock.measured(server, before, self.now())
-        self._client.observer.clock_offset(self._venue.name, self._clock.offset)
+        self._observer.clock_offset(self._venue.name, self._clock.offset)
         return True
 
     async def _measure_clock_quietly(self) -> bool:
@@ -375,7 +379,7 @@ class Api(KeptAnswers):
             raise VenueError("timeout", f"no complete answer within {round(given, 2):g} s") from None
         finally:
             seconds = time.perf_counter() - started
-            client.observer.request_finished(self._venue.name, endpoint.label, status, seconds)
+            self._observer.request_finished(self._venue.name, endpoint.label, status, seconds)
         return Response(answer.status, answer.headers, answer.body, self.now())
 
     def _failure(self, endpoint: Endpoint, response: Response, call: Call) -> VenueError | None:
@@ -414,15 +418,15 @@ class Api(KeptAnswers):
             limit = self._limits[failure.scope]
             until = limit.close(failure, until, now, probed=limit in probed)
             if failure.scope == "address":
-                self._client.observer.blocked_until(self._venue.name, until)
+                self._observer.blocked_until(self._venue.name, until)
             return
         for limit in probed:
             limit.open(now)
             if limit is self._limits["address"]:
-                self._client.observer.blocked_until(self._venue.name, now)
+                self._observer.blocked_until(self._venue.name, now)
 
     async def _open_session(self) -> Session | None:
         key = (*self._scope, self._venue.config, "session")
-        return await self._client.shared.get(
+        return await self._shared.get(
             key, 0.0, lambda: self._venue.open_session(self), patience=self._timeout
         )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Hashable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import Self, TypeVar, overload
 
 from exporter import deadline
+from exporter.account import AccountConfig
+from exporter.answers import SharedAnswers
 from exporter.deadline import DeadlineError
 from exporter.errors import REASONS, Reason, VenueError
-from exporter.roles import Adapter
-
-if TYPE_CHECKING:
-    from exporter.api import Client
+from exporter.roles import Observer
 
 T = TypeVar("T")
 
@@ -21,14 +20,27 @@ _kept_for: ContextVar[float] = ContextVar("kept_for", default=0.0)
 
 
 class KeptAnswers:
-    """The part of `exporter.api.Api` that an adapter keeps, shares and misses answers through."""
+    """The part of `exporter.api.Api` that an adapter keeps, shares and misses answers through.
 
-    def __init__(self, client: Client, venue: Adapter[Any], base_url: str, proxy: str | None) -> None:
-        self._client = client
-        self._venue = venue
-        self._timeout = venue.config.timeout
-        # Through another proxy the same host may be another machine with another view of the data.
-        self._scope: tuple[Hashable, ...] = (venue.name, base_url, proxy)
+    Args:
+        shared: The answers of all accounts.
+        observer: Who counts what is missed.
+        scope: The accounts that may share answers are those with the same one; it begins with the venue.
+        config: Of the account.
+    """
+
+    def __init__(
+        self,
+        shared: SharedAnswers,
+        observer: Observer,
+        scope: tuple[str, *tuple[Hashable, ...]],
+        config: AccountConfig,
+    ) -> None:
+        self._shared = shared
+        self._observer = observer
+        self._scope = scope
+        self._config = config
+        self._timeout = config.timeout
 
     async def account_cached(
         self,
@@ -44,7 +56,7 @@ class KeptAnswers:
         ever changes. That failure is logged and counted. `name` tells answers of one function apart.
         """
         # The config object is part of the key: after a reload with another key, nothing old is used.
-        return await self._cached((self._venue.config,), fetch, max_age, grace, name)
+        return await self._cached((self._config,), fetch, max_age, grace, name)
 
     async def venue_cached(
         self,
@@ -65,7 +77,7 @@ class KeptAnswers:
         grace: float,
         name: str,
     ) -> T:
-        shared = self._client.shared
+        shared = self._shared
         key = (*self._scope, *owner, name or fetch)
         old = shared.kept(key, max_age + grace)
 
@@ -101,12 +113,12 @@ class KeptAnswers:
             async with deadline.share(self._timeout):
                 return await awaitable
         except DeadlineError:
-            error = VenueError("timeout", f"{self._venue.name}: no answer in its share of the time")
+            error = VenueError("timeout", f"{self._scope[0]}: no answer in its share of the time")
         except VenueError as failure:
             if failure.reason not in only:
                 raise
             error = failure
-        self._client.observer.optional_failed(self._venue.name, self._venue.config.name, error)
+        self._observer.optional_failed(self._scope[0], self._config.name, error)
         return otherwise
 
     def _oldest(self) -> float:
@@ -114,4 +126,4 @@ class KeptAnswers:
 
         What is kept for an hour here may be an hour old when it comes.
         """
-        return max(self._venue.config.age_limit, _kept_for.get())
+        return max(self._config.age_limit, _kept_for.get())

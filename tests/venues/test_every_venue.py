@@ -26,7 +26,6 @@ from tests.venues.harness import (
     NOW,
     MemoryTransport,
     QuietObserver,
-    VenueServer,
     assert_golden,
     damaged,
     exposition,
@@ -246,26 +245,26 @@ async def test_an_answer_that_can_be_missed_costs_nothing_else(bench: Bench) -> 
 
 
 async def test_an_answer_that_can_be_missed_and_hangs_costs_nothing_else(bench: Bench) -> None:
-    """Over real connections: all of the account's time is 3 s, and the call never answers."""
+    """All of the account's time is 3 s, and the call never answers."""
 
     async def hang(_: Any) -> web.Response:
-        await asyncio.sleep(10.0)
+        await asyncio.Event().wait()
         raise AssertionError
 
-    documents = bench.documents(bench.rows.scenario)
-    for endpoint in bench.optional & documents.keys():
-        observer = QuietObserver()
-        answers = {one.path: as_answer(document) for one, document in documents.items()}
-        async with (
-            VenueServer({**answers, endpoint.path: hang}) as server,
-            Client(observer, wall=lambda: NOW) as client,
-        ):
-            venue = make_venue(bench.venue, server.base_url, {**bench.config, "timeout": "3s"})
-            async with deadline.within(3.0):
+    complete = await bench.snapshot(bench.rows.scenario)
+    for call in await _asked(bench):
+        if endpoint_of(call) in bench.optional:
+            observer = QuietObserver()
+            transport = MemoryTransport(as_answers({**bench.documents(bench.rows.scenario), call: hang}))
+            venue = make_venue(bench.venue, "http://venue.test", {**bench.config, "timeout": "3s"})
+            async with (
+                Client(observer, wall=lambda: NOW, transport=transport) as client,
+                deadline.within(3.0),
+            ):
                 snapshot = await venue.fetch(client.account(venue))
-        assert snapshot.pools, endpoint
-        if endpoint.path in {request.path for request in server.requests}:
-            assert {error.reason for error in observer.optional_failures} == {"timeout"}, endpoint
+            assert len(snapshot.pools) == len(complete.pools), call
+            assert len(snapshot.positions) == len(complete.positions), call
+            assert {error.reason for error in observer.optional_failures} == {"timeout"}, call
 
 
 async def test_an_answer_that_is_needed_fails_the_collection(bench: Bench) -> None:
