@@ -108,3 +108,29 @@ class SignedEndpoint:
 
 
 Endpoint = PublicEndpoint | SignedEndpoint
+
+
+def limit_headers(left: int, window: float) -> dict[str, str]:
+    """What an answer tells of a limit."""
+    return {
+        "X-RateLimit-Requests-Remain": str(left),
+        "X-RateLimit-Requests-Expire": str(int(window * 1000)),
+    }
+
+
+def check_names(parameters: Parameters, required: frozenset[str], optional: frozenset[str]) -> None:
+    """Raises what the venue says of parameters that it misses or does not know."""
+    missing = sorted(name for name in required if not parameters.get(name))
+    if missing:
+        raise BingxError(100400, f"miss arguments: {', '.join(missing)}")
+    unknown = sorted(parameters.keys() - required - optional)
+    if unknown:
+        raise BingxError(100400, f"arguments invalid: {', '.join(unknown)}")
+
+
+def unknown_symbol(symbol: str) -> BingxError:
+    """What the venue says of a symbol that it does not trade."""
+    return BingxError(
+        109400,
+        f"{symbol},symbol not exist, please verify it in api: /openApi/swap/v2/quote/contracts",
+    )

@@ -5,10 +5,13 @@ Tiers and contracts are like the venue's, not its current ones.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
-from exporter.demo.book import Book, Pool, Position
+from exporter.demo.book import Book, CollateralRate, Pool, Position
 from exporter.demo.contracts import Contract, Tier, progressive_tiers, rounded
+from exporter.demo.market import Market
 
 DIGITS = 4
 """Decimal places of every amount."""
@@ -37,23 +40,31 @@ MINOR_TIERS = progressive_tiers(
 )
 
 
-def _contract(base: str, quote: str, tiers: tuple[Tier, ...]) -> Contract:
-    return Contract(f"{base}-{quote}", "linear", base, quote, quote, tiers)
+TAKER_RATE = Decimal("0.0005")
+MAKER_RATE = Decimal("0.0002")
 
 
-CONTRACTS: dict[str, Contract] = {
-    contract.symbol: contract
-    for contract in (
-        _contract("BTC", "USDT", MAJOR_TIERS),
-        _contract("ETH", "USDT", MAJOR_TIERS),
-        _contract("BNB", "USDT", MINOR_TIERS),
-        _contract("SOL", "USDT", MINOR_TIERS),
-        _contract("XRP", "USDT", MINOR_TIERS),
-        _contract("DOGE", "USDT", MINOR_TIERS),
-        _contract("LTC", "USDT", MINOR_TIERS),
-        _contract("BTC", "USDC", MAJOR_TIERS),
-    )
+def contract(symbol: str, *, taker_rate: Decimal = TAKER_RATE) -> Contract:
+    """A contract as a book holds it: what it requires is maintenance margin and the fee of closing.
+
+    The venue's risk has both; its tiers, which are `PUBLISHED_TIERS`, only the first.
+    """
+    base, quote = symbol.split("-")
+    tiers = tuple(replace(tier, rate=tier.rate + taker_rate) for tier in PUBLISHED_TIERS[symbol])
+    return Contract(symbol, "linear", base, quote, quote, tiers)
+
+
+PUBLISHED_TIERS: dict[str, tuple[Tier, ...]] = {
+    "BTC-USDT": MAJOR_TIERS,
+    "ETH-USDT": MAJOR_TIERS,
+    "BNB-USDT": MINOR_TIERS,
+    "SOL-USDT": MINOR_TIERS,
+    "XRP-USDT": MINOR_TIERS,
+    "DOGE-USDT": MINOR_TIERS,
+    "LTC-USDT": MINOR_TIERS,
+    "BTC-USDC": MAJOR_TIERS,
 }
+CONTRACTS = {symbol: contract(symbol) for symbol in PUBLISHED_TIERS}
 # Base coin: (decimals of a price, decimals of a quantity).
 PRECISION = {
     "BTC": (1, 4),
@@ -64,6 +75,14 @@ PRECISION = {
     "DOGE": (5, 0),
     "LTC": (2, 2),
 }
+
+COLLATERAL = {
+    "USDT": CollateralRate(Decimal(0), Decimal(0)),
+    "USDC": CollateralRate(Decimal(0), Decimal(0)),
+    "BTC": CollateralRate(Decimal("0.05"), Decimal(0)),
+    "ETH": CollateralRate(Decimal("0.1"), Decimal(0)),
+}
+"""What counts in multi-assets mode: a coin that is owed in full, one that is held less its haircut."""
 
 
 def amount(value: Decimal) -> str:
@@ -97,9 +116,94 @@ def available_margin(pool: Pool, used: Decimal) -> Decimal:
 
 
 def risk_rate(book: Book, position: Position) -> Decimal:
-    """1 is liquidation: of the position's own margin if isolated, else of its pool."""
+    """1 is liquidation: of the position's own margin if isolated, else of its pool.
+
+    (Maintenance margin + closing fee) / what backs it, frozen assets not included. Source:
+    https://bingx.com/en/support/articles/11263299509391
+    """
     if position.margin_mode == "cross":
-        rate = book.pool(position.contract.settle).rate
+        rate = book.pool(book.currency_of(position)).rate
         return Decimal(1) if rate is None else rate
     equity = book.isolated_equity(position)
     return book.maintenance_margin(position) / equity if equity > 0 else Decimal(1)
+
+
+def tier_rows(symbol: str) -> list[dict[str, str]]:
+    """A contract's maintenance margin, without fees."""
+    return [
+        {
+            "symbol": symbol,
+            "tier": f"Tier {number}",
+            "minPositionVal": f"{tier.floor:f}",
+            "maxPositionVal": f"{tier.cap:f}",
+            "maintMarginRatio": f"{tier.rate:.6f}",
+            "maintAmount": f"{tier.deduction:.6f}",
+        }
+        for number, tier in enumerate(PUBLISHED_TIERS[symbol], 1)
+    ]
+
+
+def leverage_row(book: Book, symbol: str) -> dict[str, object]:
+    """What is set for a symbol, and the largest position that this allows."""
+    leverage = next((held.leverage for held in book.positions if held.contract.symbol == symbol), 20)
+    tiers = PUBLISHED_TIERS[symbol]
+    largest = max(tier.cap for tier in tiers if tier.max_leverage >= leverage)
+    both = ("Long", "Short")
+    return {
+        "symbol": symbol,
+        **{f"{side.lower()}Leverage": leverage for side in both},
+        **{f"max{side}Leverage": tiers[0].max_leverage for side in both},
+        **{f"maxPosition{side}Val": f"{largest:.1f}" for side in both},
+    }
+
+
+def contract_rows() -> list[dict[str, object]]:
+    """The public list of contracts, with the fees of those who have no discount."""
+    return [
+        {
+            "contractId": str(100 + number),
+            "symbol": one.symbol,
+            "size": "0",
+            "quantityPrecision": PRECISION[one.base][1],
+            "pricePrecision": PRECISION[one.base][0],
+            "feeRate": float(TAKER_RATE),
+            "makerFeeRate": float(MAKER_RATE),
+            "takerFeeRate": float(TAKER_RATE),
+            "currency": one.settle,
+            "asset": one.base,
+            "status": 1,
+        }
+        for number, one in enumerate(CONTRACTS.values())
+    ]
+
+
+def rule_rows(market: Market) -> list[dict[str, str]]:
+    """What coins count as collateral in multi-assets mode."""
+    return [
+        {
+            "marginAssets": coin,
+            "ltv": f"{(1 - rate.bid_buffer) * 100:.2f}%",
+            "collateralValueRatio": f"{(1 - rate.bid_buffer) * 100:.2f}%",
+            "maxTransfer": "",
+            "indexPrice": f"{market.exact_index(coin, 'USD', 8):.10f}",
+        }
+        for coin, rate in COLLATERAL.items()
+    ]
+
+
+def margin_asset_rows(book: Book, coins: Iterable[str] = COLLATERAL) -> list[dict[str, str]]:
+    """The coins of an account in multi-assets mode; what is not needed may be taken out."""
+    pool = book.pool("USD")
+    found = []
+    for coin in coins:
+        held = max(Decimal(0), book.cross_wallet(coin))
+        free = min(held, pool.available / book.collateral_price(coin))
+        found.append(
+            {
+                "currency": coin,
+                "totalAmount": f"{book.coin_pool(coin).wallet:.8f}",
+                "availableTransfer": f"{rounded(free, 8):f}",
+                "latestMortgageAmount": f"{held:.8f}",
+            }
+        )
+    return found

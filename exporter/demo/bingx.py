@@ -26,15 +26,26 @@ from exporter.demo._bingx import (
     Parameters,
     PublicEndpoint,
     SignedEndpoint,
+    check_names,
+    limit_headers,
+    unknown_symbol,
 )
 from exporter.demo._bingx_figures import (
+    COLLATERAL,
     CONTRACTS,
     DIGITS,
+    MAKER_RATE,
     PRECISION,
+    TAKER_RATE,
     amount,
     available_margin,
+    contract_rows,
+    leverage_row,
+    margin_asset_rows,
     price_text,
     risk_rate,
+    rule_rows,
+    tier_rows,
     used_margin,
 )
 from exporter.demo.base import VenueSimulator
@@ -45,6 +56,7 @@ from exporter.demo.market import Market
 RECEIVE_WINDOW_MS = 5000
 """Default and largest."""
 FUNDING_INTERVAL_MS = 8 * 3600 * 1000
+FUNDING_RATES = {"SOL": "-0.00042000", "LTC": "0.00005300"}
 API_LIST = "https://bingx-api.github.io/docs"
 
 MARGIN_COINS = ("USDT", "USDC")
@@ -57,14 +69,21 @@ _ADDRESS_WINDOW = 10.0
 
 
 class BingxSimulator(VenueSimulator):
-    """BingX with two demo accounts.
+    """BingX with three demo accounts.
 
-    ``bingx-directional``: one-way, cross; the venue prints no liquidation price on its cross rows.
+    ``bingx-directional``: one-way, cross; the venue prints no liquidation price on its cross rows, and open
+    orders freeze a part of the balance.
     ``bingx-hedged``: hedge mode, both legs of BTC-USDT in cross mode and an isolated ETH-USDT with added
     margin.
+    ``bingx-multi-assets``: multi-assets mode; bitcoin backs positions settled in USDT, of which some is owed.
 
-    ``credentials`` holds the accepted keys by API key; ``unpriced`` names the accounts whose cross rows
-    show the liquidation price 0, as the venue's do at times.
+    Attributes:
+        credentials: The accepted keys by API key.
+        unpriced: The accounts whose cross rows show the liquidation price 0, as the venue's do at times.
+        taker_rates: What closing costs, by account; `TAKER_RATE` where an account is not in it. The positions
+            of such an account are opened in a `_bingx_figures.contract` with that rate.
+        all_coins: The balance call lists every coin of an account, and not only those that contracts are
+            settled in. The documentation says the latter.
     """
 
     name: ClassVar[str] = "bingx"
@@ -74,8 +93,21 @@ class BingxSimulator(VenueSimulator):
         self.credentials: dict[str, Credential] = {}
         self.limits = Limits()
         self.unpriced: set[str] = {"bingx-directional"}
+        self.taker_rates: dict[str, Decimal] = {}
+        self.all_coins = False
+        self._frozen: dict[tuple[str, str], Decimal] = {}
         for book in self._demo_books():
             self.add_account(book)
+        self.freeze("bingx-directional", "USDT", "402.17")
+
+    def freeze(self, account: str, coin: str, amount: Decimal | float | str) -> None:
+        """Open orders take an amount out of what backs the positions, and leave it in the balance."""
+        self._accounts[account].deposit(coin, -Decimal(amount))
+        self._frozen[account, coin] = self.frozen(account, coin) + Decimal(amount)
+
+    def frozen(self, account: str, coin: str) -> Decimal:
+        """What open orders have taken out."""
+        return self._frozen.get((account, coin), Decimal(0))
 
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
@@ -84,9 +116,17 @@ class BingxSimulator(VenueSimulator):
         self.credentials[credential.api_key] = credential
         return credential
 
-    def new_book(self, name: str, *, hedge_mode: bool = False) -> Book:
+    def new_book(self, name: str, *, hedge_mode: bool = False, multi_asset: bool = False) -> Book:
         """An empty account with this venue's rules; `add_account` makes it known."""
-        return Book(name, self.market, digits=DIGITS, hedge_mode=hedge_mode, initial_margin_basis="entry")
+        return Book(
+            name,
+            self.market,
+            digits=DIGITS,
+            hedge_mode=hedge_mode,
+            multi_asset=multi_asset,
+            collateral=dict(COLLATERAL) if multi_asset else {},
+            initial_margin_basis="entry",
+        )
 
     def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
         return [
@@ -141,6 +181,13 @@ class BingxSimulator(VenueSimulator):
         )
         yield book
 
+        book = self.new_book("bingx-multi-assets", hedge_mode=True, multi_asset=True)
+        book.deposit("BTC", "0.6")
+        book.deposit("USDT", "-1250")
+        book.open(CONTRACTS["ETH-USDT"], "short", "58", price="3420.4", leverage=20, now=now)
+        book.open(CONTRACTS["BTC-USDC"], "short", "0.9", price="65105.3", leverage=20, now=now)
+        yield book
+
     # --- What the venue answers ----------------------------------------------------------------------
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -153,15 +200,21 @@ class BingxSimulator(VenueSimulator):
             SignedEndpoint("/openApi/swap/v2/user/balance", self._balance_v2, 5),
             SignedEndpoint("/openApi/swap/v2/user/positions", self._positions, 5, optional=symbol),
             SignedEndpoint("/openApi/swap/v1/maintMarginRatio", self._tiers, 5, required=symbol),
+            SignedEndpoint("/openApi/swap/v2/trade/leverage", self._leverage, 5, required=symbol),
             SignedEndpoint("/openApi/swap/v1/positionSide/dual", self._position_mode, 2, trading=True),
             SignedEndpoint("/openApi/swap/v1/trade/assetMode", self._asset_mode, 2, trading=True),
+            SignedEndpoint("/openApi/swap/v1/user/marginAssets", self._margin_assets, 2, trading=True),
+            SignedEndpoint("/openApi/swap/v2/user/commissionRate", self._commission_rate, 5, trading=True),
+            PublicEndpoint("/openApi/swap/v1/trade/multiAssetsRules", lambda _: rule_rows(self.market)),
+            PublicEndpoint("/openApi/swap/v2/quote/contracts", lambda _: contract_rows(), symbol),
         )
 
     def _server_time(self, _: Parameters) -> object:
         return {"serverTime": self.server_time()}
 
     def _balance(self, _: Parameters, book: Book) -> object:
-        return [self._balance_row(book, coin) for coin in dict.fromkeys([*MARGIN_COINS, *book.coins()])]
+        coins = [*MARGIN_COINS, *(coin for coin in book.coins() if self.all_coins or coin == "VST")]
+        return [self._balance_row(book, coin) for coin in dict.fromkeys(coins)]
 
     def _balance_v2(self, _: Parameters, book: Book) -> object:
         row = self._balance_row(book, "USDT")
@@ -182,24 +235,24 @@ class BingxSimulator(VenueSimulator):
             }
         pool = book.coin_pool(coin)
         settled = [held for held in book.positions if held.contract.settle == coin]
-        used = used_margin(book, coin)
+        used, frozen = used_margin(book, coin), self.frozen(book.name, coin)
         return {
             "userId": f"10{number}",
             "asset": coin,
-            "balance": amount(pool.wallet),
-            "equity": amount(pool.equity),
+            "balance": amount(pool.wallet + frozen),
+            "equity": amount(pool.equity + frozen),
             "unrealizedProfit": amount(pool.unrealized_pnl),
             "realisedProfit": amount(sum((held.realized_pnl for held in settled), Decimal(0))),
             "availableMargin": amount(available_margin(pool, used)),
             "usedMargin": amount(used),
-            "freezedMargin": amount(Decimal(0)),
+            "freezedMargin": amount(frozen),
             "shortUid": number,
         }
 
     def _positions(self, parameters: Parameters, book: Book) -> object:
         asked = parameters.get("symbol")
         if asked is not None and asked not in CONTRACTS:
-            raise _unknown_symbol(asked)
+            raise unknown_symbol(asked)
         return [
             self._position_row(book, position)
             for position in book.positions
@@ -235,7 +288,7 @@ class BingxSimulator(VenueSimulator):
             "riskRate": amount(risk_rate(book, position)),
             "markPrice": f"{rounded(book.mark(contract), price_digits):f}",
             "positionValue": amount(book.notional(position)),
-            "onlyOnePosition": True,
+            "onlyOnePosition": not book.hedge_mode,
             "updateTime": int(position.updated_at * 1000),
         }
 
@@ -247,26 +300,27 @@ class BingxSimulator(VenueSimulator):
         return 0 if price is None else float(price)
 
     def _tiers(self, parameters: Parameters, _: Book) -> object:
-        contract = CONTRACTS.get(parameters["symbol"])
-        if contract is None:
-            raise _unknown_symbol(parameters["symbol"])
-        return [
-            {
-                "symbol": contract.symbol,
-                "tier": f"Tier {number}",
-                "minPositionVal": f"{tier.floor:f}",
-                "maxPositionVal": f"{tier.cap:f}",
-                "maintMarginRatio": f"{tier.rate:.6f}",
-                "maintAmount": f"{tier.deduction:.6f}",
-            }
-            for number, tier in enumerate(contract.tiers, 1)
-        ]
+        if parameters["symbol"] not in CONTRACTS:
+            raise unknown_symbol(parameters["symbol"])
+        return tier_rows(parameters["symbol"])
+
+    def _leverage(self, parameters: Parameters, book: Book) -> object:
+        if parameters["symbol"] not in CONTRACTS:
+            raise unknown_symbol(parameters["symbol"])
+        return leverage_row(book, parameters["symbol"])
 
     def _position_mode(self, _: Parameters, book: Book) -> object:
         return {"dualSidePosition": "true" if book.hedge_mode else "false"}
 
-    def _asset_mode(self, _: Parameters, __: Book) -> object:
-        return {"assetMode": "singleAssetMode"}
+    def _asset_mode(self, _: Parameters, book: Book) -> object:
+        return {"assetMode": "multiAssetsMode" if book.multi_asset else "singleAssetMode"}
+
+    def _margin_assets(self, _: Parameters, book: Book) -> object:
+        return margin_asset_rows(book) if book.multi_asset else []
+
+    def _commission_rate(self, _: Parameters, book: Book) -> object:
+        taker = self.taker_rates.get(book.name, TAKER_RATE)
+        return {"commission": {"takerCommissionRate": float(taker), "makerCommissionRate": float(MAKER_RATE)}}
 
     def _premium_index(self, parameters: Parameters) -> object:
         now = self.server_time()
@@ -279,7 +333,7 @@ class BingxSimulator(VenueSimulator):
                 "indexPrice": price_text(
                     self.market.exact_index(contract.base, contract.quote, 8), contract.base
                 ),
-                "lastFundingRate": "0.00010000",
+                "lastFundingRate": FUNDING_RATES.get(contract.base, "0.00010000"),
                 "nextFundingTime": (now // FUNDING_INTERVAL_MS + 1) * FUNDING_INTERVAL_MS,
             }
             for contract in CONTRACTS.values()
@@ -289,7 +343,7 @@ class BingxSimulator(VenueSimulator):
         for row in rows:
             if row["symbol"] == parameters["symbol"]:
                 return row
-        raise _unknown_symbol(parameters["symbol"])
+        raise unknown_symbol(parameters["symbol"])
 
     # --- How it is asked -----------------------------------------------------------------------------
 
@@ -333,18 +387,18 @@ class BingxSimulator(VenueSimulator):
             raise BingxError(100400, "arguments invalid")
         if isinstance(endpoint, PublicEndpoint):
             left = self.limits.spend(address, "market", now, limit=_MARKET_LIMIT, window=_ADDRESS_WINDOW)
-            headers.update(_limit_headers(left, _ADDRESS_WINDOW))
+            headers.update(limit_headers(left, _ADDRESS_WINDOW))
             if endpoint.needs_timestamp:
                 self._check_timestamp(parameters)
-            _check_names(parameters, frozenset(), endpoint.optional | _COMMON)
+            check_names(parameters, frozenset(), endpoint.optional | _COMMON)
             return endpoint.answer(parameters)
         self.limits.spend(address, endpoint.path, now, limit=_INTERFACE_LIMIT, window=_ADDRESS_WINDOW)
         credential = self._authenticate(request.headers.get("X-BX-APIKEY"), query + body, parameters, address)
         left = self.limits.spend(credential.account, endpoint.path, now, limit=endpoint.a_second, window=1.0)
-        headers.update(_limit_headers(left, 1.0))
+        headers.update(limit_headers(left, 1.0))
         if endpoint.trading and not credential.may_trade:
             raise BingxError(100004, "Permission denied as the API key was created without the permission")
-        _check_names(parameters, endpoint.required, endpoint.optional | _COMMON | {"signature"})
+        check_names(parameters, endpoint.required, endpoint.optional | _COMMON | {"signature"})
         return endpoint.answer(parameters, self.accounts[credential.account])
 
     def _authenticate(
@@ -375,29 +429,6 @@ class BingxSimulator(VenueSimulator):
             window
         ):
             raise BingxError(100421, "Null timestamp or timestamp mismatch")
-
-
-def _limit_headers(left: int, window: float) -> dict[str, str]:
-    return {
-        "X-RateLimit-Requests-Remain": str(left),
-        "X-RateLimit-Requests-Expire": str(int(window * 1000)),
-    }
-
-
-def _check_names(parameters: Parameters, required: frozenset[str], optional: frozenset[str]) -> None:
-    missing = sorted(name for name in required if not parameters.get(name))
-    if missing:
-        raise BingxError(100400, f"miss arguments: {', '.join(missing)}")
-    unknown = sorted(parameters.keys() - required - optional)
-    if unknown:
-        raise BingxError(100400, f"arguments invalid: {', '.join(unknown)}")
-
-
-def _unknown_symbol(symbol: str) -> BingxError:
-    return BingxError(
-        109400,
-        f"{symbol},symbol not exist, please verify it in api: /openApi/swap/v2/quote/contracts",
-    )
 
 
 def _account_number(name: str) -> str:

@@ -33,13 +33,34 @@ POSITIONS = "/openApi/swap/v2/user/positions"
 TIERS = "/openApi/swap/v1/maintMarginRatio"
 
 
+LEVERAGE = "/openApi/swap/v2/trade/leverage"
+
+
 POSITION_MODE = "/openApi/swap/v1/positionSide/dual"
+
+
+ASSET_MODE = "/openApi/swap/v1/trade/assetMode"
+
+
+MARGIN_ASSETS = "/openApi/swap/v1/user/marginAssets"
+
+
+COMMISSION = "/openApi/swap/v2/user/commissionRate"
 
 
 PRICES = "/openApi/swap/v2/quote/premiumIndex"
 
 
+RULES = "/openApi/swap/v1/trade/multiAssetsRules"
+
+
+CONTRACT_LIST = "/openApi/swap/v2/quote/contracts"
+
+
 ACCOUNT = "bingx-directional"
+
+
+MULTI = "bingx-multi-assets"
 
 
 class Clock:

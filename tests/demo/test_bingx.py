@@ -15,12 +15,19 @@ from exporter.demo import Market, Server
 from exporter.demo._bingx_figures import CONTRACTS
 from exporter.demo.bingx import BingxSimulator
 from tests.demo.bingx_client import (
+    ASSET_MODE,
     BALANCE,
     BALANCE_FIELDS,
+    COMMISSION,
+    CONTRACT_LIST,
+    LEVERAGE,
+    MARGIN_ASSETS,
+    MULTI,
     POSITION_FIELDS,
     POSITION_MODE,
     POSITIONS,
     PRICES,
+    RULES,
     STAMP,
     TIERS,
     Client,
@@ -110,9 +117,10 @@ async def test_permissions_and_addresses_of_a_key(client: Client) -> None:
     credential = client.credential()
     credentials = client.simulator.credentials
     credentials[credential.api_key] = replace(credential, may_trade=False)
-    assert code(await client.signed(POSITION_MODE)) == 100004
-    assert code(await client.signed("/openApi/swap/v1/trade/assetMode")) == 100004
-    assert (await client.signed(BALANCE))["code"] == 0
+    for path in (POSITION_MODE, ASSET_MODE, MARGIN_ASSETS, COMMISSION):
+        assert code(await client.signed(path)) == 100004, path
+    for path in (BALANCE, POSITIONS):
+        assert (await client.signed(path))["code"] == 0, path
     credentials[credential.api_key] = replace(credential, addresses=frozenset({"192.0.2.1"}))
     assert code(await client.signed(BALANCE)) == 100419
 
@@ -220,8 +228,63 @@ async def test_modes_are_text(client: Client) -> None:
     assert (await client.signed(POSITION_MODE))["data"] == {"dualSidePosition": "false"}
     hedged = await client.signed(POSITION_MODE, account="bingx-hedged")
     assert hedged["data"] == {"dualSidePosition": "true"}
-    mode = await client.signed("/openApi/swap/v1/trade/assetMode")
-    assert mode["data"] == {"assetMode": "singleAssetMode"}
+    assert (await client.signed(ASSET_MODE))["data"] == {"assetMode": "singleAssetMode"}
+    assert (await client.signed(ASSET_MODE, account=MULTI))["data"] == {"assetMode": "multiAssetsMode"}
+
+
+async def test_in_multi_assets_mode_collateral_is_listed_where_only_a_trading_key_sees_it(
+    client: Client,
+) -> None:
+    listed = [row["asset"] for row in (await client.signed(BALANCE, account=MULTI))["data"]]
+    assert listed == ["USDT", "USDC"]
+    assets = (await client.signed(MARGIN_ASSETS, account=MULTI))["data"]
+    assert [list(asset) for asset in assets] == [
+        ["currency", "totalAmount", "availableTransfer", "latestMortgageAmount"]
+    ] * 4
+    held = {asset["currency"]: asset["totalAmount"] for asset in assets}
+    assert (held["BTC"], held["USDT"]) == ("0.60000000", "-1250.00000000")
+    assert (await client.signed(MARGIN_ASSETS))["data"] == []
+    client.simulator.all_coins = True
+    client.clock.now += 1.0
+    listed = [row["asset"] for row in (await client.signed(BALANCE, account=MULTI))["data"]]
+    assert listed == ["USDT", "USDC", "BTC"]
+
+
+async def test_the_rules_of_that_mode_are_public_and_written_in_per_cent(client: Client) -> None:
+    rules = (await client.raw(f"{RULES}?timestamp={STAMP}"))["data"]
+    assert {rule["marginAssets"]: rule["collateralValueRatio"] for rule in rules} == {
+        "USDT": "100.00%",
+        "USDC": "100.00%",
+        "BTC": "95.00%",
+        "ETH": "90.00%",
+    }
+    assert all(float(rule["indexPrice"]) > 0.0 for rule in rules)
+
+
+async def test_the_largest_position_is_the_end_of_the_tier_that_allows_the_leverage(client: Client) -> None:
+    row = (await client.signed(LEVERAGE, f"symbol=BTC-USDT&timestamp={STAMP}", account="bingx-hedged"))[
+        "data"
+    ]
+    assert (row["longLeverage"], row["maxLongLeverage"]) == (50, 125)
+    assert (row["maxPositionLongVal"], row["maxPositionShortVal"]) == ("12000000.0", "12000000.0")
+    assert code(await client.signed(LEVERAGE)) == 100400
+    assert code(await client.signed(LEVERAGE, f"symbol=CATI-USDT&timestamp={STAMP}")) == 109400
+
+
+async def test_fees_are_told_in_public_and_to_the_account(client: Client) -> None:
+    client.simulator.taker_rates["bingx-hedged"] = Decimal("0.00032")
+    own = await client.signed(COMMISSION, account="bingx-hedged")
+    assert own["data"] == {"commission": {"takerCommissionRate": 0.00032, "makerCommissionRate": 0.0002}}
+    contracts = (await client.raw(f"{CONTRACT_LIST}?timestamp={STAMP}"))["data"]
+    assert [row["symbol"] for row in contracts] == list(CONTRACTS)
+    assert {row["takerFeeRate"] for row in contracts} == {0.0005}
+
+
+async def test_what_open_orders_take_is_frozen(client: Client) -> None:
+    (row, _) = (await client.signed(BALANCE))["data"]
+    assert row["freezedMargin"] == "402.1700"
+    pool = client.simulator.accounts["bingx-directional"].pool("USDT")
+    assert Decimal(row["equity"]) == pool.margin_equity + Decimal("402.17")
 
 
 async def test_tiers_begin_as_documented_and_have_no_jumps(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,15 +13,21 @@ from exporter.demo import Market
 from exporter.demo._bingx import BingxError, Credential, Limits, PublicEndpoint, SignedEndpoint
 from exporter.demo._bingx_figures import CONTRACTS, used_margin
 from exporter.demo.bingx import BingxSimulator
+from exporter.demo.book import Book
 from exporter.demo.market import DEFAULT_COINS
 from tests.demo.bingx_client import (
+    ASSET_MODE,
     BALANCE,
     BALANCE_FIELDS,
+    COMMISSION,
+    CONTRACT_LIST,
+    MARGIN_ASSETS,
     NOW,
     OFFICIAL_SECRET,
     POSITION_MODE,
     POSITIONS,
     PRICES,
+    RULES,
     STAMP,
     TIERS,
     Clock,
@@ -62,35 +69,70 @@ async def test_market_calls_of_an_address_share_one_limit() -> None:
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     simulator = moved(seed, seconds)
     for book in simulator.accounts.values():
-        balance = read(simulator, BALANCE, book)[0]
         rows = read(simulator, POSITIONS, book)
-        figure = {name: Decimal(balance[name]) for name in BALANCE_FIELDS[2:-1]}
-        assert figure["equity"] == figure["balance"] + figure["unrealizedProfit"]
-        assert figure["unrealizedProfit"] == total(rows, "unrealizedProfit")
-        assert figure["realisedProfit"] == total(rows, "realisedProfit")
-        assert figure["availableMargin"] <= figure["balance"] - figure["usedMargin"]
-        cross = [row for row in rows if not row["isolated"]]
-        isolated = [row for row in rows if row["isolated"]]
-        collateral = total(isolated, "margin") - total(isolated, "unrealizedProfit")
-        assert figure["usedMargin"] == total(cross, "initialMargin") + collateral
+        for balance in read(simulator, BALANCE, book):
+            if balance["balance"]:
+                own = [row for row in rows if row["currency"] == balance["asset"]]
+                assert_coin_adds_up({name: Decimal(balance[name]) for name in BALANCE_FIELDS[2:-1]}, own)
         for row in rows:
             initial = Decimal(row["positionAmt"]) * Decimal(row["avgPrice"]) / row["leverage"]
             assert abs(Decimal(row["initialMargin"]) - initial) <= Decimal("1e-4")
-            if not row["isolated"]:
-                assert Decimal(row["margin"]) == total([row], "initialMargin") + total(
-                    [row], "unrealizedProfit"
-                )
-        margin_equity = figure["equity"] - total(isolated, "margin")
-        required = Decimal(0)
-        for row in rows:
-            tiers = read(simulator, TIERS, book, symbol=row["symbol"])
-            margin = maintenance(tiers, Decimal(row["positionValue"]))
             if row["isolated"]:
-                assert abs(Decimal(row["riskRate"]) - margin / Decimal(row["margin"])) < Decimal("2e-4")
+                risk = required(simulator, book, row) / Decimal(row["margin"])
+                assert abs(Decimal(row["riskRate"]) - risk) < Decimal("2e-4")
             else:
-                required += margin
-        for row in cross:
-            assert abs(Decimal(row["riskRate"]) - required / margin_equity) < Decimal("2e-4")
+                pnl = total([row], "unrealizedProfit")
+                assert Decimal(row["margin"]) == total([row], "initialMargin") + pnl
+
+
+def assert_coin_adds_up(figure: dict[str, Decimal], rows: list[dict[str, Any]]) -> None:
+    isolated = [row for row in rows if row["isolated"]]
+    collateral = total(isolated, "margin") - total(isolated, "unrealizedProfit")
+    assert figure["equity"] == figure["balance"] + figure["unrealizedProfit"]
+    assert figure["unrealizedProfit"] == total(rows, "unrealizedProfit")
+    assert figure["realisedProfit"] == total(rows, "realisedProfit")
+    assert figure["usedMargin"] == total(cross_of(rows), "initialMargin") + collateral
+    free = figure["balance"] - figure["usedMargin"] - figure["freezedMargin"]
+    assert 0 <= figure["availableMargin"] <= max(Decimal(0), free)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
+def test_the_printed_risk_rate_is_the_documented_formula_of_printed_figures(seed: int, seconds: int) -> None:
+    simulator = moved(seed, seconds)
+    for book in simulator.accounts.values():
+        rows = read(simulator, POSITIONS, book)
+        burden = backing = Decimal(0)
+        rules = {rule["marginAssets"]: rule for rule in read(simulator, RULES, book)}
+        equities = {
+            balance["asset"]: Decimal(balance["equity"]) - Decimal(balance["freezedMargin"])
+            for balance in read(simulator, BALANCE, book)
+            if balance["equity"]
+        }
+        for asset in read(simulator, MARGIN_ASSETS, book):
+            equities.setdefault(asset["currency"], Decimal(asset["totalAmount"]))
+        for coin, equity in equities.items():
+            own = [row for row in rows if row["currency"] == coin]
+            price = ratio = Decimal(1)
+            if book.multi_asset:
+                price = Decimal(rules[coin]["indexPrice"])
+                ratio = Decimal(rules[coin]["collateralValueRatio"].rstrip("%")) / 100
+            free = equity - total([row for row in own if row["isolated"]], "margin")
+            backing += free * price * (ratio if free > 0 else 1)
+            burden += price * sum(required(simulator, book, row) for row in cross_of(own))
+        for row in cross_of(rows):
+            assert abs(Decimal(row["riskRate"]) - burden / backing) < Decimal("2e-4")
+
+
+def cross_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if not row["isolated"]]
+
+
+def required(simulator: BingxSimulator, book: Book, row: dict[str, Any]) -> Decimal:
+    """Maintenance margin by the printed tiers, and the closing fee at the printed rate."""
+    value = Decimal(row["positionValue"])
+    fee = Decimal(str(read(simulator, COMMISSION, book)["commission"]["takerCommissionRate"]))
+    return maintenance(read(simulator, TIERS, book, symbol=row["symbol"]), value) + fee * value
 
 
 @settings(max_examples=1000, deadline=None)
@@ -100,10 +142,11 @@ def test_the_mark_at_a_printed_liquidation_price_brings_the_risk_rate_to_one(see
     market = simulator.market
     for book in simulator.accounts.values():
         for row in read(simulator, POSITIONS, book):
-            if row["liquidationPrice"] == 0:
-                continue
             contract = CONTRACTS[row["symbol"]]
-            market.set_price(contract.base, row["liquidationPrice"], "USDT")
+            # Where the coin is collateral, too, its price moves both.
+            if row["liquidationPrice"] == 0 or (book.multi_asset and book.cross_wallet(contract.base)):
+                continue
+            market.set_price(contract.base, row["liquidationPrice"], contract.quote)
             (now,) = (
                 one for one in read(simulator, POSITIONS, book) if one["positionId"] == row["positionId"]
             )
@@ -123,13 +166,16 @@ def test_no_demo_account_is_liquidated_anywhere_the_market_can_go(corner: int) -
                 factor = (1 + coin.band + 0.003) ** (1 if corner >> bit & 1 else -1)
                 market.set_price(coin.name, coin.price * factor)
     simulator.tick()
-    assert [book.liquidations for book in simulator.accounts.values()] == [[], []]
+    assert [book.liquidations for book in simulator.accounts.values()] == [[], [], []]
 
 
 def test_the_demo_has_enough_margin_for_what_it_holds() -> None:
     simulator = BingxSimulator(Market(), clock=Clock())
     for book in simulator.accounts.values():
-        assert used_margin(book, "USDT") < book.coin_pool("USDT").wallet
+        if book.multi_asset:
+            assert book.pool("USD").available > 0
+        else:
+            assert used_margin(book, "USDT") < book.coin_pool("USDT").wallet
 
 
 def test_demo_accounts_are_configuration_entries_with_working_fake_keys() -> None:
@@ -148,5 +194,5 @@ def test_every_private_path_needs_a_key() -> None:
     simulator = BingxSimulator(Market(), clock=Clock())
     public = {point.path for point in simulator.endpoints() if isinstance(point, PublicEndpoint)}
     signed = {point.path for point in simulator.endpoints() if isinstance(point, SignedEndpoint)}
-    assert public == {"/openApi/swap/v2/server/time", PRICES}
-    assert {BALANCE, POSITIONS, TIERS, POSITION_MODE} <= signed
+    assert public == {"/openApi/swap/v2/server/time", PRICES, RULES, CONTRACT_LIST}
+    assert {BALANCE, POSITIONS, TIERS, POSITION_MODE, ASSET_MODE, MARGIN_ASSETS, COMMISSION} <= signed
