@@ -13,18 +13,20 @@ T = TypeVar("T")
 
 
 class Gradually(Generic[T]):
-    """One account's view of public answers by name; accounts that ask for the same name share one request.
+    """One account's view of answers by name; accounts that ask for the same public one share one request.
 
     Each is asked for again after `RARELY` seconds; the old one serves for `A_DAY` where no newer one comes.
 
     Args:
         ask: Asks the venue for one of them.
         at_once: The most that are asked at one collection: what the venue's limit leaves for it.
+        public: Whether every account is told the same.
     """
 
-    def __init__(self, ask: Callable[[Api, str], Awaitable[T]], *, at_once: int) -> None:
+    def __init__(self, ask: Callable[[Api, str], Awaitable[T]], *, at_once: int, public: bool = True) -> None:
         self._ask = ask
         self._at_once = at_once
+        self._public = public
         self._kept: dict[str, tuple[float, T]] = {}
         self._asked_at: dict[str, float] = {}
 
@@ -47,7 +49,8 @@ class Gradually(Generic[T]):
 
     async def _shared(self, api: Api, name: str) -> T:
         key = f"{self._ask.__qualname__} {name}"
-        return await api.venue_cached(lambda api: self._ask(api, name), RARELY, name=key)
+        cached = api.venue_cached if self._public else api.account_cached
+        return await cached(lambda api: self._ask(api, name), RARELY, name=key)
 
     def _due(self, name: str, now: float) -> bool:
         if name in self._kept and now - self._kept[name][0] < RARELY:

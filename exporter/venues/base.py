@@ -190,28 +190,18 @@ def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, 
 
 
 def position_ids(
-    keys: Sequence[Hashable],
-    field: str,
-    ids: Iterable[str | int | None],
-    endpoint: Endpoint,
-    *,
-    separate: Sequence[bool] = (),
+    keys: Sequence[Hashable], field: str, ids: Iterable[str | int | None], endpoint: Endpoint
 ) -> list[str]:
-    """The identity of each position, empty where its labels identify it.
+    """The identity of each position, empty where its labels (`keys`) identify it.
 
-    An id is needed where labels (`keys`) are not unique, and it is always given to a position that the
-    venue keeps `separate` from others of its symbol: its series must not change their labels when a
-    second one is opened. `field` is where the venue gives the `ids`.
+    An id that is always given would change the labels with every position. `field` is where the venue gives
+    the `ids`.
 
     Raises:
         VenueError: reason ``schema``, if positions cannot be told apart.
     """
     count = Counter(keys)
-    apart = separate or [False] * len(keys)
-    found = [
-        str(one or "") if count[key] > 1 or alone else ""
-        for key, one, alone in zip(keys, ids, apart, strict=True)
-    ]
+    found = [str(one or "") if count[key] > 1 else "" for key, one in zip(keys, ids, strict=True)]
     if len(set(zip(keys, found, strict=True))) < len(found):
         raise schema_error(
             endpoint, f"`{field}` does not tell positions of one symbol, side and margin mode apart"

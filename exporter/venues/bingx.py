@@ -10,62 +10,65 @@ from urllib.parse import quote, urlencode
 from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
-from exporter.answers import RARELY
+from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.errors import Reason, VenueError
 from exporter.gradually import Gradually
 from exporter.limits import Limit, RequestBudget
-from exporter.model import (
-    AccountSnapshot,
-    Asset,
-    MaintenanceTier,
-    MarginPool,
-    Position,
-    Side,
-)
-from exporter.request import Endpoint, Request, Response, SignedRequest
+from exporter.model import AccountSnapshot, MaintenanceTier
+from exporter.request import Endpoint, Params, Request, Response, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
 from exporter.venues._bingx import (
+    ASSET_MODE,
+    BALANCE,
+    BALANCE_V2,
+    COMMISSION,
+    CONTRACTS,
+    DEFAULT_TAKER_RATE,
+    LEVERAGE,
+    MARGIN_ASSETS,
+    MARK_PRICES,
+    POSITION_MODE,
+    POSITIONS,
+    RULES,
+    TIERS,
+    TIME,
     AssetMode,
     AssetRow,
     BalanceV2,
     Clock,
-    MarkPrice,
+    Commission,
+    ContractRow,
+    Leverage,
+    MarginAsset,
     PositionMode,
     PositionRow,
+    PriceRow,
+    Quote,
+    Rule,
     TierRow,
-    contract_of,
-    side_of,
+    quote_of,
 )
-from exporter.venues.base import (
-    Answer,
-    Refusal,
-    Refusals,
-    Venue,
-    ascending_tiers,
-    pools_by_coin,
-    position_ids,
-    schema_error,
-)
+from exporter.venues._bingx_account import Symbols, modes_of, open_rows, positions_of, snapshot_of
+from exporter.venues._bingx_margin import coin_of, is_multi_assets, may_be_multi_assets, multi_assets_of
+from exporter.venues.base import Answer, Refusal, Refusals, Venue, ascending_tiers
 from exporter.wire import Rows, listed
 
 T = TypeVar("T")
 
-BALANCE = Endpoint("/openApi/swap/v3/user/balance")
-BALANCE_V2 = Endpoint("/openApi/swap/v2/user/balance")
-POSITIONS = Endpoint("/openApi/swap/v2/user/positions")
-TIERS = Endpoint("/openApi/swap/v1/maintMarginRatio", weight=1.5)  # two a second where others are three
-POSITION_MODE = Endpoint("/openApi/swap/v1/positionSide/dual")
-ASSET_MODE = Endpoint("/openApi/swap/v1/trade/assetMode")
-MARK_PRICES = Endpoint("/openApi/swap/v2/quote/premiumIndex", signed=False)
-TIME = Endpoint("/openApi/swap/v2/server/time", signed=False)
-
-# Modes can only be changed while there are no positions.
+# Modes can only be changed while there are no positions; without a newer answer they are what they were.
 _MODES_MAX_AGE = 600.0
 
-# The documented limits of that call contradict each other; the lowest is 2 a second for an address.
-_TIERS_AT_ONCE = 2
+# Rates of the next funding change slowly, and only few rows need the marks that come with them.
+_FUNDING_MAX_AGE = 60.0
+
+# Seconds after which the newer balance call is asked again where the venue says that it lacks it: at the next
+# collection the first time, for that may have been a proxy on the way, then twice as many each time.
+_LACKING_AGAIN = 60.0
+
+# The documented limits of calls by symbol contradict each other; the lowest is 2 a second for an address.
+_AT_ONCE = 2
 
 # Codes of limits are answers to one user id; what the address asked too much is an HTTP status. The pauses
 # are the window in which limits are counted, and the time after which a restriction is lifted ("recover
@@ -89,9 +92,11 @@ _TABLE = (
 )
 REFUSALS = Refusals(*_TABLE, success=frozenset({"0"}))
 
-# The demo environment and older hosts lack these calls, and the account's modes are told only to keys that
-# may also trade, which a key for monitoring should not.
-_MAY_LACK = frozenset({BALANCE, POSITION_MODE, ASSET_MODE})
+# The demo environment and older hosts lack these calls, and some are told only to keys that may also trade,
+# which a key for monitoring should not.
+_MAY_LACK = frozenset(
+    {BALANCE, LEVERAGE, POSITION_MODE, ASSET_MODE, COMMISSION, CONTRACTS, RULES, MARGIN_ASSETS}
+)
 _LACKING = Refusals(
     *_TABLE[:2],
     Refusal("unsupported", "the venue has no such call here", codes=("100400", "100404"), statuses=(404,)),
@@ -110,10 +115,29 @@ UNREAD = {
         "quantity × mark price; computed from them for every venue alike": "positionValue",
         "time of the last change of the position, not of the figures": "updateTime",
     },
-    TIERS: {"when the answer was printed; the collection has its own time": "timestamp"},
-    MARK_PRICES: {
-        "positions are liquidated by the mark price": "indexPrice",
-        "a cost of holding, not a distance to liquidation": "lastFundingRate nextFundingTime",
+    TIERS: {
+        "when the answer was printed; the collection has its own time": "timestamp",
+        "a tier ends where the next one begins": "maxPositionVal",
+    },
+    LEVERAGE: {
+        "the venue's limit, not the one that is set": "maxLongLeverage maxShortLeverage",
+        "what may be added; the pool's available balance says it": "availableLongVol availableShortVol "
+        "availableLongVal availableShortVal",
+    },
+    MARK_PRICES: {"positions are liquidated by the mark price": "indexPrice"},
+    COMMISSION: {"a liquidation takes": "makerCommissionRate"},
+    CONTRACTS: {
+        "of orders": "quantityPrecision pricePrecision tradeMinLimit tradeMinQuantity tradeMinUSDT",
+        "a liquidation takes": "feeRate makerFeeRate",
+        "positions have their own leverage": "maxLongLeverage maxShortLeverage",
+        "names the contract": "contractId",
+        "whether it is traded": "status",
+        "amounts are in base units": "size",
+    },
+    RULES: {"of transfers": "maxTransfer"},
+    MARGIN_ASSETS: {
+        "changes with each transfer of another coin: their sum says nothing": "availableTransfer",
+        "not documented in what unit and for what": "latestMortgageAmount",
     },
 }
 
@@ -135,13 +159,33 @@ class Bingx(Venue[BingxConfig]):
     config_class = BingxConfig
     base_url = "https://open-api.bingx.com"
     note = (
-        "The venue gives no maintenance margin: it is computed from the venue's tiers, read anew every hour. "
-        "Position and asset mode are told only to keys that may trade; with a read-only key they stay "
-        "unknown, and single-asset mode is assumed. In multi-assets mode the venue does not give the "
-        "collateral's value, so that the account's equity and rates are absent. Demo trading (VST): "
-        "`base_url: https://open-api-vst.bingx.com`."
+        "Liquidation is where (maintenance margins + closing fees) / (balance − isolated margins − frozen "
+        "assets + PnL of cross positions) is 1 at the mark price, and only if it is at the last price, too. "
+        "The venue gives no maintenance margin: it follows from the venue's tiers, read anew every hour, and "
+        "has no fees in it. Assumed: a closing fee at the account's taker rate where the key may trade, else "
+        "at the one in the public list of contracts, else at 0.05 %; all margin of open orders frozen. Where "
+        "the risk rate printed on the positions says otherwise, it is followed. Position and asset mode are "
+        "told only to keys that may trade. With a read-only key, multi-assets mode is recognised by coins "
+        "that are collateral only, by a coin that is used up, and by the risk rate. In that mode a coin "
+        "counts at its index price × its collateral value ratio, a debt at the index price; amounts are "
+        "absent where a read-only key may not be shown all coins and their sum does not give the risk rate. "
+        "Demo trading (VST): `base_url: https://open-api-vst.bingx.com`."
     )
-    endpoints = (BALANCE, BALANCE_V2, POSITIONS, TIERS, POSITION_MODE, ASSET_MODE, MARK_PRICES, TIME)
+    endpoints = (
+        BALANCE,
+        BALANCE_V2,
+        POSITIONS,
+        TIERS,
+        LEVERAGE,
+        POSITION_MODE,
+        ASSET_MODE,
+        MARK_PRICES,
+        COMMISSION,
+        CONTRACTS,
+        RULES,
+        MARGIN_ASSETS,
+        TIME,
+    )
     budgets = (
         # Of the limits that the documentation gives, some of which contradict each other, the lowest.
         RequestBudget("bingx", (Limit(3.0, 1.0),), signed=True, each_endpoint=True),
@@ -153,8 +197,10 @@ class Bingx(Venue[BingxConfig]):
 
     def __init__(self, config: BingxConfig) -> None:
         super().__init__(config)
-        self._tiers = Gradually(_tiers, at_once=_TIERS_AT_ONCE)
-        self._balance_v2_until = -math.inf
+        self._tiers = Gradually(_tiers, at_once=_AT_ONCE)
+        self._leverages = Gradually(_leverage, at_once=_AT_ONCE, public=False)
+        self._lacking_until = -math.inf
+        self._lacking_again = 0.0
 
     def sign(self, request: Request) -> SignedRequest:
         """Sorted parameters with `signature` last, and the key's header; public calls want the time too.
@@ -181,45 +227,92 @@ class Bingx(Venue[BingxConfig]):
         return (await api.get(TIME, Answer[Clock])).data.serverTime
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        balances, positions = await together(
-            self._balances(api), api.get(POSITIONS, Answer[Rows[PositionRow]])
+        balances, answer = await together(self._balances(api), api.get(POSITIONS, Answer[Rows[PositionRow]]))
+        rows = open_rows(answer.data, balances)
+        symbols, hedge, multi_assets = await together(
+            self._symbols(api, balances, rows),
+            api.optional(api.account_cached(_hedge_mode, _MODES_MAX_AGE, grace=RARELY)),
+            api.optional(api.account_cached(_multi_assets, _MODES_MAX_AGE, grace=RARELY)),
         )
-        rows = open_rows(positions.data, balances)
-        tiers, hedge, multi_asset, marks = await together(
-            self._tiers.of(api, (row.symbol for row in rows)),
-            api.optional(api.account_cached(_hedge_mode, _MODES_MAX_AGE)),
-            api.optional(api.account_cached(_multi_asset, _MODES_MAX_AGE)),
-            _marks(api, balances, rows),
+        positions = positions_of(rows, symbols, now=api.now())
+        coins = [coin_of(row, rows, positions) for row in balances]
+        found = None
+        if multi_assets or (multi_assets is None and may_be_multi_assets(coins, positions)):
+            rules, held = await together(
+                api.optional(api.venue_cached(_rules, api.interval), {}),
+                # What a key is refused again and again, the venue punishes.
+                api.optional(_margin_assets(api)) if multi_assets else _untold(),
+            )
+            found = multi_assets_of(balances, rows, positions, rules or {}, held)
+            if multi_assets is None and (found.explained or is_multi_assets(coins, positions)):
+                multi_assets = True
+        return snapshot_of(
+            coins,
+            positions,
+            symbols.quotes,
+            multi_assets=found if multi_assets else None,
+            modes=modes_of(hedge, multi_assets),
         )
-        return parse(balances, rows, hedge=hedge, multi_asset=multi_asset, tiers=tiers, marks=marks)
+
+    async def _symbols(self, api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]) -> Symbols:
+        names = list(dict.fromkeys(row.symbol for row in rows))
+        tiers, leverages, quotes, taker_rates = await together(
+            self._tiers.of(api, names),
+            self._leverages.of(api, names),
+            _quotes(api, balances, rows),
+            _taker_rates(api, names),
+        )
+        return Symbols(tiers, leverages, quotes, taker_rates)
 
     async def _balances(self, api: Api) -> list[AssetRow]:
-        """The balance rows, of version 2 of the call for an hour where the venue lacks version 3."""
-        if api.now() >= self._balance_v2_until:
-            answer = await _told(api, BALANCE, Answer[Rows[AssetRow]], "unsupported")
-            if answer is not None:
-                return listed(answer.data)
-            self._balance_v2_until = api.now() + RARELY
-        return listed((await api.get(BALANCE_V2, Answer[BalanceV2])).data.balance)
+        """The rows that say anything, of version 2 of the call where the venue lacks version 3."""
+        if 0.0 < self._lacking_until - api.now() <= RARELY:
+            older = await api.optional(api.get(BALANCE_V2, Answer[BalanceV2]))
+            if older is not None:
+                return _known(older.data.balance)
+        answer = await _told(api, BALANCE, Answer[Rows[AssetRow]], "unsupported")
+        if answer is not None:
+            self._lacking_until, self._lacking_again = -math.inf, 0.0
+            return _known(answer.data)
+        self._lacking_until = api.now() + self._lacking_again
+        self._lacking_again = min(max(2.0 * self._lacking_again, _LACKING_AGAIN), RARELY)
+        return _known((await api.get(BALANCE_V2, Answer[BalanceV2])).data.balance)
 
 
-async def _told(api: Api, endpoint: Endpoint, type_: type[T], *untold: Reason) -> T | None:
+def _known(rows: Rows[AssetRow]) -> list[AssetRow]:
+    return [row for row in listed(rows) if row.known]
+
+
+async def _told(
+    api: Api, endpoint: Endpoint, type_: type[T], *untold: Reason, params: Params = ()
+) -> T | None:
     """The answer, or None where the venue says that it has none for this key."""
     try:
-        return await api.get(endpoint, type_)
+        return await api.get(endpoint, type_, params)
     except VenueError as error:
         if error.reason not in untold:
             raise
         return None
 
 
+async def _untold() -> None:
+    """What is not asked."""
+
+
 async def _tiers(api: Api, symbol: str) -> tuple[MaintenanceTier, ...]:
     answer = await api.get(TIERS, Answer[Rows[TierRow]], (("symbol", symbol),))
     return ascending_tiers(
-        MaintenanceTier(row.minPositionVal, row.maxPositionVal, row.maintMarginRatio, row.maintAmount)
+        MaintenanceTier(
+            row.minPositionVal, row.maxPositionVal or math.inf, row.maintMarginRatio, row.maintAmount
+        )
         for row in listed(answer.data)
-        if row.symbol == symbol
+        if row.symbol in (None, symbol)
     )
+
+
+async def _leverage(api: Api, symbol: str) -> Leverage:
+    answer = await _told(api, LEVERAGE, Answer[Leverage], "unsupported", params=(("symbol", symbol),))
+    return Leverage() if answer is None else answer.data
 
 
 async def _hedge_mode(api: Api) -> bool | None:
@@ -227,175 +320,57 @@ async def _hedge_mode(api: Api) -> bool | None:
     return None if answer is None else answer.data.dualSidePosition
 
 
-async def _multi_asset(api: Api) -> bool | None:
+async def _multi_assets(api: Api) -> bool | None:
+    """Whether the account is in multi-assets mode."""
     answer = await _told(api, ASSET_MODE, Answer[AssetMode], "unsupported", "permission")
-    return None if answer is None else answer.data.assetMode.lower().startswith("multi")
+    mode = "" if answer is None else answer.data.assetMode.lower()
+    return True if mode.startswith("multi") else False if mode.startswith("single") else None
 
 
-async def _marks(api: Api, balances: Iterable[AssetRow], rows: Iterable[PositionRow]) -> Mapping[str, float]:
-    """Mark price by symbol where something needs it: one answer for all symbols and accounts."""
-    if all(row.markPrice for row in rows) and not any(row.needs_price for row in balances):
+async def _rules(api: Api) -> Mapping[str, Rule]:
+    """By coin; empty where the venue has no such mode."""
+    answer = await _told(api, RULES, Answer[Rows[Rule]], "unsupported")
+    return {} if answer is None else {row.coin: row for row in listed(answer.data)}
+
+
+async def _margin_assets(api: Api) -> list[MarginAsset] | None:
+    answer = await _told(api, MARGIN_ASSETS, Answer[Rows[MarginAsset]], "unsupported", "permission")
+    return None if answer is None else listed(answer.data)
+
+
+async def _taker_rates(api: Api, symbols: Iterable[str]) -> Mapping[str, float]:
+    """What closing costs, by symbol: the account's own rate, else the contracts', else the usual one."""
+    if not symbols:
         return {}
-    return await api.optional(api.venue_cached(_mark_prices, api.interval), {})
+    own = await api.optional(api.account_cached(_own_taker_rate, RARELY, grace=A_DAY))
+    public: Mapping[str, float] = {}
+    if own is None:
+        public = await api.optional(api.venue_cached(_contract_rates, RARELY, grace=A_DAY), {})
+    usual = DEFAULT_TAKER_RATE if own is None else own
+    return {symbol: public.get(symbol, usual) for symbol in symbols}
 
 
-async def _mark_prices(api: Api) -> Mapping[str, float]:
-    rows = listed((await api.get(MARK_PRICES, Answer[Rows[MarkPrice]])).data)
-    return {row.symbol: row.markPrice for row in rows if row.markPrice}
+async def _own_taker_rate(api: Api) -> float | None:
+    answer = await _told(api, COMMISSION, Answer[Commission], "unsupported", "permission")
+    rate = None if answer is None else answer.data.taker
+    return rate if rate is not None and rate >= 0.0 else None
 
 
-def open_rows(given: Rows[PositionRow], balances: Iterable[AssetRow]) -> list[PositionRow]:
-    """The rows with a size.
-
-    Raises:
-        VenueError: reason ``schema``, if the venue lists nothing although margin is in use. The requirement
-            is the sum over the positions, and would look like 0.
-    """
-    if given is None and any(row.usedMargin or row.unrealizedProfit for row in balances):
-        raise schema_error(POSITIONS, "`data` is null although margin is in use")
-    rows = [row for row in listed(given) if row.positionAmt != 0.0]
-    if not rows and any(row.unrealizedProfit for row in balances):
-        raise schema_error(POSITIONS, "`data` has no position although there is unrealized PnL")
-    return rows
+async def _contract_rates(api: Api) -> Mapping[str, float]:
+    answer = await _told(api, CONTRACTS, Answer[Rows[ContractRow]], "unsupported")
+    rates = {} if answer is None else {row.symbol: row.takerFeeRate for row in listed(answer.data)}
+    return {symbol: rate for symbol, rate in rates.items() if rate is not None and rate >= 0.0}
 
 
-def parse(
-    balances: Sequence[AssetRow],
-    rows: Sequence[PositionRow],
-    *,
-    hedge: bool | None,
-    multi_asset: bool | None,
-    tiers: Mapping[str, tuple[MaintenanceTier, ...]],
-    marks: Mapping[str, float],
-) -> AccountSnapshot:
-    """The account from its messages; `hedge` and `multi_asset` are None where the venue does not tell."""
-    balances = [row for row in balances if row.known]
-    positions = _positions(rows, tiers, marks, "USD" if multi_asset else None)
-    modes = {}
-    if hedge is not None:
-        modes["position_mode"] = "hedge" if hedge else "one_way"
-    if multi_asset is not None:
-        modes["asset_mode"] = "multi" if multi_asset else "single"
-    prices = {row.coin: marks.get(f"{row.coin}-USDT") for row in balances if row.needs_price}
-    held = [row for row in balances if row.holds]
-    # In multi-assets mode one pool backs everything, and its value (after haircuts) is not told.
-    pools = (
-        (MarginPool(currency="USD", venue_margin_rate=_venue_margin_rate(rows)),)
-        if multi_asset
-        else pools_by_coin(balances, positions, lambda row, _: _pool(row, rows))
-    )
-    return AccountSnapshot(
-        pools=pools,
-        positions=positions,
-        assets=tuple(Asset(asset=row.coin, wallet_balance=row.balance, equity=row.equity) for row in held)
-        if multi_asset
-        else (),
-        modes=modes,
-        prices={coin: price for coin, price in prices.items() if price is not None},
-    )
+async def _quotes(api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]) -> Mapping[str, Quote]:
+    """Mark price and funding by symbol: one answer for all symbols and accounts."""
+    marks = not all(row.markPrice for row in rows) or any(row.needs_price for row in balances)
+    if not rows and not marks:
+        return {}
+    max_age = api.interval if marks else max(api.interval, _FUNDING_MAX_AGE)
+    return await api.optional(api.venue_cached(_premium_index, max_age), {})
 
 
-def _pool(row: AssetRow, rows: Iterable[PositionRow]) -> MarginPool:
-    own = [one for one in rows if contract_of(one.symbol, one.currency).settle == row.coin]
-    return MarginPool(
-        currency=row.coin,
-        equity=row.equity,
-        margin_equity=_margin_equity(row, own),
-        wallet_balance=row.balance,
-        available_balance=row.availableMargin,
-        unrealized_pnl=row.unrealizedProfit,
-        initial_margin=row.initial_margin,
-        venue_margin_rate=_venue_margin_rate(own),
-    )
-
-
-def _margin_equity(row: AssetRow, rows: Iterable[PositionRow]) -> float | None:
-    """The equity without the isolated positions' margins, in which the venue counts their PnL."""
-    margins = [position.margin for position in rows if position.isolated]
-    known = [margin for margin in margins if margin is not None]
-    return None if row.equity is None or len(known) < len(margins) else row.equity - sum(known)
-
-
-def _venue_margin_rate(rows: Iterable[PositionRow]) -> float | None:
-    """The risk rate of the cross positions, where they agree.
-
-    The venue prints it on positions and says only that 100 % liquidates. That on cross positions it is the
-    pool's rate is an inference (a published row fits it); rows of one pool that differ contradict it.
-    """
-    rates = {row.riskRate for row in rows if not row.isolated}
-    return next(iter(rates)) if len(rates) == 1 else None
-
-
-def _positions(
-    rows: Sequence[PositionRow],
-    tiers: Mapping[str, tuple[MaintenanceTier, ...]],
-    marks: Mapping[str, float],
-    pool_currency: str | None,
-) -> tuple[Position, ...]:
-    sides = [side_of(row, row.markPrice or marks.get(row.symbol)) for row in rows]
-    ids = position_ids(
-        [(row.symbol, side, row.isolated, row.currency) for row, side in zip(rows, sides, strict=True)],
-        "positionId",
-        [row.positionId for row in rows],
-        POSITIONS,
-        separate=[row.onlyOnePosition is False for row in rows],
-    )
-    return tuple(
-        _position(
-            row,
-            side,
-            name,
-            tiers=tiers.get(row.symbol, ()),
-            mark=row.markPrice or marks.get(row.symbol),
-            pool_currency=pool_currency,
-        )
-        for row, side, name in zip(rows, sides, ids, strict=True)
-    )
-
-
-def _position(
-    row: PositionRow,
-    side: Side,
-    position_id: str,
-    *,
-    tiers: tuple[MaintenanceTier, ...],
-    mark: float | None,
-    pool_currency: str | None,
-) -> Position:
-    return Position(
-        symbol=row.symbol,
-        side=side,
-        margin_mode="isolated" if row.isolated else "cross",
-        quantity=abs(row.positionAmt),
-        contract=contract_of(row.symbol, row.currency),
-        entry_price=row.avgPrice,
-        mark_price=mark,
-        liquidation_price=row.liquidationPrice,
-        unrealized_pnl=row.unrealizedProfit,
-        realized_pnl=row.realisedProfit if row.realisedProfit is not None else row.realizedProfit,
-        leverage=row.leverage,
-        initial_margin=row.initialMargin,
-        maintenance_margin=None if tiers else _isolated_maintenance_margin(row),
-        margin=_collateral(row),
-        position_id=position_id,
-        maintenance_tiers=tiers,
-        pool_currency=pool_currency,
-    )
-
-
-def _collateral(row: PositionRow) -> float | None:
-    """Of an isolated position: its `margin` without the unrealized PnL that the venue counts into it."""
-    if not row.isolated or row.margin is None or row.unrealizedProfit is None:
-        return None
-    return row.margin - row.unrealizedProfit
-
-
-def _isolated_maintenance_margin(row: PositionRow) -> float | None:
-    """Risk rate × margin of an isolated position, for symbols without tiers.
-
-    The risk rate has four decimals, hence this is less exact than the tiers.
-    """
-    if not row.isolated or not row.riskRate or row.margin is None:
-        return None
-    product = row.riskRate * row.margin
-    return product if product > 0.0 else None
+async def _premium_index(api: Api) -> Mapping[str, Quote]:
+    rows = listed((await api.get(MARK_PRICES, Answer[Rows[PriceRow]])).data)
+    return {row.symbol: quote_of(row, api.now()) for row in rows}

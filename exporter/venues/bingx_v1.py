@@ -71,24 +71,29 @@ UNREAD = {
 
 
 class BalanceRow(Wire):
-    currency: str
-    balance: Number
-    equity: Required
-    unrealisedPNL: Number
+    currency: str = _CURRENCY
+    balance: Number = None
+    equity: Number = None
+    unrealisedPNL: Number = None
     availableMargin: Number = None
     usedMargin: Number = None  # of positions
     freezedMargin: Number = None  # of open orders
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.equity is None and self.balance is not None and self.unrealisedPNL is not None:
+            self.equity = self.balance + self.unrealisedPNL
+
 
 class PositionRow(Wire):
     symbol: str
-    currency: str
     positionSide: str  # Long or Short
     marginMode: str  # Cross or Isolated
     volume: Required  # unsigned
-    unrealisedPNL: Number
-    avgPrice: Positive
-    liquidatedPrice: Number
+    currency: str | None = None
+    unrealisedPNL: Number = None
+    avgPrice: Positive = None
+    liquidatedPrice: Number = None
     positionId: str | int | None = None  # missing in the second row of the documented example
     realisedPNL: Number = None
     leverage: Positive = None
@@ -121,8 +126,10 @@ class BingxV1(Venue[ApiKeyConfig]):
     base_url = "https://api-swap-rest.bingbon.pro"
     note = (
         "Legacy: the operator withdrew this documentation in August 2023 and it is not known whether the API "
-        "still answers; use `bingx` for new accounts. It gives no maintenance margin, hence no maintenance "
-        "margin rate. The volume of a position is read as base units, as the operator's own example trades."
+        "still answers; use `bingx` for new accounts. The venue liquidates where what backs the positions is "
+        "no more than their maintenance margin and the fees of closing them. This API gives neither, hence "
+        "no maintenance margin rate, and only the liquidation prices that the venue prints. Assumed: the "
+        "volume of a position is in base units, as the operator's own example trades."
     )
     endpoints = (BALANCE, POSITIONS, PRICE, TIME)
     budgets = (
@@ -209,6 +216,7 @@ def parse(balance: BalanceRow, rows: Sequence[PositionRow], marks: Mapping[str, 
         initial_margin=None
         if balance.usedMargin is None
         else balance.usedMargin + (balance.freezedMargin or 0.0),
+        open_order_margin=balance.freezedMargin,
     )
     return AccountSnapshot(
         pools=(pool,),

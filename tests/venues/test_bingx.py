@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
+import json
+from typing import Any, Self
 from urllib.parse import unquote
 
 import pytest
@@ -16,8 +17,12 @@ from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess
 from exporter.signing import hmac_hex
-from exporter.venues import bingx
+from exporter.venues import _bingx as bingx
+from exporter.venues._bingx import BALANCE, POSITIONS
 from tests.venues.harness import (
+    NOW,
+    Answer,
+    MemoryTransport,
     QuietObserver,
     VenueServer,
     exposition,
@@ -31,6 +36,7 @@ from tests.venues.payloads.bingx.bench import (
     HEDGED,
     KEY,
     NAME,
+    PATHS,
     SECRET,
     UNKNOWN_PATH,
     answers,
@@ -92,6 +98,37 @@ class TestSigning:
             make_venue(NAME, "http://localhost", {**CONFIG, "recv_window": "6s"})
 
 
+class _Collections:
+    """One account collected again and again from answers that change, at moments of a clock of its own."""
+
+    def __init__(self, **changed: Any) -> None:
+        self.transport = MemoryTransport(answers(**changed), check)
+        self.moment = 0.0
+        self.client = Client(QuietObserver(), wall=lambda: NOW + self.moment, transport=self.transport)
+        self.venue = make_venue(NAME, "http://venue.test", CONFIG)
+        self.api = self.client.account(self.venue)
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.client.__aexit__(*exc)
+
+    def answer(self, name: str, answer: Answer) -> None:
+        self.transport.answers = {**self.transport.answers, PATHS[name][0]: answer}
+
+    async def coins(self, moment: float) -> list[str]:
+        self.moment = moment
+        return [pool.currency for pool in (await self.venue.fetch(self.api)).pools]
+
+    async def at(self, moment: float) -> list[str]:
+        """The paths that a collection asks."""
+        before = len(self.transport.asked)
+        await self.coins(moment)
+        return [one.path for one in self.transport.asked[before:]]
+
+
 class TestAccount:
     async def test_documented_balance(self) -> None:
         (pool,) = (await snapshot_of()).pools
@@ -104,6 +141,7 @@ class TestAccount:
     async def test_initial_margin_includes_that_of_open_orders(self) -> None:
         pool = (await snapshot_of(**HEDGED)).pools[0]
         assert pool.initial_margin == pytest.approx(4200 + 1684 + 25.4501 + 10)
+        assert (await snapshot_of()).pools[0].open_order_margin == 0.0
 
     async def test_empty_strings_are_unknown_and_their_row_is_left_out(self) -> None:
         snapshot = await snapshot_of(balance=payload(NAME, "balance_v3_empty_usdc.json"), positions=rows())
@@ -143,6 +181,23 @@ class TestAccount:
             await snapshot_of(balance=balance)
         assert caught.value.reason == "schema"
 
+    async def test_a_row_lacks_what_is_not_needed_and_the_account_is_there(self) -> None:
+        for field in document("balance_v3.json")["data"][0].keys() - {"asset"}:
+            balance = document("balance_v3.json")
+            del balance["data"][0][field]
+            pool = (await snapshot_of(balance=balance)).pools[0]
+            # The equity is the balance and the PnL, where it is not told.
+            assert pool.equity == pytest.approx(196.7431), field
+        for field in row().keys() - {"symbol", "positionSide", "isolated", "positionAmt"}:
+            (position,) = (await snapshot_of(positions=rows(row(**{field: ...})))).positions
+            assert (position.symbol, position.quantity) == ("LTC-USDT", 0.1), field
+
+    @pytest.mark.parametrize("field", ["symbol", "positionSide", "isolated", "positionAmt"])
+    async def test_what_a_position_cannot_be_read_without_is_named(self, field: str) -> None:
+        with pytest.raises(VenueError, match=field) as caught:
+            await snapshot_of(positions=rows(row(**{field: ...})))
+        assert caught.value.reason == "schema"
+
     async def test_a_balance_may_come_as_an_object_in_place_of_an_array(self) -> None:
         balance = document("balance_v3.json")
         balance["data"] = balance["data"][0]
@@ -155,20 +210,38 @@ class TestAccount:
         snapshot = await snapshot_of(balance=refusal, positions=rows())
         assert [(pool.currency, pool.equity) for pool in snapshot.pools] == [("USDT", 15.6128)]
 
-    async def test_the_missing_version_is_not_asked_again_for_an_hour(self) -> None:
-        now = 1_700_000_000.0
-        async with (
-            VenueServer(answers(balance=UNKNOWN_PATH), check) as server,
-            Client(QuietObserver(), wall=lambda: now) as client,
-        ):
-            venue = make_venue(NAME, server.base_url, CONFIG)
-            api = client.account(venue)
-            for moment in (0.0, 15.0, 3599.0, 3600.0):
-                now = 1_700_000_000.0 + moment
-                await venue.fetch(api)
-            asked = [request.path for request in server.requests]
-        assert asked.count("/openApi/swap/v3/user/balance") == 2
-        assert asked.count("/openApi/swap/v2/user/balance") == 4
+    @pytest.mark.parametrize("refusal", [UNKNOWN_PATH, web.Response(status=404, text="no")])
+    async def test_the_missing_version_is_asked_again_at_once_and_then_ever_more_rarely(
+        self, refusal: Any
+    ) -> None:
+        async with _Collections(balance=refusal) as collections:
+            asked = [await collections.at(moment) for moment in range(0, 7200, 15)]
+        versions = [[path.split("/")[3] for path in paths if path.endswith("balance")] for paths in asked]
+        both = [15 * number for number, found in enumerate(versions) if found == ["v3", "v2"]]
+        assert both == [0, 15, 75, 195, 435, 915, 1875, 3795]
+        assert all(found == ["v2"] for number, found in enumerate(versions) if 15 * number not in both)
+
+    async def test_one_answer_of_a_proxy_hides_no_coin_at_the_next_collection(self) -> None:
+        """Version 2 of the call knows USDT only."""
+        balance = document("balance_v3.json")
+        balance["data"].append({**balance["data"][0], "asset": "USDC"})
+        async with _Collections(balance=balance) as collections:
+            assert await collections.coins(0.0) == ["USDT", "USDC"]
+            collections.answer("balance", web.Response(status=404, text="no"))
+            assert await collections.coins(15.0) == ["USDT"]
+            collections.answer("balance", json.dumps(balance).encode())
+            assert await collections.coins(30.0) == ["USDT", "USDC"]
+
+    async def test_where_the_older_version_fails_the_newer_is_asked_in_the_same_collection(self) -> None:
+        async with _Collections(balance=UNKNOWN_PATH) as collections:
+            for moment in (0.0, 15.0, 30.0):
+                assert await collections.coins(moment) == ["USDT"]
+            collections.answer("balance_v2", web.Response(status=404, text="no"))
+            with pytest.raises(VenueError):
+                await collections.coins(45.0)
+            collections.answer("balance", payload(NAME, "balance_v3.json"))
+            assert await collections.coins(60.0) == ["USDT"]
+            assert set(await collections.at(75.0)) == {POSITIONS.path, BALANCE.path}
 
     async def test_other_refusals_of_the_balance_are_failures(self) -> None:
         with pytest.raises(VenueError) as caught:
@@ -180,8 +253,9 @@ class TestAccount:
 
     async def test_isolated_margin_is_not_part_of_what_backs_cross_positions(self) -> None:
         pool = (await snapshot_of(**HEDGED)).pools[0]
-        # 6000 of wallet outside the isolated position + 1082 - 232.8 of PnL.
-        assert pool.margin_equity == pytest.approx(6849.2, abs=1e-9)
+        # 6000 of wallet outside the isolated position - 10 of open orders + 1082 - 232.8 of PnL.
+        assert pool.margin_equity == pytest.approx(6839.2, abs=1e-9)
+        assert pool.open_order_margin == 10.0
 
     async def test_an_isolated_margin_that_is_unknown_leaves_it_unknown(self) -> None:
         pool = (await snapshot_of(positions=payload(NAME, "positions_older.json"))).pools[0]
@@ -222,18 +296,6 @@ class TestModes:
         assert snapshot.modes == {}
         assert observer.optional_failures == []
 
-    async def test_in_multi_assets_mode_no_rate_is_made_of_parts(self) -> None:
-        """The collateral's value after haircuts is not told: an equity of one coin would be a wrong one."""
-        multi = {"code": 0, "msg": "", "data": {"assetMode": "multiAssetsMode"}}
-        snapshot = await snapshot_of(asset_mode=multi, **HEDGED)
-        risk = assess(snapshot, RiskSettings())
-        (pool,) = risk.pools
-        assert (pool.pool.currency, pool.pool.equity, pool.maintenance_margin_rate) == ("USD", None, None)
-        assert pool.pool.venue_margin_rate == 0.1657
-        assert pool.liquidation_shock_down is None
-        assert [(asset.asset, asset.equity) for asset in snapshot.assets] == [("USDT", 6870.6291)]
-        assert pool.gross_notional_usd == pytest.approx(211082 + 84432.8 + 231.093 * 1.0925)
-
 
 class TestPosition:
     async def test_documented_cross_row(self) -> None:
@@ -266,10 +328,82 @@ class TestPosition:
             snapshot = await snapshot_of(premium_index=premium, positions=rows(row(markPrice=missing)))
             assert snapshot.positions[0].mark_price == 73.21
 
-    async def test_mark_prices_are_not_asked_where_every_row_has_one(self) -> None:
+    @pytest.mark.parametrize(
+        ("changed", "largest"),
+        [
+            ({}, 3e6),
+            ({"positionSide": "SHORT"}, 2.9e6),
+            # The leverage was changed since the venue was asked.
+            ({"leverage": 7}, None),
+            ({"leverage": ...}, None),
+        ],
+    )
+    async def test_the_largest_position_is_that_of_the_leverage_set(
+        self, changed: dict[str, Any], largest: float | None
+    ) -> None:
+        assert (await position_of(**changed)).largest_notional == largest
+
+    @pytest.mark.parametrize("refusal", [UNKNOWN_PATH, {"code": 0, "data": {}}, web.Response(status=404)])
+    async def test_a_venue_that_does_not_tell_it_is_not_asked_again_and_again(self, refusal: Any) -> None:
+        async with _Collections(leverage=refusal) as collections:
+            asked = [await collections.at(moment) for moment in range(0, 3600, 60)]
+            assert (await collections.venue.fetch(collections.api)).positions[0].largest_notional is None
+        assert sum(paths.count("/openApi/swap/v2/trade/leverage") for paths in asked) == 1
+
+    async def test_each_account_is_asked_for_its_own(self) -> None:
+        transport = MemoryTransport(answers(), check)
+        async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
+            for name in ("one", "two"):
+                venue = make_venue(NAME, "http://venue.test", {**CONFIG, "name": name})
+                await venue.fetch(client.account(venue))
+        asked = [one.path for one in transport.asked]
+        assert asked.count("/openApi/swap/v2/trade/leverage") == 2
+        assert asked.count("/openApi/swap/v1/maintMarginRatio") == 1
+
+    async def test_funding_comes_with_the_marks(self) -> None:
+        premium = document("premium_index.json")
+        premium["data"] |= {"symbol": "LTC-USDT", "lastFundingRate": "-0.00025100"}
+        position = (await snapshot_of(premium_index=premium)).positions[0]
+        assert (position.mark_price, position.funding_rate) == (73.14, -0.000251)
+        assert position.next_funding_at == 1702742400.0
+
+    @pytest.mark.parametrize(
+        ("told", "expected"),
+        [
+            (1702742400000, 1702742400.0),
+            ("1702742400000", 1702742400.0),
+            # The documentation's table says that it is the time that remains.
+            (1800000, NOW + 1800.0),
+            (0, None),
+            ("", None),
+            (..., None),
+            # It has come since the answer was printed.
+            (1699999999000, None),
+        ],
+    )
+    async def test_the_next_funding_is_a_moment_to_come(self, told: Any, expected: float | None) -> None:
+        premium = document("premium_index.json")
+        premium["data"] |= {"symbol": "LTC-USDT", "nextFundingTime": told}
+        if told is ...:
+            del premium["data"]["nextFundingTime"]
+        assert (await snapshot_of(premium_index=premium)).positions[0].next_funding_at == expected
+
+    async def test_without_an_answer_funding_is_unknown_and_nothing_else(self) -> None:
         observer = QuietObserver()
-        await snapshot_of(observer=observer, premium_index=None)
-        assert observer.optional_failures == []
+        position = (await snapshot_of(observer=observer, premium_index=None)).positions[0]
+        assert (position.funding_rate, position.next_funding_at, position.mark_price) == (None, None, 73.14)
+        assert len(observer.optional_failures) == 1
+
+    async def test_an_account_without_positions_asks_for_no_marks(self) -> None:
+        empty = payload(NAME, "balance_v3_empty_usdc.json")
+        async with _Collections(balance=empty, positions=rows()) as collections:
+            assert "/openApi/swap/v2/quote/premiumIndex" not in await collections.at(0.0)
+
+    async def test_funding_is_asked_once_a_minute_where_rows_have_their_marks(self) -> None:
+        async with _Collections() as collections:
+            asked = [await collections.at(moment) for moment in range(0, 120, 15)]
+        premium = ["/openApi/swap/v2/quote/premiumIndex" in paths for paths in asked]
+        assert premium == [True, False, False, False] * 2
 
     async def test_mark_prices_are_asked_once_for_all_accounts(self) -> None:
         older = rows(row(markPrice=...))
@@ -337,11 +471,23 @@ class TestPosition:
                 row(positionId="1"),
                 row(positionId=2, positionAmt="0.2"),
                 row(positionId="3", positionSide="SHORT"),
-                row(positionId="4", isolated=True, onlyOnePosition=False),
+                row(positionId="4", isolated=True),
             )
         )
-        assert [position.position_id for position in snapshot.positions] == ["1", "2", "", "4"]
+        assert [position.position_id for position in snapshot.positions] == ["1", "2", "", ""]
         exposition(NAME, "desk", snapshot)
+
+    @pytest.mark.parametrize("only", [True, False, None, ...])
+    async def test_a_hedged_pair_keeps_its_labels_whatever_number_its_positions_have(self, only: Any) -> None:
+        """In hedge mode every row says `onlyOnePosition: false`."""
+        for first, second in (("1", "2"), ("3", "4")):
+            pair = rows(
+                row(positionId=first, onlyOnePosition=only),
+                row(positionId=second, positionSide="SHORT", onlyOnePosition=only),
+                row(positionId=f"{first}0", isolated=True, onlyOnePosition=only),
+            )
+            snapshot = await snapshot_of(positions=pair)
+            assert [position.position_id for position in snapshot.positions] == ["", "", ""]
 
     @pytest.mark.parametrize("same", ["7", ..., None])
     async def test_positions_that_nothing_tells_apart_are_a_schema_error(self, same: object) -> None:
@@ -353,8 +499,8 @@ class TestPosition:
     async def test_both_legs_of_a_hedge_get_the_distance_of_the_net(self) -> None:
         risk = assess(await snapshot_of(**HEDGED), RiskSettings(cross_check=True))
         long, short, _ = risk.positions
-        # 6000 - 5 × 42000 + 2 × 42100 + 30 + P (3 - 5 × 0.004 - 2 × 0.0038) = 0
-        expected = 119770 / 2.9724
+        # 6000 - 10 - 5 × 42000 + 2 × 42100 + 30 + P (3 - 5 × 0.0045 - 2 × 0.0043) = 0
+        expected = 119780 / 2.9689
         for leg in (long, short):
             assert leg.liquidation_price == pytest.approx(expected, abs=1e-3)
             assert leg.liquidation_distance_ratio == pytest.approx(1 - expected / 42216.4, abs=1e-7)

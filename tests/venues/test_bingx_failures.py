@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exporter.api import Client
 from exporter.errors import VenueError
-from exporter.venues import bingx
+from exporter.venues import _bingx as bingx
 from tests.venues.harness import (
     NOW,
     MemoryTransport,
@@ -51,6 +51,9 @@ class TestErrors:
             (400, {"code": 100001, "msg": "Signature verification failed"}, "auth", None),
             (401, b"", "auth", None),
             (403, b"<html>forbidden</html>", "banned", 1_727_193_300.0),
+            (403, b"", "banned", 1_727_193_300.0),
+            (403, {"code": 100004, "msg": "Permission denied"}, "permission", None),
+            (403, {"code": 100777, "msg": "forbidden"}, "permission", None),
             (404, b"", "exchange", None),
             (418, b"", "banned", 1_727_193_300.0),
             (429, b"", "rate_limited", 1_727_193_010.0),
@@ -76,6 +79,25 @@ class TestErrors:
         found = refused(200, {"code": 100410, "msg": words})
         assert found is not None
         assert found.blocked_until == 1_727_193_010.0
+
+    async def test_nothing_is_asked_after_the_page_of_a_firewall(self) -> None:
+        page = web.Response(status=403, text="<html>Access denied</html>")
+        transport = MemoryTransport(dict.fromkeys(answers(), page), check)
+        now = NOW
+        async with Client(QuietObserver(), wall=lambda: now, transport=transport) as client:
+            accounts = [make_venue(NAME, "http://venue.test", {**CONFIG, "name": name}) for name in "ab"]
+            for _ in range(20):
+                for venue in accounts:
+                    with pytest.raises(VenueError, match="firewall") as caught:
+                        await venue.fetch(client.account(venue))
+                    assert caught.value.reason == "banned"
+                now += 14.9
+            # Only the first call of the first account; five minutes later it is asked again.
+            assert len(transport.asked) == 1
+            now += 14.9
+            with pytest.raises(VenueError, match="firewall"):
+                await accounts[0].fetch(client.account(accounts[0]))
+            assert len(transport.asked) == 2
 
     @pytest.mark.parametrize(
         ("refusal", "silenced"),

@@ -54,12 +54,28 @@ class TestAccount:
         assert (pool.currency, pool.equity, pool.wallet_balance) == ("USDT", 128.99, 123.33)
         assert (pool.available_balance, pool.unrealized_pnl) == (123.33, 1.22)
         assert pool.initial_margin == pytest.approx(2.2 + 3.3)
+        assert pool.open_order_margin == 3.3
         assert pool.maintenance_margin is None
 
     async def test_there_is_no_maintenance_margin_and_so_no_rate(self) -> None:
         (pool,) = assess(await snapshot_of(), RiskSettings()).pools
         assert pool.maintenance_margin is None
         assert pool.maintenance_margin_rate is None
+
+    async def test_an_answer_lacks_what_is_not_needed_and_the_account_is_there(self) -> None:
+        balance = document("balance.json")
+        del balance["data"]["equity"], balance["data"]["currency"]
+        (pool,) = (await snapshot_of(balance=balance)).pools
+        # The equity is the balance and the PnL, where it is not told.
+        assert pool.currency == "USDT"
+        assert pool.equity == pytest.approx(123.33 + 1.22)
+        for field in document("balance.json")["data"]:
+            balance = document("balance.json")
+            del balance["data"][field]
+            assert len((await snapshot_of(balance=balance)).positions) == 2, field
+        for field in row().keys() - {"symbol", "positionSide", "marginMode", "volume"}:
+            position = await position_of(**{field: ...})
+            assert (position.symbol, position.contract.settle) == ("BTC-USDT", "USDT"), field
 
     async def test_what_backs_cross_positions_is_unknown_beside_isolated_ones(self) -> None:
         for snapshot, backing in (
@@ -172,6 +188,8 @@ class TestErrors:
             (400, b"", "exchange", None),
             (401, b"", "auth", None),
             (403, b"<html></html>", "banned", 1300.0),
+            (403, {"code": 403, "msg": "permission denied"}, "permission", None),
+            (403, {"code": 403, "msg": "forbidden"}, "permission", None),
             (404, b"", "exchange", None),
             (418, b"", "banned", 1300.0),
             (429, b"", "rate_limited", 1010.0),

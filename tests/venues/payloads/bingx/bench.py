@@ -10,13 +10,18 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 
 from exporter.model import AccountSnapshot, Position
-from exporter.venues.bingx import (
+from exporter.venues._bingx import (
     ASSET_MODE,
     BALANCE,
     BALANCE_V2,
+    COMMISSION,
+    CONTRACTS,
+    LEVERAGE,
+    MARGIN_ASSETS,
     MARK_PRICES,
     POSITION_MODE,
     POSITIONS,
+    RULES,
     TIERS,
     TIME,
 )
@@ -40,12 +45,23 @@ PATHS = {
     "balance_v2": ("/openApi/swap/v2/user/balance", "balance_v2.json"),
     "positions": ("/openApi/swap/v2/user/positions", "positions.json"),
     "tiers": ("/openApi/swap/v1/maintMarginRatio", "maint_margin_ratio.json"),
+    "leverage": ("/openApi/swap/v2/trade/leverage", "leverage.json"),
     "position_mode": ("/openApi/swap/v1/positionSide/dual", "position_mode.json"),
     "asset_mode": ("/openApi/swap/v1/trade/assetMode", "asset_mode.json"),
     "premium_index": ("/openApi/swap/v2/quote/premiumIndex", "premium_index.json"),
+    "commission": ("/openApi/swap/v2/user/commissionRate", "commission_rate.json"),
+    "contracts": ("/openApi/swap/v2/quote/contracts", "contracts.json"),
+    "rules": ("/openApi/swap/v1/trade/multiAssetsRules", "multi_assets_rules.json"),
+    "margin_assets": ("/openApi/swap/v1/user/marginAssets", "margin_assets.json"),
     "time": ("/openApi/swap/v2/server/time", "server_time.json"),
 }
-PUBLIC = {"/openApi/swap/v2/quote/premiumIndex", "/openApi/swap/v2/server/time"}
+PUBLIC = {
+    "/openApi/swap/v2/quote/premiumIndex",
+    "/openApi/swap/v2/quote/contracts",
+    "/openApi/swap/v1/trade/multiAssetsRules",
+    "/openApi/swap/v2/server/time",
+}
+BY_SYMBOL = {"/openApi/swap/v1/maintMarginRatio", "/openApi/swap/v2/trade/leverage"}
 UNKNOWN_PATH = {
     "code": 100400,
     "msg": "this api is not exist, please refer to the API docs https://bingx-api.github.io/docs",
@@ -66,7 +82,7 @@ def check(request: web.Request, body: bytes) -> None:
     total, _, signature = query.rpartition("&signature=")
     assert hmac.new(SECRET.encode(), unquote(total).encode(), hashlib.sha256).hexdigest() == signature
     parameters = dict(parse_qsl(total, strict_parsing=True))
-    symbol = {"symbol"} if request.path == "/openApi/swap/v1/maintMarginRatio" else set()
+    symbol = {"symbol"} if request.path in BY_SYMBOL else set()
     assert set(parameters) == {"recvWindow", "timestamp"} | symbol
     assert list(parameters) == sorted(parameters)
     assert parameters["recvWindow"] == "5000"
@@ -104,15 +120,21 @@ HEDGED: dict[str, Any] = {
     "balance": payload(NAME, "hedged_balance.json"),
     "positions": payload(NAME, "hedged_positions.json"),
 }
+MULTI_MODE = {"code": 0, "msg": "", "data": {"assetMode": "multiAssetsMode"}}
+MULTI_ASSETS: dict[str, Any] = {
+    "asset_mode": MULTI_MODE,
+    "balance": payload(NAME, "multi_assets_balance.json"),
+    "positions": payload(NAME, "multi_assets_positions.json"),
+}
+READ_ONLY: dict[str, Any] = dict.fromkeys(
+    ("position_mode", "asset_mode", "margin_assets", "commission"), DENIED
+)
 
 
 OLDER = "positions_older.json"
 TIERS_OF_LTC = [{**tier, "symbol": "LTC-USDT"} for tier in document("maint_margin_ratio.json")["data"]]
 ISOLATED = row(isolated=True, margin="1.5", riskRate="0.02", positionId="7")
-SEPARATE = [
-    row(isolated=True, margin="1.5", riskRate="0.02", positionId=name, onlyOnePosition=False)
-    for name in ("1001", "1002")
-]
+SEPARATE = [row(isolated=True, margin="1.5", riskRate="0.02", positionId=name) for name in ("1001", "1002")]
 MARKS = [{**document("premium_index.json")["data"], "symbol": symbol} for symbol in ("LTC-USDT", "BTC-USDT")]
 IN_BITCOIN = [{**document("balance_v3.json")["data"][0], "asset": "BTC", "unrealizedProfit": "0"}]
 DOCUMENTED = {
@@ -120,9 +142,14 @@ DOCUMENTED = {
     BALANCE_V2: "balance_v2.json",
     POSITIONS: "positions.json",
     TIERS: "maint_margin_ratio.json",
+    LEVERAGE: "leverage.json",
     POSITION_MODE: "position_mode.json",
     ASSET_MODE: "asset_mode.json",
     MARK_PRICES: "premium_index.json",
+    COMMISSION: "commission_rate.json",
+    CONTRACTS: "contracts.json",
+    RULES: "multi_assets_rules.json",
+    MARGIN_ASSETS: "margin_assets.json",
     TIME: "server_time.json",
 }
 
@@ -141,6 +168,27 @@ BENCH = Bench(
         "hedged pair in documented tiers and an isolated position": Scenario(
             {**DOCUMENTED, BALANCE: "hedged_balance.json", POSITIONS: "hedged_positions.json"},
             account="hedged",
+        ),
+        "multi-assets mode: bitcoin backs a position that is settled in USDT": Scenario(
+            {
+                **DOCUMENTED,
+                ASSET_MODE: MULTI_MODE,
+                BALANCE: "multi_assets_balance.json",
+                POSITIONS: "multi_assets_positions.json",
+            },
+            account="multi",
+        ),
+        "a short position with its largest size": Scenario(
+            {**DOCUMENTED, POSITIONS: rows(row(positionSide="SHORT"))}, golden=False
+        ),
+        "the fee of the list of contracts": Scenario(
+            {
+                **DOCUMENTED,
+                COMMISSION: DENIED,
+                BALANCE: "hedged_balance.json",
+                POSITIONS: "hedged_positions.json",
+            },
+            golden=False,
         ),
         "cross position with its tiers": Scenario(
             {**DOCUMENTED, TIERS: {"code": 0, "data": TIERS_OF_LTC, "timestamp": 0}}, golden=False
@@ -175,5 +223,5 @@ BENCH = Bench(
     ),
     refused_time=(200, {"code": 100421, "msg": "Null timestamp or timestamp mismatch"}),
     failure=(200, {"code": 80012, "msg": "WORDS"}),
-    optional=frozenset({TIERS, POSITION_MODE, ASSET_MODE}),
+    optional=frozenset({TIERS, LEVERAGE, POSITION_MODE, ASSET_MODE, MARK_PRICES, COMMISSION}),
 )
