@@ -158,6 +158,11 @@ class SharedAnswers:
         failed_at = None if entry is None else entry.failed_at
         return failed_at is not None and 0.0 <= self._wall() - failed_at < RETRY
 
+    def forget(self, owner: Hashable) -> None:
+        """Keeps nothing any more under keys (tuples) that `owner` is a part of."""
+        for key in [key for key in self._entries if isinstance(key, tuple) and owner in key]:
+            del self._entries[key]
+
     def _entry(self, key: Hashable) -> _Entry:
         """What is under `key`, as the one that was wanted last."""
         entry = self._entries.pop(key) if key in self._entries else _Entry()

@@ -93,6 +93,10 @@ class Client:
         """The view of one account."""
         return Api(self, venue)
 
+    def forget(self, config: Hashable) -> None:
+        """Keeps no answers any more that were given to the account with this configuration."""
+        self.shared.forget(config)
+
     def budget(self, key: Hashable) -> Budget:
         """The request limit that all who name the same key share."""
         return self._budgets.setdefault(key, Budget())

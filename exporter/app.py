@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import structlog
 
-from exporter import fit, logs
 from exporter.addresses import ListenError, listen_addresses
 from exporter.api import Client
-from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
+from exporter.fleet import Changes, Fleet
 from exporter.hosts import Hosts
-from exporter.pegs import PegWatch
+from exporter.reload import Reloader
 from exporter.scheduler import FIRST_WITHIN, Scheduler
 from exporter.server import serve
 from exporter.telemetry import Telemetry
@@ -22,19 +22,6 @@ from exporter.venues import discover
 from exporter.web import DEFAULT_TELEMETRY_PATH, create_app
 
 log = structlog.get_logger(__name__)
-
-
-class _Fleet:
-    """The collectors of all accounts."""
-
-    def __init__(self) -> None:
-        self.collectors: dict[str, Collector] = {}
-
-    def statuses(self) -> list[AccountStatus]:
-        return [collector.status() for collector in self.collectors.values()]
-
-    def ready(self) -> bool:
-        return all(collector.attempted for collector in self.collectors.values())
 
 
 async def run(
@@ -45,6 +32,8 @@ async def run(
     *,
     allowed_hosts: Sequence[str] = (),
     first_within: float = FIRST_WITHIN,
+    read: Callable[[], Config] | None = None,
+    lifecycle: bool = False,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
@@ -55,34 +44,40 @@ async def run(
         on_listening: Called once with the URLs of the metrics page, one for each bound address.
         allowed_hosts: Names under which the pages are answered; see `exporter.hosts.Hosts`.
         first_within: Seconds over which the first collections of all accounts are spread.
+        read: Reads the configuration again, at SIGHUP; None where there is none to read.
+        lifecycle: Whether callers may ask for that, too.
 
     Raises:
         ListenError: an `OSError`: if it cannot listen, or an address, a name or the path cannot be used.
     """
-    logs.hide(config.secrets())
     listen_on = listen_addresses(addresses)
     hosts = _hosts(allowed_hosts)
     telemetry = Telemetry()
     store = Store(telemetry)
-    fleet = _Fleet()
     scheduler = Scheduler(
-        on_skipped=lambda key: telemetry.collection_skipped(fleet.collectors[key].exchange, key),
+        on_skipped=lambda name: fleet.skipped(name),  # noqa: PLW0108 (the fleet is made with the scheduler)
         first_within=first_within,
     )
-    app = create_app(store, fleet.statuses, fleet.ready, telemetry_path=telemetry_path, hosts=hosts)
-    venues = discover()
-    pegs = PegWatch(config.risk.usd_pegs, (account.name for account in config.accounts))
-    for one in fit.misfits(config, venues):
-        log.warning("accounts exceed a request limit, intervals are stretched", detail=str(one))
     async with Client(telemetry, budgets=config.budgets) as client:
         telemetry.watch_budgets(client.pacing.states)
-        for account in config.accounts:
-            venue = venues[account.exchange](account)
-            collector = Collector(
-                venue, client.account(venue), config.risk, store, telemetry, on_assessed=pegs.saw
-            )
-            fleet.collectors[account.name] = collector
-            scheduler.add(account.name, collector)
+        fleet = Fleet(discover(), client, store, telemetry, scheduler)
+        await fleet.use(config)
+        telemetry.config_loaded(config.fingerprint())
+
+        async def use(new: Config) -> Changes:
+            changes = await fleet.use(new)
+            scheduler.plan()
+            return changes
+
+        reloader = None if read is None else Reloader(read, use, telemetry)
+        app = create_app(
+            store,
+            fleet.statuses,
+            fleet.ready,
+            telemetry_path=telemetry_path,
+            hosts=hosts,
+            reload=reloader.reload if reloader is not None and lifecycle else None,
+        )
         async with serve(app, listen_on) as bound:
             urls = [f"http://{address}{telemetry_path}" for address in bound]
             for url in urls:
@@ -91,8 +86,11 @@ async def run(
             try:
                 if on_listening is not None:
                     on_listening(urls)
-                await asyncio.Event().wait()
+                with nullcontext() if reloader is None else reloader.at_hangup():
+                    await asyncio.Event().wait()
             finally:
+                if reloader is not None:
+                    await reloader.close()
                 await scheduler.stop()
 
 

@@ -701,6 +701,22 @@ BUDGET_STRETCH = _own(
     "they fit.",
     _BUDGET,
 )
+CONFIG_RELOAD_SUCCESSFUL = _own(
+    "gauge",
+    "exporter_config_last_reload_successful",
+    "1 if the configuration that was read last is in use, 0 if it could not be and the one before goes on.",
+)
+CONFIG_RELOAD_SUCCESS = _own(
+    "gauge",
+    "exporter_config_last_reload_success_timestamp_seconds",
+    "When the configuration in use was read, in Unix seconds.",
+)
+CONFIG_INFO = _own(
+    "gauge",
+    "exporter_config_info",
+    "Hash of the configuration in use, without its secrets, as a label; the value is always 1.",
+    ("hash",),
+)
 BUILD_INFO = _own(
     "gauge",
     "exporter_build_info",
@@ -724,6 +740,9 @@ OWN_FAMILIES: tuple[Family, ...] = (
     API_RATE_LIMIT_USED,
     API_CLOCK_OFFSET,
     API_BLOCKED_UNTIL,
+    CONFIG_RELOAD_SUCCESSFUL,
+    CONFIG_RELOAD_SUCCESS,
+    CONFIG_INFO,
     BUILD_INFO,
     EFFECTIVE_INTERVAL,
     NEXT_ATTEMPT,

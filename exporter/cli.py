@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from exporter.account import MIN_INTERVAL, parse_duration
 from exporter.addresses import ListenError
 from exporter.config import Config, ConfigError, load
 from exporter.demo import running as simulated
+from exporter.reload import hold_hangups
 from exporter.scheduler import FIRST_WITHIN
 from exporter.venues import discover
 from exporter.web import DEFAULT_TELEMETRY_PATH
@@ -115,6 +117,14 @@ def _web_options(command: F) -> F:
     )(command)
 
 
+def _lifecycle_option(command: F) -> F:
+    return _option(
+        "--web.enable-lifecycle",
+        is_flag=True,
+        help="Lets callers have the configuration read again: POST /-/reload. SIGHUP does that in any case.",
+    )(command)
+
+
 def _start_option(command: F) -> F:
     return _option(
         "--collect.first-within",
@@ -143,6 +153,7 @@ def main() -> None:
 @_config_option
 @_start_option
 @_web_options
+@_lifecycle_option
 @_log_options
 @click.version_option(__version__, prog_name="risk-exporter")
 def run(
@@ -150,12 +161,14 @@ def run(
     config_file: Path,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
+    web_enable_lifecycle: bool,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
     log_level: logs.Level,
     log_format: logs.Format,
 ) -> None:
     """Collect the configured accounts and serve their metrics."""
+    hold_hangups()
     logs.configure(log_level, log_format)
     config = _load(config_file)
     _serve(
@@ -165,6 +178,8 @@ def run(
             web_telemetry_path,
             allowed_hosts=web_allowed_host,
             first_within=collect_first_within,
+            read=partial(load, config_file),
+            lifecycle=web_enable_lifecycle,
         )
     )
 

@@ -76,7 +76,6 @@ class Collector:
         elapsed: Elapsed = clock.elapsed,
         on_assessed: Callable[[str, AccountRisk], None] | None = None,
     ) -> None:
-        self.venue = venue
         self.exchange: str = venue.name
         self.account: str = venue.config.name
         self.attempted = False
@@ -84,30 +83,48 @@ class Collector:
         self.waiting = False
         """Whether a collection is due and waits for its part of the venue's request limit."""
         self.hurry: Hurry | None = None
-        self._api = api
-        self._settings = settings
         self._store = store
         self._telemetry = telemetry
         self._wall = wall
         self._elapsed = elapsed
         self._on_assessed = on_assessed
-        self._config: AccountConfig = venue.config
-        self._backoff = Backoff()
-        self._pause: float | None = None
-        self._outage = api.outage
-        self._outage.join(self.account)
         self._redaction = Redaction()
-        self._redaction.hide(secret_forms(venue.config))
         self._last_success: float | None = None
         self._failure: VenueError | None = None
         self._failing_since = 0.0
         self._logged: dict[Reason, float] = {}
         # A venue decides how often an account fails and recovers.
         self._seldom = Seldom(burst=2, elapsed=elapsed)
-        telemetry.add_account(
+        self._begin(venue, api, settings)
+
+    def _begin(self, venue: AnyVenue, api: Api, settings: RiskSettings) -> None:
+        self.venue = venue
+        self.settings = settings
+        self._api = api
+        self._config: AccountConfig = venue.config
+        self._backoff = Backoff()
+        self._pause: float | None = None
+        self._outage = api.outage
+        self._outage.join(self.account)
+        self._redaction.hide(secret_forms(venue.config))
+        self._telemetry.add_account(
             self.exchange, self.account, interval=self._config.interval, max_age=self._config.age_limit
         )
         self._tell_pace()
+
+    def use(self, venue: AnyVenue, api: Api, settings: RiskSettings) -> None:
+        """Goes on with another configuration of the account; its data stay. Not while a collection runs."""
+        self._end()
+        self._begin(venue, api, settings)
+
+    def _end(self) -> None:
+        self._outage.leave(self.account)
+        self._api.meter.close()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last collection failed because the venue did not accept the credentials."""
+        return self._failure is not None and self._failure.reason in ("auth", "permission")
 
     @property
     def interval(self) -> float:
@@ -134,8 +151,7 @@ class Collector:
 
     def close(self) -> None:
         """Takes the account off the page. Not while a collection runs."""
-        self._outage.leave(self.account)
-        self._api.meter.close()
+        self._end()
         self._store.remove(self.exchange, self.account)
         self._telemetry.remove_account(self.exchange, self.account)
 
@@ -204,7 +220,7 @@ class Collector:
             raise VenueError(
                 "timeout", f"{self.exchange}: the collection took longer than {self._config.timeout:g} s"
             ) from None
-        risk = assess(bounded(snapshot), self._settings)
+        risk = assess(bounded(snapshot), self.settings)
         chunks = render(self.exchange, self.account, risk)
         self._store.put(self.exchange, self.account, chunks, taken_at=began, max_age=self.max_age)
         if self._on_assessed is not None:

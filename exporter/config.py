@@ -6,6 +6,8 @@ here repeats a value from the file: a secret in the wrong place must not end up 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -14,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from exporter import credentials
@@ -49,6 +51,15 @@ class Config(Struct, frozen=True, kw_only=True):
     """Account to field to the file that its secret was read from."""
     warnings: tuple[Problem, ...] = ()
     """What works and is hardly meant so."""
+
+    def fingerprint(self) -> str:
+        """16 hex digits that are others whenever something else is configured, but for secrets.
+
+        A hash of these would let whoever sees it try passwords.
+        """
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "warnings"}
+        text = json.dumps(fields, default=_plain, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def secrets(self) -> frozenset[str]:
         """Every form in which a secret of this configuration could turn up in a text, for redaction."""
@@ -375,6 +386,19 @@ class _Reader:
         if found.open_to_all:
             self.file.warn(place, "every user of this machine can read the file; `chmod o=` ends that")
         return found.text, path
+
+
+def _plain(value: Any) -> Any:
+    """A part of a configuration as JSON has it; secrets as asterisks."""
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case Struct():
+            return asdict(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            return str(value)
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from exporter import clock
 from exporter.clock import Elapsed
+from exporter.turns import Turns
 
 try:
     from isal import igzip
@@ -63,12 +64,11 @@ class _Built(Struct, frozen=True):
 
 
 class _Kind:
-    """One format and encoding: the page built last, and the build that has not begun."""
+    """One format and encoding: the page that was built last, while it is given to others."""
 
     def __init__(self) -> None:
-        self.turn = asyncio.Lock()
+        self.turns: Turns[Page] = Turns()
         self.built: _Built | None = None
-        self.waiting: asyncio.Task[Page] | None = None
 
     def drop(self, built: _Built) -> None:
         """Its moment has passed: it is not kept for the time when nobody asks."""
@@ -103,24 +103,16 @@ class Pages:
         built = kind.built
         if built is not None and built.began <= self._elapsed() < built.until:
             return built.page
-        if kind.waiting is None:
-            kind.waiting = asyncio.ensure_future(self._build(kind, build))
-            # Marked as seen: those who waited may all have gone.
-            kind.waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Shielded: one who gives up must not take the page away from the others.
-        return await asyncio.shield(kind.waiting)
+        return await kind.turns.take(lambda: self._build(kind, build))
 
     async def _build(self, kind: _Kind, build: Callable[[], Page]) -> Page:
-        async with kind.turn:
-            # It begins: who asks from now on waits for the next.
-            kind.waiting = None
-            began = self._elapsed()
-            page = await asyncio.get_running_loop().run_in_executor(self._thread, build)
-            moment = min(MOMENT, (self._elapsed() - began) / SHARE_OF_TIME)
-            if len(page.body) >= LARGE_BYTES:
-                kind.built = _Built(page, began, began + moment)
-                asyncio.get_running_loop().call_later(moment, kind.drop, kind.built)
-            return page
+        began = self._elapsed()
+        page = await asyncio.get_running_loop().run_in_executor(self._thread, build)
+        moment = min(MOMENT, (self._elapsed() - began) / SHARE_OF_TIME)
+        if len(page.body) >= LARGE_BYTES:
+            kind.built = _Built(page, began, began + moment)
+            asyncio.get_running_loop().call_later(moment, kind.drop, kind.built)
+        return page
 
     def forget(self) -> None:
         """What is asked for from now on is built anew."""

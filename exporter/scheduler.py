@@ -164,22 +164,16 @@ class Scheduler:
         await asyncio.sleep(0)
 
     def plan(self) -> None:
-        """Spreads all jobs over their intervals. Those that run already keep the time of their next run."""
+        """Spreads the jobs that have no place yet over their intervals. The others keep theirs."""
         now = self._now()
-        count = len(self._entries)
-        for place, (key, entry) in enumerate(self._entries.items()):
-            job = self._scheduler.get_job(key)
-            share = place / count
-            interval = entry.job.interval
+        new = [key for key in self._entries if self._scheduler.get_job(key) is None]
+        for place, key in enumerate(new):
+            entry = self._entries[key]
+            interval, share = entry.job.interval, place / len(new)
             first = now + timedelta(seconds=share * min(self._first_within, interval))
-            if job is not None:
-                first = job.next_run_time
             own_place = now + timedelta(seconds=share * interval)
             trigger = _trigger(entry, first, phase=(own_place - first).total_seconds())
-            if job is None:
-                self._scheduler.add_job(self._run, trigger, args=[key], id=key, next_run_time=first)
-            else:
-                self._scheduler.modify_job(key, trigger=trigger)
+            self._scheduler.add_job(self._run, trigger, args=[key], id=key, next_run_time=first)
 
     def run_in(self, key: str, seconds: float) -> None:
         """The next run of a job comes in so many seconds; nothing happens if there is no such job."""

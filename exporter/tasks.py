@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
@@ -41,3 +43,21 @@ async def together(*awaitables: Awaitable[Any]) -> tuple[Any, ...]:
         # One level deep: the group above holds only its own tasks' exceptions.
         raise failures.exceptions[0] from None
     return tuple(task.result() for task in tasks)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """What `work` returns or raises, in a thread that the end of the process does not wait for.
+
+    For what may hang in the operating system: a pool's threads are waited for.
+    """
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()  # from here on nobody but the thread settles it
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (raised where it is waited for)
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(outcome)

@@ -81,6 +81,9 @@ class Telemetry:
         self._blocked_until = self._gauge(catalogue.API_BLOCKED_UNTIL)
         self._budgets = _Budgets()
         self.registry.register(self._budgets)
+        self._config_loaded = self._gauge(catalogue.CONFIG_RELOAD_SUCCESSFUL)
+        self._config_loaded_at = self._gauge(catalogue.CONFIG_RELOAD_SUCCESS)
+        self._config_info = self._gauge(catalogue.CONFIG_INFO)
         build_info = self._gauge(catalogue.BUILD_INFO)
         build_info.labels(__version__, platform.python_version()).set(1)
 
@@ -100,6 +103,17 @@ class Telemetry:
             page: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]  # the same
             return page.removesuffix(b"# EOF\n")
         return generate_latest(self.registry)
+
+    def config_loaded(self, fingerprint: str) -> None:
+        """This configuration is in use from now on."""
+        self._config_loaded.set(1)
+        self._config_loaded_at.set(self._wall())
+        self._config_info.clear()
+        self._config_info.labels(fingerprint).set(1)
+
+    def config_refused(self) -> None:
+        """A configuration was read that cannot be used; the one before goes on."""
+        self._config_loaded.set(0)
 
     def add_account(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """Starts the series of an account: not up, every counter at 0. Counters go on if it has some."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
+from urllib.parse import urlsplit
 
 import jinja2
 import structlog
@@ -65,6 +66,7 @@ def create_app(
     *,
     telemetry_path: str = DEFAULT_TELEMETRY_PATH,
     hosts: Hosts | None = None,
+    reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> web.Application:
     """The web application.
 
@@ -74,6 +76,8 @@ def create_app(
         ready: Whether every account has finished its first attempt.
         telemetry_path: Path of the metrics page.
         hosts: The names that are answered.
+        reload: Reads the configuration again and gives the mistakes in it; None where callers may not ask
+            for that.
 
     Raises:
         ListenError: if `telemetry_path` cannot be used.
@@ -113,6 +117,22 @@ def create_app(
             return web.Response(text="risk-exporter is ready.\n")
         return web.Response(status=503, text="Not every account has finished its first attempt.\n")
 
+    async def reloading(request: web.Request) -> web.Response:
+        if reload is None:
+            return web.Response(status=403, text="--web.enable-lifecycle is not given.\n")
+        # A page in a browser can send this, too; then it says where it is from.
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers["Host"]:
+            return web.Response(status=403, text="Not for pages from elsewhere.\n")
+        problems = await reload()
+        if problems:
+            return web.Response(
+                status=500,
+                text="\n".join(["The configuration was not reloaded.", *map(visible, problems), ""]),
+            )
+        pages.forget()
+        return web.Response(text="The configuration was reloaded.\n")
+
     async def end_pages(_app: web.Application) -> None:
         pages.close()
 
@@ -123,4 +143,5 @@ def create_app(
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", readiness)
+    app.router.add_post("/-/reload", reloading)
     return app

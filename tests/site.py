@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -32,7 +32,8 @@ HEALTHY = b"risk-exporter is healthy.\n"
 class Site:
     """What the server shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, reload: Callable[[], Awaitable[Sequence[str]]] | None = None) -> None:
+        self.reload = reload
         telemetry = Telemetry()
         telemetry.add_account("x", "desk-a", interval=15.0, max_age=45.0)
         self.store = Store(telemetry, elapsed=lambda: 0.0)
@@ -42,7 +43,12 @@ class Site:
 
     def app(self, path: str = "/metrics", hosts: Iterable[str] = ()) -> web.Application:
         return create_app(
-            self.store, lambda: self.accounts, lambda: self.ready, telemetry_path=path, hosts=Hosts(hosts)
+            self.store,
+            lambda: self.accounts,
+            lambda: self.ready,
+            telemetry_path=path,
+            hosts=Hosts(hosts),
+            reload=self.reload,
         )
 
     @asynccontextmanager

@@ -63,13 +63,16 @@ class Started(Exception):  # noqa: N818 (a signal to the test, not an error)
 
 
 @pytest.fixture
-def _no_app(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     async def run(
         config: Config, addresses: Sequence[str], telemetry_path: str, *_: object, **options: Any
     ) -> None:
         raise Started(config, addresses, telemetry_path, options)
 
     monkeypatch.setattr(app, "run", run)
+    handler = signal.getsignal(signal.SIGHUP)
+    yield
+    signal.signal(signal.SIGHUP, handler)
 
 
 def started(result: Result) -> Started:
@@ -90,6 +93,7 @@ def test_every_flag_has_its_environment_variable_in_the_help() -> None:
         "web.listen-address",
         "web.telemetry-path",
         "web.allowed-host",
+        "web.enable-lifecycle",
         "log.level",
         "log.format",
     ]
@@ -121,6 +125,11 @@ def test_flags_reach_the_program(config_file: Path) -> None:
     assert (call.addresses, call.telemetry_path) == ([":1", "[::1]:2"], "/m")
     assert call.options["allowed_hosts"] == ("a.example", "b.example")
     assert call.options["first_within"] == 7.0
+    assert call.options["lifecycle"] is False
+    assert call.options["read"]() == call.config
+    assert started(invoke("run", f"--config.file={config_file}", "--web.enable-lifecycle")).options[
+        "lifecycle"
+    ]
 
 
 @pytest.mark.usefixtures("_no_app")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
 from exporter.errors import VenueError
-from exporter.tasks import together
+from exporter.tasks import in_thread, together
 
 
 async def test_the_first_failure_cancels_the_rest() -> None:
@@ -28,3 +29,22 @@ async def test_the_first_failure_cancels_the_rest() -> None:
     with pytest.raises(VenueError, match="refused"):
         await together(hangs(), fails())
     assert cancelled
+
+
+async def test_work_in_a_thread_gives_what_it_returns_or_raises() -> None:
+    def broken() -> None:
+        raise KeyError("defect")
+
+    assert await in_thread(threading.current_thread) is not threading.main_thread()
+    with pytest.raises(KeyError):
+        await in_thread(broken)
+
+
+async def test_one_who_gives_up_does_not_wait_for_the_thread() -> None:
+    end = threading.Event()
+    task = asyncio.create_task(in_thread(end.wait))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    end.set()

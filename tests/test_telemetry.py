@@ -212,6 +212,7 @@ def test_labels_and_types_are_those_of_the_catalogue() -> None:
     telemetry.blocked_until("x", 1.0)
     telemetry.backs_off("x", "a", "network", until=1.0)
     telemetry.watch_budgets(lambda: [STATE])
+    telemetry.config_loaded("0123")
     parsed = {family.name: family for family in parse_text(telemetry.exposition(Format.TEXT_0_0_4).decode())}
     for family in OWN_FAMILIES:
         found = parsed[family.name.removesuffix("_total")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from exporter.addresses import ListenError
 from exporter.exposition import Format
 from exporter.web import create_app
-from tests.site import Site, status
+from tests.site import Site, calling, request, status
 from tests.test_negotiation import OPENMETRICS, PROMETHEUS_2, PROMETHEUS_3_TEXT, TEXT, TEXT_1
 
 
@@ -201,3 +202,77 @@ async def test_a_defect_is_told_to_the_log_and_not_to_the_caller(
     assert [(line["event"], line["path"], line["log_level"]) for line in lines] == [
         ("page failed", path, "error")
     ]
+
+
+RELOAD = "POST /-/reload HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("problems", "status", "text"),
+    [
+        ((), 200, "The configuration was reloaded.\n"),
+        (
+            ("f:1: is wrong", "f:2: \x1b"),
+            500,
+            "The configuration was not reloaded.\nf:1: is wrong\nf:2: \\x1b\n",
+        ),
+    ],
+)
+async def test_a_caller_can_have_the_configuration_read_again(
+    problems: tuple[str, ...], status: int, text: str
+) -> None:
+    async def reload() -> tuple[str, ...]:
+        return problems
+
+    async with Site(reload).listening() as address:
+        for origin in ({}, {"Origin": "http://localhost:1234"}):
+            async with calling(address) as caller:
+                caller.send(request(RELOAD, host="localhost:1234", **origin))
+                head, body = await caller.answer()
+            assert (int(head.split()[1]), body.decode()) == (status, text)
+
+
+async def test_a_page_from_elsewhere_cannot() -> None:
+    async def reload() -> tuple[str, ...]:
+        pytest.fail("it was asked for")
+
+    async with Site(reload).listening() as address:
+        for origin in ("https://evil.example", "null", "http://localhost:1", ""):
+            async with calling(address) as caller:
+                caller.send(request(RELOAD, host="localhost:1234", Origin=origin))
+                assert (await caller.head()).split()[1] == "403"
+
+
+async def test_without_the_flag_nobody_can() -> None:
+    async with Site().listening() as address, calling(address) as caller:
+        caller.send(request(RELOAD))
+        head, body = await caller.answer()
+        assert (head.split()[1], body) == ("403", b"--web.enable-lifecycle is not given.\n")
+        caller.send(request("GET /-/reload HTTP/1.1"))
+        assert (await caller.head()).split()[1] == "405"
+
+
+async def test_after_a_reload_a_large_page_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reload() -> tuple[str, ...]:
+        return ()
+
+    site = Site(reload)
+    built = 0
+
+    def page(_format: Format) -> bytes:
+        nonlocal built
+        built += 1
+        time.sleep(0.1)  # it is shared for ten times as long
+        return b"x" * 2_000_000
+
+    monkeypatch.setattr(site.store, "page", page)
+    async with site.served() as session:
+        for expected in (1, 1):
+            async with session.get("/metrics") as answer:
+                await answer.read()
+            assert built == expected
+        async with session.post("/-/reload") as answer:
+            assert answer.status == 200
+        async with session.get("/metrics") as answer:
+            await answer.read()
+        assert built == 2

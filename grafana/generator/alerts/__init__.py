@@ -41,6 +41,7 @@ COLLECTION: Final = Group(
         venue.DOWN,
         venue.CLOCK_SKEW,
         exporter.DOWN,
+        exporter.CONFIG_NOT_RELOADED,
     ),
 )
 

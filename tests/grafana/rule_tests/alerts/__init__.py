@@ -19,4 +19,5 @@ def tests() -> dict[str, list[Test]]:
         "RiskVenueDown": venue.down(),
         "RiskClockSkew": venue.clock_skew(),
         "RiskExporterDown": exporter.down(),
+        "RiskConfigNotReloaded": exporter.config_not_reloaded(),
     }

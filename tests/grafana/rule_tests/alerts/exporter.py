@@ -1,4 +1,4 @@
-"""The alert about the exporter itself."""
+"""Alerts about the exporter itself."""
 
 from __future__ import annotations
 
@@ -77,5 +77,37 @@ def down() -> list[Test]:
             expected(EXPORTER),
             firing=[6, 9],
             silent=[5, 10, 19],
+        ),
+    ]
+
+
+def config_not_reloaded() -> list[Test]:
+    expected = Expected(
+        alert="RiskConfigNotReloaded",
+        labels={"severity": "warning", "category": "exporter", **EXPORTER},
+        summary=f"risk-exporter {EXPORTER['instance']} goes on with an old configuration",
+        description="The configuration that was read last has a mistake, so that the one before goes on: "
+        "accounts that were added to the file are unseen.",
+        dashboard=_DASHBOARD,
+    )
+
+    def read(*outcomes: tuple[float, int]) -> World:
+        series = selector("risk_exporter_config_last_reload_successful", EXPORTER)
+        return World(20, extra=[(series, span(*outcomes))])
+
+    return [
+        make_test(
+            "fires after its for and ends with the next good reload",
+            read((1.0, 5), (0.0, 5), (1.0, 10)),
+            expected,
+            firing=[6, 9],
+            silent=[0, 4, 5, 10, 19],
+            annotated=6,
+        ),
+        make_test(
+            "does not fire for a mistake that is mended within a minute",
+            read((1.0, 5), (0.0, 1), (1.0, 14)),
+            expected,
+            silent=range(20),
         ),
     ]

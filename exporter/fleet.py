@@ -1,0 +1,219 @@
+"""The accounts that are collected now, and how one configuration gives way to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import structlog
+from msgspec import Struct
+
+from exporter import credentials, fit, logs
+from exporter.account import AccountConfig, secret_forms
+from exporter.api import Client
+from exporter.backoff import Hurry
+from exporter.collector import AccountStatus, Collector
+from exporter.config import Config
+from exporter.exposition import Store
+from exporter.model import AccountRisk
+from exporter.pegs import PegWatch
+from exporter.scheduler import Scheduler
+from exporter.seldom import Seldom
+from exporter.tasks import in_thread
+from exporter.telemetry import Telemetry
+from exporter.venues import AnyVenue
+
+_SAME_DATA = frozenset({"interval", "timeout", "max_age", "proxy", "recv_window"})
+"""Beside the secrets: what may change without the account being another one. Its data stay."""
+
+log = structlog.get_logger(__name__)
+_seldom = Seldom()
+
+
+class Changes(Struct, frozen=True):
+    """How many accounts a configuration brought, took away, and changed."""
+
+    added: int
+    removed: int
+    changed: int
+
+
+class Fleet:
+    """The collectors of all accounts, and their schedules.
+
+    Args:
+        venues: Those that are installed.
+        client: What they ask through.
+        store: Where the data go.
+        telemetry: Who counts.
+        scheduler: When they are collected.
+    """
+
+    def __init__(
+        self,
+        venues: Mapping[str, type[AnyVenue]],
+        client: Client,
+        store: Store,
+        telemetry: Telemetry,
+        scheduler: Scheduler,
+    ) -> None:
+        self._venues = venues
+        self._client = client
+        self._store = store
+        self._telemetry = telemetry
+        self._scheduler = scheduler
+        self._config = Config(accounts=())
+        self._collectors: dict[str, Collector] = {}
+        self._ready = False
+        self._pegs = PegWatch({}, ())
+
+    def statuses(self) -> list[AccountStatus]:
+        """How every account stands now, in the order of the configuration. Can be asked in any thread."""
+        return [collector.status() for collector in tuple(self._collectors.values())]
+
+    def ready(self) -> bool:
+        """Whether every account that the program began with has finished its first attempt."""
+        self._ready = self._ready or all(one.attempted for one in tuple(self._collectors.values()))
+        return self._ready
+
+    def skipped(self, name: str) -> None:
+        """A collection of this account was due while the one before still ran."""
+        collector = self._collectors.get(name)
+        if collector is not None:
+            self._telemetry.collection_skipped(collector.exchange, name)
+
+    async def use(self, config: Config) -> Changes:
+        """Collects the accounts of `config` from now on, in place of those before.
+
+        An account that is the same as before, value by value, goes on as if nothing had happened; changed
+        risk settings count from its next collection. One whose secrets or times have changed begins a new
+        schedule and keeps its data until the next collection or until they are too old; one that has changed
+        in another way is another account.
+        """
+        old = self._collectors
+        unchanged = {one.name for one in config.accounts if one.name in old and _config(old[one.name]) == one}
+        # Everything that could fail comes before anything is changed.
+        made = {one.name: self._venue(one) for one in config.accounts if one.name not in unchanged}
+        logs.hide(config.secrets())
+        self._tell_doubts(config)
+        self._client.pacing.configure(config.budgets)
+        await asyncio.gather(*(self._scheduler.remove(name) for name in old if name not in unchanged))
+        kept = {
+            name for name, venue in made.items() if name in old and _same(_config(old[name]), venue.config)
+        }
+        for name in old.keys() - unchanged:
+            self._client.forget(_config(old[name]))
+            if name not in kept:
+                old[name].close()
+        collectors = {}
+        for account in config.accounts:
+            name = account.name
+            venue = made.get(name)
+            if venue is None:
+                collector = old[name]
+                collector.settings = config.risk
+            elif name in kept:
+                collector = old[name]
+                collector.use(venue, self._client.account(venue), config.risk)
+            else:
+                collector = Collector(
+                    venue,
+                    self._client.account(venue),
+                    config.risk,
+                    self._store,
+                    self._telemetry,
+                    on_assessed=self._assessed,
+                )
+            collectors[name] = collector
+        if config.risk != self._config.risk or collectors.keys() != old.keys():
+            self._pegs = PegWatch(config.risk.usd_pegs, collectors)
+        self._collectors, self._config = collectors, config
+        for name in made:
+            self._scheduler.add(name, _Turn(collectors[name], self._renew))
+        return Changes(
+            added=len(made.keys() - old.keys()),
+            removed=len(old.keys() - self._collectors.keys()),
+            changed=len(made.keys() & old.keys()),
+        )
+
+    def _assessed(self, name: str, risk: AccountRisk) -> None:
+        self._pegs.saw(name, risk)
+
+    def _tell_doubts(self, config: Config) -> None:
+        for warning in config.warnings:
+            _seldom.tell(log.warning, "doubtful configuration", key=warning, problem=str(warning))
+        for one in fit.misfits(config, self._venues):
+            _seldom.tell(
+                log.warning,
+                "accounts exceed a request limit, intervals are stretched",
+                key=str(one),
+                detail=str(one),
+            )
+
+    async def _renew(self, collector: Collector) -> bool:
+        """Reads the secret files of a refused account again, and whether it goes on with what is in them."""
+        account = _config(collector)
+        files = self._config.secret_files.get(account.name)
+        if not files:
+            return False
+        renewed = await in_thread(partial(credentials.renewed, account, files))
+        if renewed is None:
+            return False
+        venue = self._venue(renewed)
+        if venue.check(renewed) is not None:
+            return False  # a file may be half written; the next refusal has another look
+        logs.hide(secret_forms(renewed))
+        self._client.forget(account)
+        collector.use(venue, self._client.account(venue), self._config.risk)
+        log.info("secrets read again from their files", exchange=venue.name, account=account.name)
+        return True
+
+    def _venue(self, account: AccountConfig) -> AnyVenue:
+        return self._venues[account.exchange](account)
+
+
+class _Turn:
+    """What the scheduler runs for one account."""
+
+    def __init__(self, collector: Collector, renew: Callable[[Collector], Awaitable[bool]]) -> None:
+        self._collector = collector
+        self._renew = renew
+
+    @property
+    def interval(self) -> float:
+        return self._collector.interval
+
+    @property
+    def waiting(self) -> bool:
+        return self._collector.waiting
+
+    @property
+    def hurry(self) -> Hurry | None:
+        return self._collector.hurry
+
+    @hurry.setter
+    def hurry(self, hurry: Hurry | None) -> None:
+        self._collector.hurry = hurry
+
+    async def collect(self) -> float | None:
+        """One collection. Keys are changed under us: a refusal is a reason to look for another one."""
+        pause = await self._collector.collect()
+        if self._collector.refused and await self._renew(self._collector):
+            return None
+        return pause
+
+
+def _config(collector: Collector) -> AccountConfig:
+    config: AccountConfig = collector.venue.config
+    return config
+
+
+def _same(old: AccountConfig, new: AccountConfig) -> bool:
+    """Whether two configurations are of one account, so that data of the one can stand for the other."""
+    if type(old) is not type(new):
+        return False
+    irrelevant = _SAME_DATA.union(old.secret_fields())
+    return all(
+        getattr(old, name) == getattr(new, name) for name in type(old).model_fields if name not in irrelevant
+    )
