@@ -107,9 +107,9 @@ async def test_a_name_that_is_made_to_mean_this_machine_reads_nothing(
 
 
 async def test_two_names_are_none() -> None:
-    async with Site().listening() as address:
-        text = request().replace("\r\n\r\n", "\r\nHost: evil.example\r\n\r\n")
-        assert (await exchange(address, text)).split()[1] in ("400", "403")
+    async with Site().listening() as address, calling(address) as caller:
+        caller.send(request().replace("\r\n\r\n", "\r\nHost: evil.example\r\n\r\n"))
+        assert (await caller.head()).split()[1] in ("400", "403")  # the former from newer versions of aiohttp
 
 
 async def test_a_flood_under_another_name_is_one_line() -> None:
