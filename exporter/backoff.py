@@ -75,7 +75,7 @@ class Backoff:
         return interval * step * (1 - JITTER * self._chance())
 
 
-Hurry = Callable[[float], None]
+RunIn = Callable[[float], None]
 """Makes an account try in so many seconds instead of later."""
 
 
@@ -93,7 +93,7 @@ class Outage:
         self._elapsed = elapsed
         self._members: set[str] = set()
         # Those without an answer; with how to bring them back, if they try less often by now.
-        self._failing: dict[str, Hurry | None] = {}
+        self._failing: dict[str, RunIn | None] = {}
         self._next_probe = elapsed()
 
     @property
@@ -118,13 +118,13 @@ class Outage:
         self._next_probe = now + interval / PROBES
         return True
 
-    def tried(self, account: str, reason: Reason | None, interval: float, hurry: Hurry | None) -> None:
+    def tried(self, account: str, reason: Reason | None, interval: float, run_in: RunIn | None) -> None:
         """A collection failed for this reason, or succeeded. The first answer brings the others back.
 
-        `hurry` brings this account back, if it tries less often by now.
+        `run_in` brings this account back, if it tries less often by now.
         """
         if reason in OUTAGE_REASONS:
-            self._failing[account] = hurry
+            self._failing[account] = run_in
             return
         over = self.total
         self._failing.pop(account, None)
@@ -132,9 +132,9 @@ class Outage:
             self._bring_back(interval)
 
     def _bring_back(self, interval: float) -> None:
-        away: Mapping[str, Hurry] = {
-            name: hurry for name, hurry in self._failing.items() if hurry is not None
+        away: Mapping[str, RunIn] = {
+            name: run_in for name, run_in in self._failing.items() if run_in is not None
         }
         within = min(interval, max(RETURN_WITHIN, RETURN_GAP * len(away)))
-        for place, hurry in enumerate(away.values(), start=1):
-            hurry(within * place / len(away))
+        for place, run_in in enumerate(away.values(), start=1):
+            run_in(within * place / len(away))

@@ -12,7 +12,7 @@ from msgspec import Struct
 from exporter import clock, deadline
 from exporter.account import MAX_AGE_INTERVALS, AccountConfig, secret_forms
 from exporter.api import Api
-from exporter.backoff import Backoff, Hurry
+from exporter.backoff import Backoff, RunIn
 from exporter.bounds import bounded
 from exporter.clock import Elapsed, Wall
 from exporter.deadline import DeadlineError
@@ -82,7 +82,7 @@ class Collector:
         """Whether the first collection has finished, with or without success."""
         self.waiting = False
         """Whether a collection is due and waits for its part of the venue's request limit."""
-        self.hurry: Hurry | None = None
+        self.run_in: RunIn | None = None
         self._store = store
         self._telemetry = telemetry
         self._wall = wall
@@ -162,13 +162,13 @@ class Collector:
         """
         if self._backoff.from_outage and not self._outage.may_try(self.interval):
             self._pause = self._backoff.pause(self.interval)
-            return self._next(0.0)
-        waited, complete = 0.0, False
+            return self._next()
+        complete = False
         try:
             try:
-                waited = await self._admitted()
+                await self._admitted()
             finally:
-                # What is waited for is older than nothing: data are as old as the collection.
+                # Time that was waited makes data no older.
                 began, began_at = self._elapsed(), self._wall()
             await self._collect(began)
             complete = True
@@ -189,25 +189,27 @@ class Collector:
             self._api.watch_clock(CLOCK_MAX_AGE)
             await asyncio.sleep(0)
         self.attempted = True
-        return self._next(waited)
+        return self._next()
 
-    async def _admitted(self) -> float:
-        """Waits until the request limits leave room for a collection; how long that took."""
+    async def _admitted(self) -> None:
+        """Waits until the request limits leave room for a collection."""
         self.waiting = True
         try:
-            return await self._api.meter.admitted(MAX_AGE_INTERVALS * self.interval)
+            waited = await self._api.meter.admitted(MAX_AGE_INTERVALS * self.interval)
         finally:
             self.waiting = False
+        if waited > SHORT_WAIT * self.interval and self.run_in is not None:
+            # It keeps that distance: all come round evenly, and the line gets no longer.
+            self.run_in(self.interval)
 
-    def _next(self, waited: float) -> float | None:
+    def _next(self) -> float | None:
         """Seconds until the next collection; None for the usual time."""
         if self._pause is not None and self._failure is not None:
             until = self._wall() + self._pause
             self._telemetry.backs_off(self.exchange, self.account, self._failure.reason, until=until)
             return self._pause
         self._telemetry.backs_off_no_more(self.exchange, self.account)
-        # Who had to wait keeps that distance: all come round evenly, and the line gets no longer.
-        return self.interval if waited > SHORT_WAIT * self.interval else None
+        return None
 
     def _tell_pace(self) -> None:
         self._telemetry.pace(self.exchange, self.account, interval=self.interval, max_age=self.max_age)
@@ -252,8 +254,8 @@ class Collector:
         self._failure = failure
         self._backoff.failed(failure.reason)
         self._pause = self._backoff.pause(self.interval)
-        hurry = self.hurry if self._backoff.active else None
-        self._outage.tried(self.account, failure.reason, self.interval, hurry)
+        run_in = self.run_in if self._backoff.active else None
+        self._outage.tried(self.account, failure.reason, self.interval, run_in)
         logged = self._logged.get(failure.reason)
         if logged is not None and now - logged < REPEAT_AFTER:
             return

@@ -12,7 +12,7 @@ from msgspec import Struct
 from exporter import credentials, fit, logs
 from exporter.account import AccountConfig, secret_forms
 from exporter.api import Client
-from exporter.backoff import Hurry
+from exporter.backoff import RunIn
 from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
@@ -189,12 +189,12 @@ class _Turn:
         return self._collector.waiting
 
     @property
-    def hurry(self) -> Hurry | None:
-        return self._collector.hurry
+    def run_in(self) -> RunIn | None:
+        return self._collector.run_in
 
-    @hurry.setter
-    def hurry(self, hurry: Hurry | None) -> None:
-        self._collector.hurry = hurry
+    @run_in.setter
+    def run_in(self, run_in: RunIn | None) -> None:
+        self._collector.run_in = run_in
 
     async def collect(self) -> float | None:
         """One collection. Keys are changed under us: a refusal is a reason to look for another one."""

@@ -34,7 +34,7 @@ STOP_WITHIN = 2.0
 class Job(Protocol):
     """What is run again and again: `exporter.collector.Collector`."""
 
-    hurry: Callable[[float], None] | None
+    run_in: Callable[[float], None] | None
     """Set by the scheduler: makes the next run come in so many seconds."""
 
     @property
@@ -132,7 +132,7 @@ class Scheduler:
         if key in self._entries:
             raise ValueError(f"{key!r} is scheduled already")
         self._entries[key] = _Entry(job)
-        job.hurry = partial(self.run_in, key)
+        job.run_in = partial(self.run_in, key)
 
     async def remove(self, key: str) -> None:
         """Ends a job; a run in progress is cancelled and has ended afterwards."""

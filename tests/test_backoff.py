@@ -82,10 +82,10 @@ class Fleet:
             self.outage.join(name)
 
     def fails(self, name: str, reason: Reason = "network", *, away: bool = True) -> None:
-        def hurry(seconds: float) -> None:
+        def run_in(seconds: float) -> None:
             self.back[name] = seconds
 
-        self.outage.tried(name, reason, INTERVAL, hurry if away else None)
+        self.outage.tried(name, reason, INTERVAL, run_in if away else None)
 
     def succeeds(self, name: str) -> None:
         self.outage.tried(name, None, INTERVAL, None)

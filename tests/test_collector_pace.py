@@ -39,12 +39,12 @@ class Street(Bench):
         venue = PacedVenue(scripted(name, **{"interval": INTERVAL, **config}).config)
         venue.says(snapshot())
         made = self.collector(venue)
-        made.hurry = lambda seconds: self.hurried.append((name, seconds))
+        made.run_in = lambda seconds: self.moved.append((name, seconds))
         return made
 
     def __init__(self) -> None:
         super().__init__()
-        self.hurried: list[tuple[str, float]] = []
+        self.moved: list[tuple[str, float]] = []
 
     def meta(self, name: str, account: str = "desk", **labels: str) -> float | None:
         known = {"exchange": "scripted", "account": account, **labels}
@@ -79,7 +79,8 @@ async def test_what_is_waited_for_the_limit_makes_data_no_older_and_no_collectio
     street.clock.advance(20.0)
     (kept,) = street.client.pacing._kept.values()
     kept.bucket.give_back(0.0)  # instead of its timer, which is on the real clock
-    assert await task == INTERVAL  # from now: it keeps its distance from the others
+    assert await task is None
+    assert street.moved == [("desk", INTERVAL)]  # from now: it keeps its distance from the others
     assert not desk.waiting
     assert street.meta("up") == 1.0
     assert street.meta("collector_last_success_timestamp_seconds") == street.clock()
@@ -234,13 +235,13 @@ async def test_in_an_outage_a_few_ask_for_all_and_the_first_answer_brings_them_b
     assert street.meta("collector_errors_total", "desk-5", reason="timeout") == errors
     assert street.meta("up", "desk-5") == 0.0
     assert street.meta("collector_next_attempt_timestamp_seconds", "desk-5", reason="timeout") is not None
-    assert street.hurried == []
+    assert street.moved == []
 
     street.clock.advance(300.0)
     venue_of(desks["desk-3"]).says(snapshot())
     await desks["desk-3"].collect()
-    assert {name for name, _ in street.hurried} == set(desks) - {"desk-3"}
-    assert all(0.0 < seconds <= 5.0 for _, seconds in street.hurried)
+    assert {name for name, _ in street.moved} == set(desks) - {"desk-3"}
+    assert all(0.0 < seconds <= 5.0 for _, seconds in street.moved)
     for desk in desks.values():
         venue_of(desk).says(snapshot())
         assert await desk.collect() is None
@@ -258,7 +259,7 @@ async def test_an_account_that_fails_alone_backs_off_alone() -> None:
         assert await good.collect() is None
         assert await bad.collect() is not None
     assert street.meta("collector_errors_total", "bad", reason="timeout") == 6.0
-    assert street.hurried == []
+    assert street.moved == []
 
 
 async def test_the_log_says_when_it_is_tried_again() -> None:

@@ -77,7 +77,7 @@ class Job:
     def __init__(self, interval: float = 3600.0) -> None:
         self.interval = interval
         self.waiting = False
-        self.hurry: Callable[[float], None] | None = None
+        self.run_in: Callable[[float], None] | None = None
         self.pause: float | None = None
         self.began = asyncio.Event()
         self.may_end = asyncio.Event()
@@ -251,12 +251,12 @@ async def test_a_job_can_be_brought_forward(scheduler: Scheduler) -> None:
     scheduler.start()
     await wait(job.ended)
     job.ended.clear()
-    assert job.hurry is not None
-    job.hurry(0.0)
+    assert job.run_in is not None
+    job.run_in(0.0)
     await wait(job.ended)
     assert job.runs == 2
     await scheduler.remove("a")
-    job.hurry(0.0)  # who is gone stays gone
+    job.run_in(0.0)  # who is gone stays gone
     assert scheduler.next_run("a") is None
 
 

@@ -130,12 +130,18 @@ class _Usage:
 
 
 class WeightPool:
-    """Request weights by address and minute, with 429 and 418 as documented."""
+    """Request weights by address and minute, with 429 and 418 as documented.
+
+    Args:
+        limit: Weight an address may use in a minute.
+        minute: Seconds; shorter for tests that have no time.
+    """
 
     _pools: ClassVar[WeakKeyDictionary[Market, WeightPool]] = WeakKeyDictionary()
 
-    def __init__(self, *, limit: int = WEIGHT_LIMIT) -> None:
+    def __init__(self, *, limit: int = WEIGHT_LIMIT, minute: float = 60.0) -> None:
         self.limit = limit
+        self.minute = minute
         self._usage: dict[str, _Usage] = {}
 
     @classmethod
@@ -146,7 +152,7 @@ class WeightPool:
     def used(self, address: str, now: float) -> int:
         """Weight ``address`` has used in the minute of ``now``."""
         usage = self._usage.get(address)
-        return usage.used if usage is not None and usage.minute == int(now // 60) else 0
+        return usage.used if usage is not None and usage.minute == int(now // self.minute) else 0
 
     def spend(self, address: str, weight: int, now: float) -> None:
         """Counts a request.
@@ -156,7 +162,7 @@ class WeightPool:
         """
         usage = self._usage.setdefault(address, _Usage())
         if now >= usage.banned_until:
-            minute = int(now // 60)
+            minute = int(now // self.minute)
             if usage.minute != minute:
                 usage.minute, usage.used, usage.refused = minute, 0, 0
             usage.used += weight
@@ -169,7 +175,7 @@ class WeightPool:
                     -1003,
                     f"Too many requests; current limit of IP({address}) is {self.limit} requests per "
                     "minute. Please use the websocket for live updates to avoid polling the API.",
-                    headers={"Retry-After": str(max(1, math.ceil((minute + 1) * 60 - now)))},
+                    headers={"Retry-After": str(max(1, math.ceil((minute + 1) * self.minute - now)))},
                 )
             usage.banned_until = now + min(FIRST_BAN_SECONDS * 2**usage.bans, LONGEST_BAN_SECONDS)
             usage.bans += 1
