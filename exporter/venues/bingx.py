@@ -191,7 +191,7 @@ class Bingx(Venue[BingxConfig]):
         RequestBudget("bingx", (Limit(3.0, 1.0),), signed=True, each_endpoint=True),
         RequestBudget("bingx_market", (Limit(1.0, 1.0),), signed=False, each_endpoint=True),
     )
-    each_collection = (BALANCE, POSITIONS, MARK_PRICES)
+    each_collection = (BALANCE, POSITIONS)
     refusals = REFUSALS
     unread = UNREAD
 
