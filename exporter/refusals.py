@@ -219,12 +219,11 @@ def http_error(response: Response, *, told: bool = False) -> VenueError | None:
         told: Whether it is in the venue's form.
     """
     status = response.status
-    begin = response.body.lstrip()[:1]
     if response.succeeded:
         return None
     if status == 401:
         return VenueError("auth", "HTTP 401: the key was refused")
-    if status == 403 and (told or begin in {b"{", b"["}):
+    if status == 403 and (told or _is_document(response.body)):
         return VenueError("permission", "HTTP 403: access was refused")
     if status == 403:
         # What no venue says is said by a firewall before it. A page is shown to an address; of anything else
@@ -233,7 +232,7 @@ def http_error(response: Response, *, told: bool = False) -> VenueError | None:
             response,
             "banned",
             "HTTP 403: a firewall in front of the venue refused the request",
-            scope="address" if begin == b"<" else "account",
+            scope="address" if response.body.lstrip()[:1] == b"<" else "account",
         )
     if status == 407:
         return VenueError("network", "HTTP 407: the proxy wants a password")
@@ -246,6 +245,13 @@ def http_error(response: Response, *, told: bool = False) -> VenueError | None:
     if status == 451:
         return VenueError("unsupported", "HTTP 451: the venue does not serve this location")
     return VenueError("exchange", f"HTTP {status}")
+
+
+def _is_document(body: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(body), dict | list)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
 
 
 def _pausing(response: Response, reason: Reason, text: str, *, scope: Scope = "address") -> VenueError:
