@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 from pydantic.fields import FieldInfo
 
 from exporter.account import is_secret, parse_duration
+from exporter.reference import first_sentence
 from exporter.sections import BudgetSection, CollectSection, Sections
 from exporter.venues import AnyVenue, budgets_of
 
@@ -94,7 +95,7 @@ def _accounts(venues: Mapping[str, type[AnyVenue]]) -> Iterator[str]:
     for number, (name, venue) in enumerate(venues.items()):
         if number:
             yield ""
-        yield from _comment(" ".join((f"{venue.title}.", *_first_sentence(venue.note))), indent="  ")
+        yield from _comment(f"{venue.title}. {first_sentence(venue.note)}".rstrip(), indent="  ")
         entry = [
             line
             for field_name, field in _shown(venue, everything=number == 0).items()
@@ -176,11 +177,6 @@ def _default(field: FieldInfo) -> str | None:
     plain = list(value) if isinstance(value, tuple) else value
     written: str = yaml.safe_dump(plain, default_flow_style=True, width=1000, allow_unicode=True)
     return written.removesuffix("\n...\n").strip().replace("$", "$$")
-
-
-def _first_sentence(text: str) -> Iterable[str]:
-    first = text.partition(". ")[0]
-    return (first if first.endswith(".") else f"{first}.",) if first else ()
 
 
 def _comment(text: str | None, indent: str = "", width: int = _WIDTH) -> list[str]:

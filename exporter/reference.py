@@ -103,7 +103,7 @@ def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
                 f"`{name}`",
                 f"[{venue.title}]({venue.documentation})",
                 "yes" if name in stand_ins else "no",
-                venue.note,
+                first_sentence(venue.note),
             )
             for name, venue in venues.items()
         ),
@@ -136,10 +136,18 @@ def _counted(budget: RequestBudget) -> str:
     return f"{kind}, each alone" if budget.each_endpoint else f"all {kind}"
 
 
+def first_sentence(note: str) -> str:
+    """What of a venue's note stands where there is room for one sentence."""
+    first = note.partition("\n")[0].partition(". ")[0]
+    return first if not first or first.endswith(".") else f"{first}."
+
+
 def _venue_sections(venue: type[AnyVenue], fields: Iterable[FieldUse]) -> Iterable[str]:
     yield f"## {venue.title}"
     host = f"Host: `{venue.base_url}`." if venue.base_url is not None else "`base_url` is required."
     yield f"`exchange: {venue.name}`. {host}"
+    if venue.note:
+        yield venue.note
     own = venue.config_class.own_fields()
     if own:
         yield _config_table(own)

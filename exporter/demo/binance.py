@@ -225,13 +225,15 @@ class BinanceSimulator(VenueSimulator):
     """A Binance futures product: `endpoints` says what it answers, this class how it is asked.
 
     ``credentials`` holds the accepted keys by API key; tests add and remove entries. ``weights`` is
-    shared with the other Binance products on the same market.
+    shared with the other Binance products on the same market. ``portfolio_margin`` names the accounts in
+    Portfolio Margin mode, whose collateral and positions are elsewhere.
     """
 
     def __init__(self, market: Market, *, clock: Callable[[], float]) -> None:
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.weights = WeightPool.of(market)
+        self.portfolio_margin: set[str] = set()
 
     @abstractmethod
     def endpoints(self) -> Sequence[Endpoint]:
@@ -246,6 +248,20 @@ class BinanceSimulator(VenueSimulator):
 
         application.router.add_route("*", "/{path:.*}", handle)
         return application
+
+    def portfolio_margin_info(self, parameters: Parameters, book: Book) -> object:
+        """What an account in Portfolio Margin mode may move out.
+
+        The answer to any other account is not documented, and made up.
+        """
+        asset = parameters.get("asset")
+        if not asset:
+            raise BinanceError(
+                400, -1102, "Mandatory parameter 'asset' was not sent, was empty/null, or malformed."
+            )
+        if book.name not in self.portfolio_margin:
+            raise BinanceError(400, -1109, "Invalid account.")
+        return {"maxWithdrawAmountUSD": amount(25_347), "asset": asset, "maxWithdrawAmount": "1.33663654"}
 
     def server_time(self) -> int:
         """Milliseconds since 1970 by the venue's clock."""

@@ -122,6 +122,9 @@ class BinanceCoinmSimulator(BinanceSimulator):
                 "/dapi/v2/leverageBracket", self._leverage_bracket, weight_by_symbol(1, 2), symbol
             ),
             SignedEndpoint("/dapi/v1/adlQuantile", self._adl_quantile, fixed_weight(5), symbol),
+            SignedEndpoint(
+                "/dapi/v1/pmAccountInfo", self.portfolio_margin_info, fixed_weight(5), frozenset({"asset"})
+            ),
         )
 
     def _account(self, _: Parameters, book: Book) -> object:

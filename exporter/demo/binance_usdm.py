@@ -128,6 +128,9 @@ class BinanceUsdmSimulator(BinanceSimulator):
             SignedEndpoint("/fapi/v1/symbolConfig", self._symbol_config, fixed_weight(5), symbol),
             SignedEndpoint("/fapi/v1/accountConfig", self._account_config, fixed_weight(5)),
             SignedEndpoint("/fapi/v1/leverageBracket", self._leverage_bracket, fixed_weight(1), symbol),
+            SignedEndpoint(
+                "/fapi/v1/pmAccountInfo", self.portfolio_margin_info, fixed_weight(5), frozenset({"asset"})
+            ),
         )
 
     def _account(self, _: Parameters, book: Book) -> object:

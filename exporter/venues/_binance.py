@@ -16,17 +16,29 @@ from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
 from exporter.api import Api
+from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
 from exporter.model import Contract, ContractKind, MaintenanceTier, MarginPool, Position, Side
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, told
-from exporter.wire import Millis, Number, Positive, Required, Wire
+from exporter.wire import Millis, Number, Positive, Wire
 
 BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),))
 """Of one address, for USD-M and COIN-M together since 2026-06-30."""
 
 _ADL_MAX = 4.0
+
+PORTFOLIO_MARGIN = "the account is in Portfolio Margin mode, which this adapter does not read"
+NOT_PORTFOLIO_MARGIN = (
+    "Accounts in Portfolio Margin mode are not read. Such an account fails as `unsupported` where the venue "
+    "gives it away: in words, or by telling what may be moved out of that mode, to an account that it "
+    "otherwise refuses or shows without collateral. It fails as `auth` where only the key is refused. One "
+    "that shows nothing here and may move nothing out cannot be told from an empty account."
+)
+"""For the documentation; the first sentence stands alone in the example configuration."""
+# How long it is believed that an account is in that mode, or is not.
+_PORTFOLIO_MARGIN_MAX_AGE = 600.0
 
 _INSIDE = ("-1000", "-1001", "-1006", "-1007", "-1008", "-1016")
 
@@ -42,21 +54,27 @@ REFUSALS = Refusals(
     Refusal("auth", "the API key has the wrong format", codes=("-2014",)),
     Refusal(
         "auth",
-        "the key, this address or the key's permissions are refused (the venue does not say which)",
+        "the key, this address or the key's permissions are refused (the venue does not say which; keys of "
+        "an account in Portfolio Margin mode are refused so, too)",
         codes=("-2015",),
     ),
     Refusal("auth", "the API key is locked", codes=("-2017",)),
     Refusal("banned", "the venue's firewall refused the request", statuses=(403,), pause=300.0),
+    Refusal("unsupported", PORTFOLIO_MARGIN, words="portfolio[ -]?margin|unified account"),
+    Refusal(
+        "unsupported",
+        "the futures account is inactive: never used, out of use for long, or in Portfolio Margin mode",
+        codes=("-4109",),
+    ),
     Refusal("exchange", "the venue is overloaded, shutting down or failing inside", codes=_INSIDE),
 )
 
 # Why documented numbers are not read, at both APIs.
-OF_PARTS = "the sum of position and open-order margin is published as initial margin"
-WITHDRAWAL = "says what may be moved out, not how safe the account is"
-FROM_POSITION_RISK = "the position call has the same figure"
+OF_PARTS = "initial margin less the part of open orders, which are both published"
+OF_ORDERS = "the open-order margin is published of the whole pool"
 LAST_CHANGE = "time of the last change, not of the figures"
 WITH_FEES = "entry price with fees; liquidation does not depend on it"
-LARGEST = "what the leverage allows, or the number of a bracket"
+OF_A_BRACKET = "the number of a bracket, and the leverage that may be set in it"
 TRADING_RULE = "rule for orders or trading, not part of the account"
 UNREAD_RULES = {
     TRADING_RULE: "rateLimits[].* serverTime deliveryDate onboardDate liquidationFee marketTakeBound "
@@ -81,14 +99,23 @@ class AccountAsset(Wire):
     """Amounts in the coin, isolated positions included where a name does not say ``cross``."""
 
     coin: str = msgspec.field(name="asset")
-    walletBalance: Required
-    unrealizedProfit: Required
-    marginBalance: Required
-    maintMargin: Required
-    initialMargin: Required
-    crossWalletBalance: Required
-    crossUnPnl: Required
+    walletBalance: Number = None
+    unrealizedProfit: Number = None
+    marginBalance: Number = None  # wallet + PnL
+    maintMargin: Number = None
+    initialMargin: Number = None
+    openOrderInitialMargin: Number = None
+    crossWalletBalance: Number = None
+    crossUnPnl: Number = None
     availableBalance: Number = None
+    maxWithdrawAmount: Number = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.marginBalance is None:
+            self.marginBalance = sum_of(self.walletBalance, self.unrealizedProfit)
+        if self.marginBalance is None:
+            raise ValueError("`marginBalance` is missing or empty, and does not follow from other fields")
 
     @property
     def holds(self) -> bool:
@@ -96,11 +123,17 @@ class AccountAsset(Wire):
         return any((self.walletBalance, self.marginBalance, self.maintMargin, self.initialMargin))
 
 
+def sum_of(*amounts: float | None) -> float | None:
+    """The sum; None where one of the amounts is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return math.fsum(known) if len(known) == len(amounts) else None
+
+
 class Symbol(Wire):
     symbol: str
-    baseAsset: str
-    quoteAsset: str
-    marginAsset: str
+    baseAsset: str | None = None
+    quoteAsset: str | None = None
+    marginAsset: str | None = None
     contractSize: Number = None  # COIN-M: value of a contract in the quote coin
 
 
@@ -108,7 +141,7 @@ class ExchangeInformation(Wire):
     symbols: list[Symbol]
 
     def contracts(self, kind: ContractKind) -> Mapping[str, Contract]:
-        """The contract of every symbol; a linear one is one base unit."""
+        """The contract of every symbol that is listed with its coins; a linear one is one base unit."""
         return {
             item.symbol: Contract(
                 kind,
@@ -118,14 +151,15 @@ class ExchangeInformation(Wire):
                 item.marginAsset,
             )
             for item in self.symbols
+            if item.baseAsset and item.quoteAsset and item.marginAsset
         }
 
 
 class Bracket(Wire):
     """One maintenance tier of USD-M (amounts in the quote coin) or COIN-M (amounts in the base coin)."""
 
-    maintMarginRatio: Required
-    cum: Required
+    maintMarginRatio: Number = None
+    cum: Number = None
     notionalFloor: Number = None
     notionalCap: Number = None
     qtyCap: Number = None
@@ -134,10 +168,10 @@ class Bracket(Wire):
     qtyFloor: Number = None
 
     def tier(self, scale: float) -> MaintenanceTier | None:
-        """The tier with its amounts times `scale`; None where its borders are missing."""
+        """The tier with its amounts times `scale`; None where a figure of it is missing."""
         floor = _first(self.notionalFloor, self.qtylFloor, self.qtyFloor)
         cap = _first(self.notionalCap, self.qtyCap)
-        if floor is None or cap is None:
+        if floor is None or cap is None or self.maintMarginRatio is None or self.cum is None:
             return None
         return MaintenanceTier(floor * scale, cap * scale, self.maintMarginRatio, self.cum * scale)
 
@@ -159,16 +193,19 @@ def maintenance_tiers(
 ) -> tuple[MaintenanceTier, ...]:
     """The schedule of a position, in ascending order; empty where it cannot be trusted.
 
-    The documentation leaves open whether brackets of a user with a `notionalCoef` are printed before or
-    after it is applied. The position itself decides: the reading that reproduces its own maintenance
-    margin (settle currency, like `notional`) is taken; with none that does, there is no schedule.
+    One with a figure missing would have a gap. The documentation leaves open whether brackets of a user
+    with a `notionalCoef` are printed before or after it is applied. The position itself decides: the
+    reading that reproduces its own maintenance margin (settle currency, like `notional`) is taken; with
+    none that does, there is no schedule.
     """
     if brackets is None:
         return ()
     coefficient = brackets.notionalCoef or 1.0
     for scale in (1.0,) if coefficient == 1.0 else (1.0, coefficient):
-        known = (bracket.tier(scale) for bracket in brackets.brackets)
+        known = [bracket.tier(scale) for bracket in brackets.brackets]
         tiers = ascending_tiers(tier for tier in known if tier is not None)
+        if len(tiers) < len(known):
+            return ()
         if coefficient == 1.0 or _reproduces(tiers, notional, maintenance_margin):
             return tiers
     return ()
@@ -188,31 +225,41 @@ def _reproduces(
 
 
 def pool_of(asset: AccountAsset, positions: Sequence[Position]) -> MarginPool:
-    """The pool of one coin with the positions that settle in it."""
+    """The pool of one coin with the positions that settle in it.
+
+    An isolated position to which margin is added by itself draws on the cross wallet: it stands and falls
+    with the cross positions, and so do its collateral, its PnL and what it requires.
+    """
+    drawing = [one for one in positions if one.auto_add_margin]
     return MarginPool(
         currency=asset.coin,
         equity=asset.marginBalance,
-        margin_equity=asset.crossWalletBalance + asset.crossUnPnl,
-        maintenance_margin=_cross_maintenance_margin(asset, positions),
+        margin_equity=sum_of(
+            asset.crossWalletBalance,
+            asset.crossUnPnl,
+            *(amount for one in drawing for amount in (one.margin, one.unrealized_pnl)),
+        ),
+        maintenance_margin=_maintenance_margin(asset, positions),
         wallet_balance=asset.walletBalance,
         available_balance=asset.availableBalance,
         unrealized_pnl=asset.unrealizedProfit,
         initial_margin=asset.initialMargin,
+        open_order_margin=asset.openOrderInitialMargin,
+        withdrawable_balance=asset.maxWithdrawAmount,
     )
 
 
-def _cross_maintenance_margin(asset: AccountAsset, positions: Sequence[Position]) -> float | None:
-    """The asset's figure includes isolated positions, which do not threaten the cross wallet."""
-    cross = [position for position in positions if position.margin_mode == "cross"]
-    if len(cross) == len(positions):
-        return told(asset.maintMargin, cross)
-    known = [position.maintenance_margin for position in cross if position.maintenance_margin is not None]
-    return math.fsum(known) if len(known) == len(cross) else None
+def _maintenance_margin(asset: AccountAsset, positions: Sequence[Position]) -> float | None:
+    """What threatens the cross wallet; the asset's figure includes isolated positions, which do not."""
+    threats = [one for one in positions if one.margin_mode == "cross" or one.auto_add_margin]
+    if len(threats) == len(positions):
+        return told(asset.maintMargin, threats)
+    return sum_of(*(one.maintenance_margin for one in threats))
 
 
 class _Row(Protocol):
     symbol: str
-    positionSide: str
+    positionSide: str | None
 
     @property
     def quantity(self) -> float: ...
@@ -230,11 +277,37 @@ def joined(
     The two calls are answered at different moments: such a position was opened in between. It is published
     with what is known of it rather than not at all.
     """
-    found = {(row.symbol, row.positionSide): row for row in rows if row.quantity}
-    for item in items:
-        if item.quantity and (item.symbol, item.positionSide) not in found:
-            found[item.symbol, item.positionSide] = bare_row(item)
-    return tuple(found.values())
+    found = [row for row in rows if row.quantity]
+    listed = by_symbol(found)
+    bare = [bare_row(item) for item in items if item.quantity and match(item, listed) is None]
+    return (*found, *bare)
+
+
+def by_symbol(rows: Iterable[RowT]) -> Mapping[str, list[RowT]]:
+    """The rows of each symbol."""
+    found: dict[str, list[RowT]] = {}
+    for row in rows:
+        found.setdefault(row.symbol, []).append(row)
+    return found
+
+
+def match(one: _Row, others: Mapping[str, list[RowT]]) -> RowT | None:
+    """Of the rows by symbol, the one about the same position: of its symbol and position side.
+
+    Where one of the two does not tell the position side, they must be on one side of the market.
+    """
+    for other in others.get(one.symbol, ()):
+        if one.positionSide and other.positionSide:
+            if one.positionSide == other.positionSide:
+                return other
+        elif one.quantity * other.quantity > 0.0:
+            return other
+    return None
+
+
+def true(flag: bool | str | None) -> bool:
+    """A flag that is documented as text at one call and as a truth value at another."""
+    return flag is True or (isinstance(flag, str) and flag.lower() == "true")
 
 
 def side_of(quantity: float) -> Side:
@@ -247,14 +320,37 @@ def adl_ratio(quantile: float | None) -> float | None:
     return quantile / _ADL_MAX if quantile is not None and 0.0 <= quantile <= _ADL_MAX else None
 
 
+class PortfolioMargin(Wire):
+    """What an account in Portfolio Margin mode may move out."""
+
+    maxWithdrawAmountUSD: Number = None
+    maxWithdrawAmount: Number = None
+
+
+class _Account(Protocol):
+    @property
+    def assets(self) -> list[AccountAsset]: ...
+
+
+AccountT = TypeVar("AccountT", bound=_Account)
+
+
 class BinanceVenue(Venue[BinanceConfig]):
-    """Signing, clock, brackets and budget of both Binance futures APIs."""
+    """Signing, clock, brackets and budget of both Binance futures APIs, and what they have no answer for.
+
+    Accounts in Portfolio Margin mode are asked at another host. Their keys are refused here, or the answers
+    have nothing in them, since the collateral is elsewhere: that must not be read as an account at rest.
+    """
 
     config_class = BinanceConfig
     budgets = (BUDGET,)
     refusals = REFUSALS
     time_endpoint: ClassVar[Endpoint]
     bracket_endpoint: ClassVar[Endpoint]
+    account_endpoint: ClassVar[Endpoint]
+    portfolio_margin_endpoint: ClassVar[Endpoint]
+    home: ClassVar[str]
+    """The coin whose pool is shown of an empty account."""
 
     def __init__(self, config: BinanceConfig) -> None:
         super().__init__(config)
@@ -274,6 +370,43 @@ class BinanceVenue(Venue[BinanceConfig]):
     async def brackets(self, api: Api) -> Mapping[str, Brackets]:
         """The brackets of every symbol, as they are for this user."""
         return {item.symbol: item for item in await api.get_rows(self.bracket_endpoint, Brackets)}
+
+    async def account(self, api: Api, type_: type[AccountT]) -> AccountT:
+        """The account call's answer.
+
+        Raises:
+            VenueError: reason ``unsupported``, if the call is refused or shows no collateral and the venue
+                answers what it answers only to an account in Portfolio Margin mode.
+        """
+        try:
+            account = await api.get(self.account_endpoint, type_)
+        except VenueError as error:
+            if error.reason != "auth" or not await api.optional(
+                self._in_portfolio_margin(api), otherwise=False
+            ):
+                raise
+        else:
+            backed = any(asset.walletBalance for asset in account.assets)
+            if backed or not await self._in_portfolio_margin(api):
+                return account
+        place = f"{self.name} {self.account_endpoint.method} {self.account_endpoint.label}"
+        raise VenueError("unsupported", PORTFOLIO_MARGIN).within(place)
+
+    async def _in_portfolio_margin(self, api: Api) -> bool:
+        return await api.account_cached(self._ask_for_portfolio_margin, _PORTFOLIO_MARGIN_MAX_AGE)
+
+    async def _ask_for_portfolio_margin(self, api: Api) -> bool:
+        """Whether the venue says what may be moved out of the account in Portfolio Margin mode.
+
+        What it answers of another account is not documented: a refusal, or amounts of 0.
+        """
+        try:
+            answer = await api.get(self.portfolio_margin_endpoint, PortfolioMargin, (("asset", self.home),))
+        except VenueError as error:
+            if error.reason in {"auth", "permission", "unsupported", "exchange", "schema"}:
+                return error.reason == "unsupported"
+            raise
+        return bool(answer.maxWithdrawAmountUSD or answer.maxWithdrawAmount)
 
     def sign(self, request: Request) -> SignedRequest:
         """Query with `signature` as its last parameter over everything before it, and the key's header."""

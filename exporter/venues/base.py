@@ -84,7 +84,8 @@ class Venue(ABC, Generic[ConfigT]):
     What they really take is measured.
     """
     note: ClassVar[str] = ""
-    """A sentence for the documentation, for example that the venue is discontinued."""
+    """For the documentation, Markdown: first a sentence for who configures the venue, such as that it is
+    discontinued; then what its rate contains, by what it liquidates, what is assumed and not told."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -176,9 +177,9 @@ def pools_by_coin(
 
 
 def told(amount: float | None, positions: Iterable[Position]) -> float | None:
-    """A pool's requirement; 0 beside cross positions is a placeholder, or older than they are: unknown."""
-    cross = any(position.margin_mode == "cross" for position in positions)
-    return None if amount == 0.0 and cross else amount
+    """A pool's requirement; 0 beside positions it backs is a placeholder, or older than they are: unknown."""
+    drawn_on = any(one.margin_mode == "cross" or one.auto_add_margin for one in positions)
+    return None if amount == 0.0 and drawn_on else amount
 
 
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:

@@ -12,30 +12,36 @@ from exporter.model import AccountSnapshot, Contract, Position
 from exporter.request import Endpoint
 from exporter.tasks import together
 from exporter.venues._binance import (
-    LARGEST,
     LAST_CHANGE,
+    NOT_PORTFOLIO_MARGIN,
+    OF_A_BRACKET,
+    OF_ORDERS,
     OF_PARTS,
     TRADING_RULE,
     UNREAD_RULES,
     WITH_FEES,
-    WITHDRAWAL,
     AccountAsset,
     BinanceVenue,
     Brackets,
     ExchangeInformation,
     adl_ratio,
+    by_symbol,
     joined,
     maintenance_tiers,
+    match,
     pool_of,
     side_of,
+    sum_of,
+    true,
 )
 from exporter.venues.base import pools_by_coin, schema_error
-from exporter.wire import Number, Positive, Required, Wire
+from exporter.wire import Millis, Number, Positive, Required, Wire
 
 ACCOUNT = Endpoint("/dapi/v1/account", weight=5)
 POSITION_RISK = Endpoint("/dapi/v1/positionRisk", weight=1)
 LEVERAGE_BRACKET = Endpoint("/dapi/v2/leverageBracket", weight=2)
 ADL_QUANTILE = Endpoint("/dapi/v1/adlQuantile", weight=5)
+PORTFOLIO_MARGIN = Endpoint("/dapi/v1/pmAccountInfo", weight=5)
 EXCHANGE_INFO = Endpoint("/dapi/v1/exchangeInfo", weight=1, signed=False)
 PREMIUM_INDEX = Endpoint("/dapi/v1/premiumIndex", weight=10, signed=False)
 TIME = Endpoint("/dapi/v1/time", weight=1, signed=False)
@@ -51,27 +57,26 @@ _PERPETUAL = "USD_PERP"
 _NOTIONAL = "documented with wrong values; notional is contracts × contract size for every symbol alike"
 UNREAD = {
     ACCOUNT: {
-        OF_PARTS: "positionInitialMargin openOrderInitialMargin",
-        WITHDRAWAL: "maxWithdrawAmount",
+        OF_PARTS: "positionInitialMargin",
+        OF_ORDERS: "positions[].openOrderInitialMargin",
         WITH_FEES: "breakEvenPrice",
-        LARGEST: "maxQty",
+        "the position call has the same figure": "maxQty",
         _NOTIONAL: "notionalValue",
         LAST_CHANGE: "updateTime",
         "what trading costs, not how safe the account is": "feeTier",
     },
     POSITION_RISK: {
         WITH_FEES: "breakEvenPrice",
-        LARGEST: "maxQty",
         _NOTIONAL: "notionalValue",
         LAST_CHANGE: "updateTime",
     },
-    LEVERAGE_BRACKET: {LARGEST: "bracket initialLeverage"},
+    LEVERAGE_BRACKET: {OF_A_BRACKET: "bracket initialLeverage"},
     ADL_QUANTILE: {"a sign without a value": "HEDGE"},
     EXCHANGE_INFO: {**UNREAD_RULES, TRADING_RULE: f"{UNREAD_RULES[TRADING_RULE]} equalQtyPrecision"},
     PREMIUM_INDEX: {
         "the position call has the mark price it was valued at": "markPrice",
         "only matters in the hour before settlement": "estimatedSettlePrice",
-        "a cost of the next hours, not a risk now": "lastFundingRate interestRate nextFundingTime",
+        "part of the funding rate": "interestRate",
         "time of the prices, which are asked anew in every interval": "time",
     },
 }
@@ -84,7 +89,7 @@ class AccountPosition(Wire):
     """
 
     symbol: str
-    positionSide: str
+    positionSide: str | None = None
     positionAmt: Number = None  # signed, contracts
     initialMargin: Number = None
     # 0 says that the row was not valued yet: there is no contract without maintenance margin.
@@ -105,23 +110,25 @@ class Account(Wire):
     """All coins and all symbols, those with nothing in them included. There are no totals."""
 
     assets: list[AccountAsset]
-    positions: list[AccountPosition]
+    positions: list[AccountPosition] | None = None
 
 
 class PositionRow(Wire):
     """`notionalValue` is not read: documented answers have the mark price in it, or a tenth of the value."""
 
     symbol: str
-    positionSide: str
     positionAmt: Required  # signed, contracts
-    entryPrice: Positive
-    markPrice: Positive
-    unRealizedProfit: Number  # spelled with a capital R here, and without in the account call
-    liquidationPrice: Number
-    marginType: str = ""  # cross or isolated
+    positionSide: str | None = None
+    entryPrice: Positive = None
+    markPrice: Positive = None
+    unRealizedProfit: Number = None  # with a capital R here, and without in the account call
+    liquidationPrice: Number = None
+    marginType: str | None = None  # cross or isolated
     leverage: Positive = None
+    maxQty: Positive = None  # the largest notional at the leverage, in the base coin
     isolatedMargin: Number = None
     isolatedWallet: Number = None
+    isAutoAddMargin: bool | str | None = None
 
     @property
     def quantity(self) -> float:
@@ -131,7 +138,7 @@ class PositionRow(Wire):
     @property
     def isolated(self) -> bool:
         """Whether the position has margin of its own."""
-        mode = self.marginType.lower()
+        mode = (self.marginType or "").lower()
         if mode in ("isolated", "cross", "crossed"):
             return mode == "isolated"
         return bool(self.isolatedWallet) or bool(self.isolatedMargin)
@@ -141,9 +148,8 @@ class PositionRow(Wire):
         """Collateral without unrealized PnL. Older rows have only the sum of both; 0 is a placeholder."""
         if self.isolatedWallet:
             return self.isolatedWallet
-        if not self.isolatedMargin or self.unRealizedProfit is None:
-            return None
-        return self.isolatedMargin - self.unRealizedProfit
+        pnl = self.unRealizedProfit
+        return sum_of(self.isolatedMargin or None, None if pnl is None else -pnl)
 
 
 class Quantile(Wire):
@@ -167,6 +173,8 @@ class SymbolQuantile(Wire):
 class PremiumIndex(Wire):
     symbol: str
     indexPrice: Positive = None
+    lastFundingRate: Number = None  # of the next funding; empty of a delivery contract
+    nextFundingTime: Millis = None
 
 
 class BinanceCoinm(BinanceVenue):
@@ -179,26 +187,50 @@ class BinanceCoinm(BinanceVenue):
         "Account-Information"
     )
     base_url = "https://dapi.binance.com"
-    endpoints = (ACCOUNT, POSITION_RISK, LEVERAGE_BRACKET, ADL_QUANTILE, EXCHANGE_INFO, PREMIUM_INDEX, TIME)
+    note = (
+        f"{NOT_PORTFOLIO_MARGIN}\n\n"
+        "**Rate**: maintenance margin / margin balance of the cross positions of each coin, like the "
+        "venue's own margin ratio; neither contains fees. **Liquidation**: by the mark price alone, when "
+        "that rate is 1, or that of an isolated position with its own collateral. Coins are valued in USD "
+        "at the index price of their perpetual contract.\n\n"
+        "**Assumed**: an isolated position to which margin is added automatically draws on the whole "
+        "cross wallet of its coin; of brackets with a coefficient the reading is right that gives the "
+        "position's own margin; the position mode is that of the rows which the venue lists. **Kept**: "
+        "the place in the auto-deleveraging queue for 30 seconds. **Not told**: funding paid so far; the "
+        "venue's own notional is documented with wrong values and is not read."
+    )
+    endpoints = (
+        ACCOUNT,
+        POSITION_RISK,
+        LEVERAGE_BRACKET,
+        ADL_QUANTILE,
+        PORTFOLIO_MARGIN,
+        EXCHANGE_INFO,
+        PREMIUM_INDEX,
+        TIME,
+    )
     each_collection = (ACCOUNT, POSITION_RISK, PREMIUM_INDEX)
     unread = UNREAD
     time_endpoint = TIME
     bracket_endpoint = LEVERAGE_BRACKET
+    account_endpoint = ACCOUNT
+    portfolio_margin_endpoint = PORTFOLIO_MARGIN
+    home = "BTC"
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        account, rows = await together(api.get(ACCOUNT, Account), api.get_rows(POSITION_RISK, PositionRow))
+        account, rows = await together(self.account(api, Account), api.get_rows(POSITION_RISK, PositionRow))
         held = {row.symbol for row in rows if row.quantity}
-        held |= {item.symbol for item in account.positions if item.quantity}
-        indices = api.optional(api.venue_cached(_indices, api.interval), {})
+        held |= {item.symbol for item in account.positions or () if item.quantity}
+        premiums = api.optional(api.venue_cached(_premiums, api.interval), {})
         if not held:
-            return parse(account, rows, Known(indices=await indices))
+            return parse(account, rows, Known(premiums=await premiums))
         contracts, brackets, quantiles, prices = await together(
             api.optional(_contracts(api, held), {}),
             api.optional(api.account_cached(self.brackets, RARELY, grace=A_DAY), {}),
             api.optional(api.account_cached(_quantiles, _ADL_MAX_AGE), {}),
-            indices,
+            premiums,
         )
-        known = Known(contracts=contracts, brackets=brackets, quantiles=quantiles, indices=prices)
+        known = Known(contracts=contracts, brackets=brackets, quantiles=quantiles, premiums=prices)
         return parse(account, rows, known)
 
 
@@ -218,13 +250,8 @@ async def _quantiles(api: Api) -> Mapping[str, Quantile]:
     return {item.symbol: item.adlQuantile for item in await api.get_rows(ADL_QUANTILE, SymbolQuantile)}
 
 
-async def _indices(api: Api) -> Mapping[str, float]:
-    """Coin to USD from the perpetual of each coin."""
-    return {
-        item.symbol.removesuffix(_PERPETUAL): item.indexPrice
-        for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)
-        if item.symbol.endswith(_PERPETUAL) and item.indexPrice
-    }
+async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
+    return {item.symbol: item for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)}
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -233,7 +260,16 @@ class Known(Struct, frozen=True, kw_only=True):
     contracts: Mapping[str, Contract] = {}
     brackets: Mapping[str, Brackets] = {}
     quantiles: Mapping[str, Quantile] = {}
-    indices: Mapping[str, float] = {}
+    premiums: Mapping[str, PremiumIndex] = {}
+
+    @property
+    def indices(self) -> Mapping[str, float]:
+        """Coin to USD from the perpetual of each coin."""
+        return {
+            symbol.removesuffix(_PERPETUAL): item.indexPrice
+            for symbol, item in self.premiums.items()
+            if symbol.endswith(_PERPETUAL) and item.indexPrice
+        }
 
 
 def parse(account: Account, rows: Iterable[PositionRow], known: Known) -> AccountSnapshot:
@@ -242,34 +278,28 @@ def parse(account: Account, rows: Iterable[PositionRow], known: Known) -> Accoun
     Raises:
         VenueError: reason ``schema``, where the coin of a position cannot be told from its symbol.
     """
-    rows = tuple(rows)
-    of_account = {(item.symbol, item.positionSide): item for item in account.positions}
-    listed = {(row.symbol, row.positionSide) for row in rows if row.quantity}
+    rows, items = tuple(rows), account.positions or []
+    of_account = by_symbol(items)
     positions = tuple(
-        _position(
-            row,
-            of_account.get((row.symbol, row.positionSide)),
-            known,
-            POSITION_RISK if (row.symbol, row.positionSide) in listed else ACCOUNT,
-        )
-        for row in joined(rows, account.positions, _bare_row)
+        _position(row, match(row, of_account), known, POSITION_RISK if row in rows else ACCOUNT)
+        for row in joined(rows, items, _bare_row)
     )
     return AccountSnapshot(
         pools=pools_by_coin(account.assets, positions, pool_of, home="BTC"),
         positions=positions,
-        modes=_modes({side for _, side in of_account} | {row.positionSide for row in rows}),
+        modes=_modes({row.positionSide for row in rows} | {item.positionSide for item in items}),
         prices=known.indices,
     )
 
 
-def _modes(sides: set[str]) -> Mapping[str, str]:
+def _modes(sides: set[str | None]) -> Mapping[str, str]:
     """Hedge mode lists LONG and SHORT rows of every symbol, held or not; one-way mode BOTH rows alone.
 
     Asking for the mode itself costs three times as much as all the rest of a collection.
     """
-    if not sides:
-        return {}
-    return {"position_mode": "hedge" if sides & {"LONG", "SHORT"} else "one_way"}
+    if sides & {"LONG", "SHORT"}:
+        return {"position_mode": "hedge"}
+    return {"position_mode": "one_way"} if "BOTH" in sides else {}
 
 
 def _position(row: PositionRow, item: AccountPosition | None, known: Known, source: Endpoint) -> Position:
@@ -282,7 +312,7 @@ def _position(row: PositionRow, item: AccountPosition | None, known: Known, sour
     notional = None
     if row.markPrice is not None and contract.size is not None:
         notional = abs(row.quantity) * contract.size / row.markPrice
-    quantile = known.quantiles.get(row.symbol)
+    quantile, premium = known.quantiles.get(row.symbol), known.premiums.get(row.symbol)
     return Position(
         symbol=row.symbol,
         side=side_of(row.quantity),
@@ -297,7 +327,11 @@ def _position(row: PositionRow, item: AccountPosition | None, known: Known, sour
         initial_margin=item.initialMargin if item is not None and maintenance_margin is not None else None,
         maintenance_margin=maintenance_margin,
         margin=row.margin if row.isolated else None,
-        adl_ratio=quantile.of(row.positionSide) if quantile is not None else None,
+        auto_add_margin=row.isolated and true(row.isAutoAddMargin),
+        largest_notional=row.maxQty,
+        funding_rate=None if premium is None else premium.lastFundingRate,
+        next_funding_at=None if premium is None else premium.nextFundingTime,
+        adl_ratio=quantile.of(row.positionSide or "BOTH") if quantile is not None else None,
         maintenance_tiers=maintenance_tiers(known.brackets.get(row.symbol), notional, maintenance_margin),
     )
 
@@ -310,9 +344,7 @@ def _bare_row(item: AccountPosition) -> PositionRow:
         positionSide=item.positionSide,
         positionAmt=item.quantity,
         entryPrice=item.entryPrice,
-        markPrice=None,
         unRealizedProfit=item.unrealizedProfit if item.maintMargin is not None else None,
-        liquidationPrice=None,
         marginType="isolated" if isolated else "cross",
         leverage=item.leverage,
         isolatedWallet=item.isolatedWallet,

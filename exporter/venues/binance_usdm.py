@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Hashable, Iterable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
+from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
 from exporter.request import Endpoint
 from exporter.tasks import together
 from exporter.venues._binance import (
-    LARGEST,
-    LAST_CHANGE,
-    OF_PARTS,
-    UNREAD_RULES,
-    WITH_FEES,
-    WITHDRAWAL,
+    NOT_PORTFOLIO_MARGIN,
     AccountAsset,
+    BinanceConfig,
     BinanceVenue,
     Brackets,
     ExchangeInformation,
@@ -27,147 +25,76 @@ from exporter.venues._binance import (
     maintenance_tiers,
     pool_of,
     side_of,
+    sum_of,
+    true,
+)
+from exporter.venues._binance_usdm import (
+    ACCOUNT,
+    ACCOUNT_CONFIG,
+    ASSET_INDEX,
+    EXCHANGE_INFO,
+    LEVERAGE_BRACKET,
+    PORTFOLIO_MARGIN,
+    POSITION_RISK,
+    PREMIUM_INDEX,
+    SYMBOL_CONFIG,
+    TIME,
+    UNREAD,
+    Account,
+    AccountConfiguration,
+    AccountPosition,
+    AssetIndex,
+    PositionRow,
+    PremiumIndex,
+    SymbolConfiguration,
 )
 from exporter.venues.base import pools_by_coin, schema_error, told
-from exporter.wire import Number, Positive, Required, Wire
 
-ACCOUNT = Endpoint("/fapi/v3/account", weight=5)
-POSITION_RISK = Endpoint("/fapi/v3/positionRisk", weight=5)
-ACCOUNT_CONFIG = Endpoint("/fapi/v1/accountConfig", weight=5)
-SYMBOL_CONFIG = Endpoint("/fapi/v1/symbolConfig", weight=5)
-LEVERAGE_BRACKET = Endpoint("/fapi/v1/leverageBracket", weight=1)
-EXCHANGE_INFO = Endpoint("/fapi/v1/exchangeInfo", weight=1, signed=False)
-ASSET_INDEX = Endpoint("/fapi/v1/assetIndex", weight=10, signed=False)
-TIME = Endpoint("/fapi/v1/time", weight=1, signed=False)
+# Account and positions are asked in every collection, 10 of weight; all else together may take half a unit
+# of weight more. Settings are kept for long because the account itself shows when they have changed: see
+# `Settings`. An account without positions does not.
+_SETTINGS_MAX_AGE = 1800.0
+_SETTINGS_MAX_AGE_AT_REST = 300.0
+# Margin is added to isolated positions, or not, without a trace; and a person may change the leverage.
+_SETTINGS_MAX_AGE_OF_ISOLATED = 300.0
+_LEVERAGE_MAX_AGE = 60.0
+# A rate of funding is an average over hours.
+_FUNDING_MAX_AGE = 900.0
+_FUNDING_MAX_AGE_WHEN_DUE = 60.0
+# Coins that are worth a dollar, while nothing but dollars is counted in them.
+_STABLE_PRICE_MAX_AGE = 1800.0
 
-_ORDERS = "value of open orders, not of a position"
-# A person may change the leverage at any time, but only this gauge depends on it.
-_SYMBOL_CONFIG_MAX_AGE = 60.0
-
-UNREAD = {
-    ACCOUNT: {
-        OF_PARTS: "totalPositionInitialMargin totalOpenOrderInitialMargin positionInitialMargin "
-        "openOrderInitialMargin",
-        WITHDRAWAL: "maxWithdrawAmount",
-        LAST_CHANGE: "updateTime",
-        LARGEST: "maxNotional",
-        "of older versions of the call; the symbol's configuration has it": "leverage",
-        _ORDERS: "bidNotional askNotional",
-    },
-    POSITION_RISK: {
-        WITH_FEES: "breakEvenPrice",
-        OF_PARTS: "positionInitialMargin openOrderInitialMargin",
-        _ORDERS: "bidNotional askNotional",
-        LAST_CHANGE: "updateTime",
-    },
-    ACCOUNT_CONFIG: {
-        "what trading costs, not how safe the account is": "feeTier",
-        LAST_CHANGE: "updateTime",
-        "a group of accounts, not a figure": "tradeGroupId",
-    },
-    SYMBOL_CONFIG: {LARGEST: "maxNotionalValue"},
-    LEVERAGE_BRACKET: {LARGEST: "bracket initialLeverage"},
-    EXCHANGE_INFO: {
-        **UNREAD_RULES,
-        "a rule for exchanging one collateral into another": "autoAssetExchange settlePlan",
-    },
-    ASSET_INDEX: {
-        "already in the bid rate": "bidBuffer",
-        "collateral counts at the bid rate": "askBuffer askRate",
-        "for exchanging one collateral into another": "autoExchangeAskBuffer autoExchangeAskRate "
-        "autoExchangeBidBuffer autoExchangeBidRate",
-        "time of the prices, which are asked anew in every interval": "time",
-    },
-}
+# How near the totals must be to the sum of the wallets, whose prices are of another moment.
+_SAME_WORTH = 0.01
 
 
-class AccountPosition(Wire):
-    """A position as the account call shows it: without mark price or liquidation price."""
+class Settings(Struct, frozen=True):
+    """Settings that a person may change, and what the account showed when they were asked.
 
-    symbol: str
-    positionSide: str
-    positionAmt: Required  # signed, base units
-    entryPrice: Positive = None  # of older versions of the call only
-    unrealizedProfit: Number = None
-    notional: Number = None  # signed
-    isolatedMargin: Number = None
-    isolatedWallet: Number = None
-    initialMargin: Number = None
-    maintMargin: Number = None
+    They are kept for long and asked anew, whatever their age, once the account shows that they are others.
+    """
 
-    @property
-    def quantity(self) -> float:
-        """Signed; 0 of a closed position."""
-        return self.positionAmt
+    answer: AccountConfiguration
+    of_usdt: bool | None
+    hedged: bool | None
 
 
-class Account(Wire):
-    """Totals are of USDT alone in single-asset mode, and in USD over all assets in multi-assets mode."""
+class SymbolSettings(Struct, frozen=True):
+    """The same for each symbol."""
 
-    totalInitialMargin: Required
-    totalMaintMargin: Required
-    totalWalletBalance: Required
-    totalUnrealizedProfit: Required
-    totalMarginBalance: Required
-    totalCrossWalletBalance: Required
-    totalCrossUnPnl: Required
-    assets: list[AccountAsset]
-    positions: list[AccountPosition]
-    availableBalance: Number = None
-
-
-class PositionRow(Wire):
-    symbol: str
-    positionSide: str
-    positionAmt: Required  # signed, base units
-    entryPrice: Positive
-    markPrice: Positive
-    unRealizedProfit: Number  # spelled with a capital R here, and without in the account call
-    liquidationPrice: Number
-    marginAsset: str
-    isolatedMargin: Number = None
-    isolatedWallet: Number = None
-    notional: Number = None  # signed
-    initialMargin: Number = None
-    # 0 for a position is a placeholder: there is no contract without maintenance margin.
-    maintMargin: Positive = None
-    adl: Number = None
-
-    @property
-    def quantity(self) -> float:
-        """Signed; 0 of a closed position."""
-        return self.positionAmt
-
-    @property
-    def isolated(self) -> bool:
-        """Whether the position has margin of its own; no field says so."""
-        return bool(self.isolatedWallet) or bool(self.isolatedMargin)
-
-
-class AccountConfiguration(Wire):
-    dualSidePosition: bool
-    multiAssetsMargin: bool
-
-
-class SymbolConfiguration(Wire):
-    symbol: str
-    marginType: str = ""  # CROSSED or ISOLATED
-    leverage: Number = None
-
-
-class AssetIndex(Wire):
-    symbol: str  # the coin followed by USD
-    index: Positive = None
-    bidRate: Number = None  # what a unit counts as collateral, after the haircut
+    answer: Mapping[str, SymbolConfiguration]
+    unfit: frozenset[Hashable] = frozenset()
+    """Positions that it did not fit when it was asked for them: it does not get better by asking."""
 
 
 class Known(Struct, frozen=True, kw_only=True):
     """What besides the account's own answers says something about its positions, by symbol or coin."""
 
-    symbols: Mapping[str, SymbolConfiguration]
-    contracts: Mapping[str, Contract]
-    brackets: Mapping[str, Brackets]
-    indices: Mapping[str, AssetIndex]
+    symbols: Mapping[str, SymbolConfiguration] = {}
+    contracts: Mapping[str, Contract] = {}
+    brackets: Mapping[str, Brackets] = {}
+    funding: Mapping[str, PremiumIndex] = {}
+    indices: Mapping[str, AssetIndex] = {}
 
 
 class BinanceUsdm(BinanceVenue):
@@ -180,51 +107,169 @@ class BinanceUsdm(BinanceVenue):
         "Account-Information-V3"
     )
     base_url = "https://fapi.binance.com"
+    note = (
+        f"{NOT_PORTFOLIO_MARGIN}\n\n"
+        "**Rate**: maintenance margin / margin balance of the cross positions, like the venue's own "
+        "margin ratio; neither contains fees. **Liquidation**: by the mark price alone, when that rate is "
+        "1, or that of an isolated position with its own collateral. **Multi-assets mode**: collateral "
+        "counts at the bid rate (the index price less a haircut), requirements at the ask rate; the "
+        "equity is at index prices, the adjusted equity and all other totals are the venue's, after "
+        "haircuts.\n\n"
+        "**Assumed**: a debt counts at the ask rate; an isolated position to which margin is added "
+        "automatically draws on the whole cross wallet of its coin; of brackets with a coefficient the "
+        "reading is right that gives the position's own margin. **Kept**: modes and leverage until the "
+        "account shows that they have changed, the leverage for another minute; automatic addition of "
+        "margin for 5 minutes, funding for 15, prices of dollar coins in single-asset mode for 30. **Not "
+        "told**: funding paid so far."
+    )
     endpoints = (
         ACCOUNT,
         POSITION_RISK,
         ACCOUNT_CONFIG,
         SYMBOL_CONFIG,
         LEVERAGE_BRACKET,
+        PORTFOLIO_MARGIN,
         EXCHANGE_INFO,
         ASSET_INDEX,
+        PREMIUM_INDEX,
         TIME,
     )
-    each_collection = (ACCOUNT, POSITION_RISK, ACCOUNT_CONFIG, ASSET_INDEX)
+    each_collection = (ACCOUNT, POSITION_RISK)
     unread = UNREAD
     time_endpoint = TIME
     bracket_endpoint = LEVERAGE_BRACKET
+    account_endpoint = ACCOUNT
+    portfolio_margin_endpoint = PORTFOLIO_MARGIN
+    home = "USDT"
+
+    def __init__(self, config: BinanceConfig) -> None:
+        super().__init__(config)
+        # Whether the last collection showed positions; before the first one it is not known.
+        self._held = True
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        account, rows, configuration = await together(
-            api.get(ACCOUNT, Account),
-            api.get_rows(POSITION_RISK, PositionRow),
-            api.get(ACCOUNT_CONFIG, AccountConfiguration),
+        account, rows = await self._account_and_rows(api)
+        held = [row for row in (*rows, *(account.positions or ())) if row.quantity]
+        self._held = bool(held)
+        hedged = _hedged(row.positionSide for row in held)
+        settings = together(
+            api.optional(_configuration(api, account, hedged), AccountConfiguration()),
+            api.optional(api.venue_cached(_indices, _price_max_age(api, account)), {}),
         )
-        symbols, contracts, brackets, indices = await together(
-            api.optional(_symbols(api, rows), {}),
-            api.optional(api.venue_cached(_contracts, RARELY, grace=A_DAY), {}),
-            api.optional(api.account_cached(self.brackets, RARELY, grace=A_DAY), {}),
-            api.optional(api.venue_cached(_indices, api.interval), {}),
-        )
-        known = Known(symbols=symbols, contracts=contracts, brackets=brackets, indices=indices)
-        return parse(account, rows, configuration, known)
+        if held:
+            (configuration, indices), known = await together(settings, _known(self, api, rows))
+        else:
+            (configuration, indices), known = await settings, Known()
+        multi_assets = _multi_assets(configuration, account, indices)
+        if multi_assets is None:
+            # Once more, for its failure: without the mode the account's figures cannot be read.
+            configuration = await _configuration(api, account, hedged)
+            multi_assets = _multi_assets(configuration, account, indices)
+        if multi_assets is None:
+            raise schema_error(
+                ACCOUNT_CONFIG, "`multiAssetsMargin` is missing, and nothing else tells the mode"
+            )
+        if configuration.dualSidePosition is not None:
+            hedged = configuration.dualSidePosition
+        modes = {"asset_mode": "multi" if multi_assets else "single"}
+        if hedged is not None:
+            modes["position_mode"] = "hedge" if hedged else "one_way"
+        return parse(account, rows, modes, structs.replace(known, indices=indices))
+
+    async def _account_and_rows(self, api: Api) -> tuple[Account, list[PositionRow]]:
+        """Account and positions, which are not asked for where the account shows none.
+
+        Where the last collection had some, both are asked at once, so that they are of one moment.
+        """
+        if self._held:
+            return await together(self.account(api, Account), api.get_rows(POSITION_RISK, PositionRow))
+        account = await self.account(api, Account)
+        return account, await api.get_rows(POSITION_RISK, PositionRow) if account.may_hold else []
+
+
+def _hedged(sides: Iterable[str]) -> bool | None:
+    """Whether open positions are those of hedge mode; None without any that tells it."""
+    found = set(sides)
+    return True if found & {"LONG", "SHORT"} else False if "BOTH" in found else None
+
+
+async def _configuration(api: Api, account: Account, hedged: bool | None) -> AccountConfiguration:
+    """The account's modes; asked anew where the account shows that they are no longer the kept ones."""
+
+    async def ask(api: Api) -> Settings:
+        return Settings(await api.get(ACCOUNT_CONFIG, AccountConfiguration), account.of_usdt, hedged)
+
+    shown = hedged is not None and account.of_usdt is not None
+    max_age = _SETTINGS_MAX_AGE if shown else _SETTINGS_MAX_AGE_AT_REST
+    kept = await api.account_cached(ask, max_age, grace=A_DAY, name="modes")
+    if account.of_usdt != kept.of_usdt or hedged not in {None, kept.hedged, kept.answer.dualSidePosition}:
+        kept = await api.account_cached(ask, 0.0, name="modes")
+    return kept.answer
+
+
+def _multi_assets(
+    configuration: AccountConfiguration, account: Account, indices: Mapping[str, AssetIndex]
+) -> bool | None:
+    """Whether the account is in multi-assets mode: as the venue says, else as its totals say."""
+    if configuration.multiAssetsMargin is not None:
+        return configuration.multiAssetsMargin
+    if account.of_usdt:
+        return False
+    worth, total = _worth(account, indices), account.totalWalletBalance
+    if worth and total and math.isclose(worth, total, rel_tol=_SAME_WORTH):
+        return True
+    return None
+
+
+def _worth(account: Account, indices: Mapping[str, AssetIndex]) -> float | None:
+    """What the wallets are worth together, as multi-assets mode counts them."""
+    amounts = []
+    for asset in account.assets:
+        if asset.walletBalance:
+            index = indices.get(asset.coin)
+            rate = None if index is None else index.bidRate if asset.walletBalance > 0.0 else index.askRate
+            amounts.append(None if rate is None else asset.walletBalance * rate)
+    return sum_of(*amounts)
+
+
+def _price_max_age(api: Api, account: Account) -> float:
+    """How old the prices of coins may be: in single-asset mode dollars are not valued in anything else."""
+    stable = all(asset.coin in STABLE_COINS for asset in account.assets if asset.holds)
+    return _STABLE_PRICE_MAX_AGE if stable and account.of_usdt else api.interval
+
+
+async def _known(venue: BinanceVenue, api: Api, rows: Iterable[PositionRow]) -> Known:
+    symbols, contracts, brackets, funding = await together(
+        api.optional(_symbols(api, rows), {}),
+        api.optional(api.venue_cached(_contracts, RARELY, grace=A_DAY), {}),
+        api.optional(api.account_cached(venue.brackets, RARELY, grace=A_DAY), {}),
+        api.optional(_funding(api, rows), {}),
+    )
+    return Known(symbols=symbols, contracts=contracts, brackets=brackets, funding=funding)
 
 
 async def _symbols(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, SymbolConfiguration]:
-    """Leverage and margin mode by symbol; asked anew where the kept answer does not fit the positions."""
-    known = await api.account_cached(_symbol_configurations, _SYMBOL_CONFIG_MAX_AGE)
-    if all(_fits(known.get(row.symbol), row) for row in rows if row.quantity):
-        return known
-    return await api.account_cached(_symbol_configurations, 0.0)
+    """The configuration of every symbol; asked anew where the kept one does not fit the positions."""
+    held = [row for row in rows if row.quantity]
+    isolated = any(row.isolated for row in held)
+    max_age = _SETTINGS_MAX_AGE_OF_ISOLATED if isolated else _SETTINGS_MAX_AGE
+    kept = await api.account_cached(_symbol_settings, max_age, grace=RARELY, name="symbols")
+    found = [(row, kept.answer.get(row.symbol)) for row in held]
+    unfit = frozenset((row.symbol, row.isolated) for row, item in found if item is None or not item.fits(row))
+
+    async def again(api: Api) -> SymbolSettings:
+        return structs.replace(await _symbol_settings(api), unfit=unfit)
+
+    if not unfit <= kept.unfit:
+        kept = await api.account_cached(again, 0.0, name="symbols")
+    elif any(item is not None and not item.has_leverage_of(row) for row, item in found):
+        kept = await api.account_cached(again, _LEVERAGE_MAX_AGE, name="symbols")
+    return kept.answer
 
 
-def _fits(configuration: SymbolConfiguration | None, row: PositionRow) -> bool:
-    return configuration is not None and (configuration.marginType == "ISOLATED") == row.isolated
-
-
-async def _symbol_configurations(api: Api) -> Mapping[str, SymbolConfiguration]:
-    return {item.symbol: item for item in await api.get_rows(SYMBOL_CONFIG, SymbolConfiguration)}
+async def _symbol_settings(api: Api) -> SymbolSettings:
+    answer = await api.get_rows(SYMBOL_CONFIG, SymbolConfiguration)
+    return SymbolSettings({item.symbol: item for item in answer})
 
 
 async def _contracts(api: Api) -> Mapping[str, Contract]:
@@ -236,72 +281,99 @@ async def _indices(api: Api) -> Mapping[str, AssetIndex]:
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 
+async def _funding(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, PremiumIndex]:
+    """Funding of every symbol; asked anew once that of a position has taken place."""
+    kept = await api.venue_cached(_premiums, _FUNDING_MAX_AGE)
+    due = (item.nextFundingTime for row in rows if row.quantity and (item := kept.get(row.symbol)))
+    if any(time is not None and time <= api.now() for time in due):
+        return await api.venue_cached(_premiums, _FUNDING_MAX_AGE_WHEN_DUE)
+    return kept
+
+
+async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
+    return {item.symbol: item for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)}
+
+
 def parse(
-    account: Account, rows: Iterable[PositionRow], configuration: AccountConfiguration, known: Known
+    account: Account, rows: Iterable[PositionRow], modes: Mapping[str, str], known: Known
 ) -> AccountSnapshot:
     """The account from its messages.
 
     Raises:
         VenueError: reason ``schema``, where the coin of a position cannot be told from its symbol.
     """
-    multi_asset = configuration.multiAssetsMargin
+    multi_assets = modes["asset_mode"] == "multi"
     positions = tuple(
-        _position(row, known, "USD" if multi_asset else None)
-        for row in joined(rows, account.positions, lambda item: _bare_row(item, known.contracts))
+        _position(row, known, "USD" if multi_assets else None)
+        for row in joined(rows, account.positions or (), lambda item: _bare_row(item, known.contracts))
     )
     held = [asset for asset in account.assets if asset.holds]
     return AccountSnapshot(
         pools=(_usd_pool(account, positions),)
-        if multi_asset
+        if multi_assets
         else pools_by_coin(account.assets, positions, pool_of, home="USDT"),
         positions=positions,
-        assets=tuple(_asset(asset, known.indices.get(asset.coin)) for asset in held) if multi_asset else (),
-        modes={
-            "position_mode": "hedge" if configuration.dualSidePosition else "one_way",
-            "asset_mode": "multi" if multi_asset else "single",
-        },
+        assets=tuple(_asset(asset, known.indices.get(asset.coin)) for asset in held) if multi_assets else (),
+        modes=modes,
         prices={coin: item.index for coin, item in known.indices.items() if item.index},
     )
 
 
 def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
+    """The totals, which count collateral at the bid rate; what it is worth at market the assets tell."""
     return MarginPool(
         currency="USD",
-        equity=account.totalMarginBalance,
-        margin_equity=account.totalCrossWalletBalance + account.totalCrossUnPnl,
+        adjusted_equity=account.totalMarginBalance,
+        margin_equity=sum_of(account.totalCrossWalletBalance, account.totalCrossUnPnl),
         maintenance_margin=told(account.totalMaintMargin, positions),
         wallet_balance=account.totalWalletBalance,
         available_balance=account.availableBalance,
         unrealized_pnl=account.totalUnrealizedProfit,
         initial_margin=account.totalInitialMargin,
+        open_order_margin=account.totalOpenOrderInitialMargin,
+        withdrawable_balance=account.maxWithdrawAmount,
     )
 
 
 def _asset(asset: AccountAsset, index: AssetIndex | None) -> Asset:
+    """Collateral counts at the bid rate; what is owed or required, at the ask rate."""
     return Asset(
         asset=asset.coin,
         wallet_balance=asset.walletBalance,
         equity=asset.marginBalance,
-        collateral_price_usd=index.bidRate if index is not None else None,
+        collateral_price_usd=None if index is None else index.bidRate,
+        debt_price_usd=None if index is None else index.askRate,
+        margin_price_usd=None if index is None else index.askRate,
     )
 
 
 def _position(row: PositionRow, known: Known, pool_currency: str | None) -> Position:
     configuration = known.symbols.get(row.symbol)
+    isolated = row.isolated
+    if isolated is None:
+        isolated = configuration is not None and configuration.isolated
+    funding = known.funding.get(row.symbol)
+    contract = known.contracts.get(row.symbol)
+    if contract is None:
+        contract = _unlisted_contract(row.symbol, row.marginAsset or _settle_of(row.symbol, POSITION_RISK))
     return Position(
         symbol=row.symbol,
         side=side_of(row.quantity),
-        margin_mode="isolated" if row.isolated else "cross",
+        margin_mode="isolated" if isolated else "cross",
         quantity=abs(row.quantity),
-        contract=known.contracts.get(row.symbol) or _unlisted_contract(row.symbol, row.marginAsset),
+        contract=contract,
         entry_price=row.entryPrice,
         mark_price=row.markPrice,
         liquidation_price=row.liquidationPrice,
         unrealized_pnl=row.unRealizedProfit,
-        leverage=configuration.leverage if configuration is not None else None,
+        leverage=None if configuration is None else configuration.leverage,
         initial_margin=row.initialMargin,
         maintenance_margin=row.maintMargin,
-        margin=row.isolatedWallet if row.isolated else None,
+        margin=row.margin if isolated else None,
+        auto_add_margin=isolated and configuration is not None and true(configuration.isAutoAddMargin),
+        largest_notional=None if configuration is None else configuration.maxNotionalValue,
+        funding_rate=None if funding is None else funding.lastFundingRate,
+        next_funding_at=None if funding is None else funding.nextFundingTime,
         adl_ratio=adl_ratio(row.adl),
         maintenance_tiers=maintenance_tiers(known.brackets.get(row.symbol), row.notional, row.maintMargin),
         pool_currency=pool_currency,
@@ -316,12 +388,11 @@ def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> Posit
     return PositionRow(
         symbol=item.symbol,
         positionSide=item.positionSide,
-        positionAmt=item.positionAmt,
+        positionAmt=item.quantity,
         entryPrice=item.entryPrice,
-        markPrice=abs(item.notional / item.positionAmt) if item.notional else None,
+        markPrice=abs(item.notional / item.quantity) if item.notional else None,
         unRealizedProfit=item.unrealizedProfit if valued else None,
-        liquidationPrice=None,
-        marginAsset=contract.settle if contract is not None else _settle_of(item.symbol),
+        marginAsset=contract.settle if contract is not None else _settle_of(item.symbol, ACCOUNT),
         isolatedMargin=item.isolatedMargin,
         isolatedWallet=item.isolatedWallet,
         notional=item.notional,
@@ -336,12 +407,12 @@ def _unlisted_contract(symbol: str, settle: str) -> Contract:
     return Contract("linear", 1.0, base, settle, settle)
 
 
-def _settle_of(symbol: str) -> str:
+def _settle_of(symbol: str, source: Endpoint) -> str:
     """The settlement coin of such a symbol, where no row tells it either."""
     pair = symbol.split("_", maxsplit=1)[0]
     coin = next((coin for coin in ("USDT", "USDC") if pair.endswith(coin)), None)
     if coin is None:
         raise schema_error(
-            ACCOUNT, "`symbol` of a position is not listed and does not tell its settlement coin"
+            source, "`symbol` of a position is not listed and does not tell its settlement coin"
         )
     return coin

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from exporter.account import ApiKeyConfig
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.limits import Limit, RequestBudget
-from exporter.model import AccountSnapshot, Contract, ContractKind, MaintenanceTier, MarginPool, Position
-from exporter.request import Endpoint, Request, SignedRequest
+from exporter.model import AccountSnapshot, Contract, ContractKind, MarginPool, Position
+from exporter.request import Request, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
+from exporter.venues._bittap import (
+    ACCOUNT_INFO,
+    EXCHANGE_INFO,
+    OPEN_POSITION,
+    UNREAD,
+    AccountInfo,
+    AssetRow,
+    ExchangeInfo,
+    Listing,
+    PositionRow,
+    listing_of,
+)
 from exporter.venues.base import (
     Answer,
     Envelope,
     Refusal,
     Refusals,
     Venue,
-    ascending_tiers,
     pools_by_coin,
     position_ids,
     schema_error,
     told,
 )
-from exporter.wire import Number, Positive, Required, Rows, Wire, listed, one_of
-
-ACCOUNT_INFO = Endpoint("/ftapi/v1/account/info")
-OPEN_POSITION = Endpoint("/ftapi/v1/openPosition")
-EXCHANGE_INFO = Endpoint("/fmapi/v1/exchangeInfo", signed=False)
+from exporter.wire import Rows, listed
 
 # Where the list of contracts does not tell: what is quoted in these is settled in them.
 _MONEY = frozenset({"USDT", "USDC"})
@@ -74,120 +81,6 @@ REFUSALS = Refusals(
     success=frozenset({"0"}),
 )
 
-_OF_POSITIONS = {
-    "identifies the account, which is never published": "uid",
-    "what trading costs; part of the realized PnL": "feeAmount frozenFee",
-    "funding paid so far; part of the balance": "fundAmount",
-    "of what was closed, without fees; the realized PnL has both": "pnl",
-    "what bonus money has paid for": "deductFeeAmount deductFundingAmount deductLossAmount",
-    "a count of orders": "posTpSlSize tpSlSize",
-    "when the position was opened or last changed, not the time of the figures": "ctime lastUpdateTime",
-}
-UNREAD = {
-    ACCOUNT_INFO: {
-        **_OF_POSITIONS,
-        "over all coins, in a currency that is not documented; the rows of coins are used": "data.available "
-        "data.balance data.crossedMaintainMargin data.crossedMaintainMarginRate data.profitUnreal "
-        "data.totalEquities data.totalLocked",
-        "part of the unrealized PnL; each position has its own": "crossProfitUnreal",
-        "says what may be moved out, not how safe the account is": "canTransfer",
-        'documented as "0" beside a cross position with margin': "crossLocked crossMargin isolatedLocked "
-        "isolatedMargin",
-        "bonus money; whether it is part of the balance is not documented": "totalTrialFundBalance "
-        "trialFundBalance",
-    },
-    OPEN_POSITION: {
-        **_OF_POSITIONS,
-        "positions are liquidated by the mark price": "lastPrice",
-        "unrealized PnL / margin; both are published": "profitUnrealRate",
-        "of the account's other positions": "otherMaintainMargin",
-        "not documented of what; rates are computed for every venue alike": "marginRate",
-        "what being liquidated or closing would cost": "bkrFee closedFee otherClosedFee",
-    },
-    EXCHANGE_INFO: {
-        "the floor of the next tier says the same": "maxPositionValue",
-        "the number of a tier": "level",
-        "of the next order; each position has its own": "maxLeverage defaultLeverage",
-        "decimal places for display": "preciousShow",
-    },
-}
-
-
-class AssetRow(Wire):
-    coin: str
-    balance: Required  # without unrealized PnL, isolated margin included
-    equities: Required  # balance + profitUnreal
-    profitUnreal: Number
-    crossedMaintainMargin: Number
-    available: Number = None  # equities - locked
-    locked: Number = None
-    crossedMaintainMarginRate: Number = None  # maintenance margin / (equities - cost of closing)
-
-    @property
-    def holds(self) -> bool:
-        """True if there is anything in the coin."""
-        return bool(self.balance or self.equities or self.locked)
-
-
-class PositionRow(Wire):
-    """A row of either call. That of the account lacks whatever depends on the mark price."""
-
-    positionId: str | int
-    symbolId: str
-    side: str  # BUY or SELL
-    marginMode: str  # CROSSED, ISOLATED; ISOLATION elsewhere in the documentation
-    quantity: Required  # base units, unsigned
-    avgEntryPrice: Positive
-    positionMode: str | None = None  # HEDGE, ONEWAY; ONE_WAY elsewhere in the documentation
-    entryValue: Number = None  # quantity × entry price
-    feeAssetId: str | None = None
-    leverage: Positive = None
-    margin: Number = None  # entry value / leverage
-    markPrice: Positive = None
-    profitUnreal: Number = None
-    realizedPnl: Number = None  # net of fees
-    maintainMargin: Positive = None  # "0" in the account's rows
-    liquidPrice: Number = None  # "0": none
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.side = one_of("side", self.side, "BUY", "SELL")
-        self.marginMode = one_of("marginMode", self.marginMode, "CROSSED", "ISOLATED", "ISOLATION")
-        if self.quantity < 0.0:
-            raise ValueError("`quantity` is negative")
-
-    @property
-    def isolated(self) -> bool:
-        return self.marginMode != "CROSSED"
-
-
-class AccountInfo(Wire):
-    assets: list[AssetRow] | AssetRow
-    positions: Rows[PositionRow]
-
-
-class RiskLimit(Wire):
-    maintainMarginRate: Number = None
-    minPositionValue: Number = None
-    maxPositionValue: Number = None
-
-
-class SymbolRow(Wire):
-    symbolId: str
-    contractSide: str  # FORWARD is linear, REVERSE is inverse
-    riskLimitConfigs: list[RiskLimit] | None = None
-
-
-class ExchangeInfo(Wire):
-    symbols: list[SymbolRow]
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """What the venue publishes about one contract."""
-
-    kind: ContractKind | None = None
-    tiers: tuple[MaintenanceTier, ...] = ()
-
 
 class Bittap(Venue[ApiKeyConfig]):
     """Source: https://developers.bittap.com/en/futures/trading/account-info and open-position beside it."""
@@ -198,16 +91,20 @@ class Bittap(Venue[ApiKeyConfig]):
     config_class = ApiKeyConfig
     base_url = "https://openapi.bittap.com"
     note = (
-        "The key needs the futures permission: a new key has none. The venue's own margin rate counts the "
-        "cost of closing (0.05 % of the notional) against the equity and so is a little above the computed "
-        "one; where the venue gives no liquidation price, the computed one does not count it. The venue has "
-        "no call for mark prices: they come from the position call, and of an account whose key may not use "
-        "it only a single position's mark follows from the totals. Risk tiers are published without the "
-        "deductions that other venues have; a price computed across a tier's border is therefore nearer "
-        "than the venue's, if it has them. Units of coin-margined contracts are not documented: such "
-        "positions are published without notional and without anything computed from it. The margin of an "
-        "isolated position is read as its collateral without unrealized PnL. The venue's clock is read from "
-        "the `Date` header, to half a second."
+        "The key needs the futures permission: a new key has none.\n\n"
+        "**Rate**: maintenance margin / equity, without fees. The venue's own rate counts the cost of "
+        "closing (0.05 % of the notional) against the equity: when `risk_account_venue_margin_rate` is 1, "
+        "the computed rate is 0.91 in a tier of 0.5 %, 0.95 in one of 1 % and 0.99 in one of 5 %. The "
+        "computed liquidation price, where the venue gives none, does not count it either. "
+        "**Liquidation**: the venue does not say by which price; its answers fit the mark price. It has "
+        "no call for mark prices: they come from the position call, and of an account whose key may not "
+        "use it only a single position's mark follows from the totals.\n\n"
+        "**Assumed**: the margin of an isolated position is its collateral without unrealized PnL; risk "
+        "tiers have no deductions, since none are published, so that a price computed across a tier's "
+        "border is nearer than the venue's, if it has them. **Not told**: units of coin-margined "
+        "contracts (such positions are published without notional and without anything computed from it), "
+        "the sign of funding paid so far, margin of open orders. The venue's clock is read from the "
+        "`Date` header, to half a second."
     )
     endpoints = (ACCOUNT_INFO, OPEN_POSITION, EXCHANGE_INFO)
     # The documentation does not say of whom: of an address is safe either way.
@@ -219,6 +116,8 @@ class Bittap(Venue[ApiKeyConfig]):
     def __init__(self, config: ApiKeyConfig, *, nonce: Callable[[], str] = lambda: str(uuid4())) -> None:
         super().__init__(config)
         self._nonce = nonce
+        # Whether the last collection showed positions; before the first one it is not known.
+        self._held = True
         self._unsized: set[str] = set()
 
     def sign(self, request: Request) -> SignedRequest:
@@ -246,17 +145,26 @@ class Bittap(Venue[ApiKeyConfig]):
         return (await api.request(EXCHANGE_INFO)).sent_at
 
     async def fetch(self, api: Api) -> AccountSnapshot:
-        account, opened, listings = await together(
-            api.get(ACCOUNT_INFO, Answer[AccountInfo]),
-            # A key that may not read this call costs the mark prices. Any other failure of it fails the
-            # collection: positions that lose their prices for one interval would silence alerts, whereas
-            # the last complete collection stays for its age.
-            api.optional(_open_positions(api), [], only={"permission"}),
+        (account, opened), listings = await together(
+            self._account_and_positions(api),
             api.optional(api.venue_cached(_listings, RARELY, grace=A_DAY), {}),
         )
-        snapshot = parse(account.data, opened, listings)
+        snapshot = parse(account, opened, listings)
+        self._held = bool(snapshot.positions)
         self._tell_unsized(snapshot.positions)
         return snapshot
+
+    async def _account_and_positions(self, api: Api) -> tuple[AccountInfo, list[PositionRow] | None]:
+        """Account and positions, which are not asked for where the account shows none.
+
+        Where the last collection had some, both are asked at once, so that they are of one moment.
+        """
+        account = api.get(ACCOUNT_INFO, Answer[AccountInfo])
+        if self._held:
+            answer, opened = await together(account, _open_positions(api))
+            return answer.data, opened
+        found = (await account).data
+        return found, await _open_positions(api) if found.may_hold else []
 
     def _tell_unsized(self, positions: Iterable[Position]) -> None:
         """Logs once for each symbol that its contract size is not known."""
@@ -271,8 +179,14 @@ class Bittap(Venue[ApiKeyConfig]):
                 )
 
 
-async def _open_positions(api: Api) -> list[PositionRow]:
-    return listed((await api.get(OPEN_POSITION, Answer[Rows[PositionRow]])).data)
+async def _open_positions(api: Api) -> list[PositionRow] | None:
+    """The position call's rows; None where the key may not read it, which costs the mark prices.
+
+    Any other failure of it fails the collection: positions that lose their prices for one interval would
+    silence alerts, whereas the last complete collection stays for its age.
+    """
+    answer = await api.optional(api.get(OPEN_POSITION, Answer[Rows[PositionRow]]), only={"permission"})
+    return None if answer is None else listed(answer.data)
 
 
 async def _listings(api: Api) -> Mapping[str, Listing]:
@@ -280,41 +194,26 @@ async def _listings(api: Api) -> Mapping[str, Listing]:
     return {row.symbolId: listing_of(row) for row in answer.data.symbols}
 
 
-_KINDS: Mapping[str, ContractKind] = {"FORWARD": "linear", "REVERSE": "inverse"}
-
-
-def listing_of(row: SymbolRow) -> Listing:
-    """Kind and risk tiers of a symbol.
-
-    No tiers of inverse contracts, whose units are not documented, nor where a floor or rate is missing:
-    one symbol that is listed incompletely must not cost the others their tiers.
-    """
-    kind = _KINDS.get(row.contractSide.upper())
-    limits = row.riskLimitConfigs or []
-    tiers = [
-        MaintenanceTier(
-            floor=limit.minPositionValue,
-            cap=inf if limit.maxPositionValue is None else limit.maxPositionValue,
-            rate=limit.maintainMarginRate,
-            deduction=0.0,
-        )
-        for limit in limits
-        if limit.minPositionValue is not None and limit.maintainMarginRate is not None
-    ]
-    complete = kind != "inverse" and len(tiers) == len(limits)
-    return Listing(kind, ascending_tiers(tiers) if complete else ())
-
-
 def joined(account: Iterable[PositionRow], opened: Iterable[PositionRow]) -> list[PositionRow]:
-    """The rows of both calls by their id: what the position call says, else what the account says.
+    """The rows of both calls: what the position call says, else what the account says.
 
     Zero-size rows are dropped after that: a position that one of the two calls no longer has is closed.
+
+    Raises:
+        VenueError: reason ``schema``, where neither tells the side or the margin mode.
     """
-    rows = {str(row.positionId): row for row in account}
+    rest, found = list(account), []
     for row in opened:
-        key = str(row.positionId)
-        rows[key] = _merged(row, rows[key]) if key in rows else row
-    return [row for row in rows.values() if row.quantity != 0.0]
+        other = next((item for item in rest if row.is_of(item)), None)
+        if other is not None:
+            rest.remove(other)
+        found.append(row if other is None else _merged(row, other))
+    rows = [row for row in (*found, *rest) if row.quantity != 0.0]
+    for row in rows:
+        for name in ("side", "marginMode"):
+            if getattr(row, name) is None:
+                raise schema_error(OPEN_POSITION, f"`{name}` of a position is missing")
+    return rows
 
 
 def _merged(first: PositionRow, second: PositionRow) -> PositionRow:
@@ -324,17 +223,21 @@ def _merged(first: PositionRow, second: PositionRow) -> PositionRow:
 
 
 def parse(
-    account: AccountInfo, opened: Sequence[PositionRow], listings: Mapping[str, Listing]
+    account: AccountInfo, opened: Sequence[PositionRow] | None, listings: Mapping[str, Listing]
 ) -> AccountSnapshot:
-    """The account from its messages; nothing is `opened` where the key may not read the position call.
+    """The account from its messages; `opened` is None where the key may not read the position call.
 
     Raises:
-        VenueError: reason ``schema``, if the venue lists nothing although something is at risk.
+        VenueError: reason ``schema``, if the venue lists nothing although something is at risk, or does not
+            list at all.
     """
-    assets, of_account = listed(account.assets), listed(account.positions)
-    rows = joined(of_account, opened)
+    if account.positions is UNSET and opened is None:
+        raise schema_error(ACCOUNT_INFO, "`positions` is missing")
+    assets = listed(account.assets)
+    of_account = [] if account.positions is UNSET else listed(account.positions)
+    rows = joined(of_account, opened or [])
     # The account's own rows and totals are of one moment: those of the position call may be later.
-    at_risk = any(asset.profitUnreal or asset.crossedMaintainMargin for asset in assets)
+    at_risk = any(asset.at_risk for asset in assets)
     if at_risk and not rows and not any(row.quantity for row in of_account):
         raise schema_error(ACCOUNT_INFO, "`positions` has none although margin is required")
     ids = position_ids(
@@ -404,6 +307,7 @@ def _position(row: PositionRow, listing: Listing, position_id: str) -> Position:
         initial_margin=None if row.isolated else row.margin,
         maintenance_margin=row.maintainMargin,
         margin=row.margin if row.isolated else None,
+        largest_notional=listing.largest(row.leverage) if contract.size is not None else None,
         position_id=position_id,
         maintenance_tiers=listing.tiers if contract.size is not None else (),
     )
@@ -424,5 +328,6 @@ def _pool(row: AssetRow, positions: Sequence[Position]) -> MarginPool:
         available_balance=row.available,
         unrealized_pnl=row.profitUnreal,
         initial_margin=row.locked,
+        withdrawable_balance=row.canTransfer,
         venue_margin_rate=told(row.crossedMaintainMarginRate, positions),
     )

@@ -78,10 +78,10 @@ class PositionRow(Wire):
     marketId: str
     direction: str  # LONG or SHORT; both can be held in one market
     size: Required  # base units, unsigned
-    avgExecutionPrice: Positive
-    marginAmount: Number  # at the entry price
-    liquidationPrice: Number
-    maintenanceMargin: Positive  # at the entry price; 0 is what the venue says of a market it cannot price
+    avgExecutionPrice: Positive = None
+    marginAmount: Number = None  # at the entry price
+    liquidationPrice: Number = None
+    maintenanceMargin: Positive = None  # at the entry price; 0 of a market that the venue cannot price
     leverage: Positive = None
     realizedPnl: Number = None
 
@@ -97,11 +97,11 @@ class PositionRow(Wire):
 class AccountInfo(Wire):
     """The operator's generated sample has numbers where the real example has text, even for `positions`."""
 
-    collateralBalance: Number
-    availableMargin: Number
     totalMargin: Required  # balance + unrealized PnL
-    totalUnrealizedPnl: Number
     positions: Rows[PositionRow] | float | str
+    collateralBalance: Number = None
+    availableMargin: Number = None
+    totalUnrealizedPnl: Number = None
     totalInvested: Number = None  # Σ size × entry price
     collateralId: str | None = None
 
@@ -128,13 +128,17 @@ class Zkx(Venue[ZkxConfig]):
     config_class = ZkxConfig
     base_url = None
     note = (
-        "Discontinued by its operator in July 2024, and its host was never published: only for those who run "
-        "one. Needs `pip install 'risk-exporter[zkx]'`. The maintenance margin is the venue's figure, at the "
-        "entry price; the venue liquidates by the mark price. It tells no mark prices and no PnL of a single "
-        "position: distance, notional and what follows from them are published only of an account with one "
-        "position, whose mark follows from the account's PnL; its liquidation prices are published always. A "
-        "total PnL of exactly 0 beside positions is what the venue says without prices, and is not "
-        "published. The venue cannot be asked for its time: this machine's clock must be right."
+        "Discontinued by its operator in July 2024, and its host was never published: only for those who "
+        "run one. Needs `pip install 'risk-exporter[zkx]'`.\n\n"
+        "**Rate**: maintenance margin / (balance + unrealized PnL), without fees; the margin is the "
+        "venue's figure, at the entry price. **Liquidation**: by the mark price, with the requirement at "
+        "the mark price, so that a rate of 1 is not exactly where it happens. The venue tells no mark "
+        "prices and no PnL of a single position: distance, notional and what follows from them are "
+        "published only of an account with one position, whose mark follows from the account's PnL; its "
+        "liquidation prices are published always. A total PnL of exactly 0 beside positions is what the "
+        "venue says without prices, and is not published.\n\n"
+        "**Assumed**: all positions are cross. **Not told**: funding, margin of open orders, the venue's "
+        "time: this machine's clock must be right."
     )
     endpoints = (ACCOUNT_INFO,)
     budgets = (RequestBudget("zkx", (Limit(120.0, 10.0),)),)

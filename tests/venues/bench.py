@@ -81,6 +81,8 @@ class Bench:
     """Status and document of a failure whose words the desk is shown; ``WORDS`` stands for them."""
     optional: frozenset[Endpoint] = frozenset()
     """Calls that a collection can do without: their failure costs some series and nothing else."""
+    needed: Mapping[Endpoint, frozenset[str]] | None = None
+    """The fields without which an answer cannot be read; None where nobody has asked for each of them."""
 
     def __repr__(self) -> str:
         return f"Bench({self.venue})"

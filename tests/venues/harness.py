@@ -12,7 +12,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from email.utils import formatdate
 from functools import cache
 from pathlib import Path
@@ -38,6 +38,8 @@ from tests.venues.guide import toy
 
 HERE = Path(__file__).parent
 NOW = 1_700_000_000.0
+VENUE_MS = 1_700_000_000_500
+"""What venues say when they are asked for the time, Unix milliseconds: what they document is years ago."""
 
 
 class Asked:
@@ -57,10 +59,21 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile("[^/]+".join(re.escape(part) for part in re.split(r"{\w+}", path)))
 
 
-def _is_for(key: str, asked: Asked, body: bytes) -> bool:
-    """Whether the answer under this key is the one to a request."""
-    path, _, part = key.partition(" ")
-    return bool(_pattern(path).fullmatch(asked.path)) and (part in asked.raw_path or part.encode() in body)
+def key_for(answers: Iterable[str], asked: Any, body: bytes) -> str | None:
+    """The key of the answer to a request.
+
+    A key is a path or the template of one. Where one path has several answers, a part of the query or of the
+    body that tells them apart stands behind it: ``/positions category=inverse``. Of the keys that are about a
+    request, the longest.
+    """
+
+    def about_it(key: str) -> bool:
+        path, _, part = key.partition(" ")
+        return bool(_pattern(path).fullmatch(asked.path)) and (
+            part in asked.raw_path or part.encode() in body
+        )
+
+    return max(filter(about_it, answers), key=len, default=None)
 
 
 Answer = bytes | web.Response | Callable[[Any], web.Response | Awaitable[web.Response]]
@@ -93,16 +106,18 @@ class QuietObserver:
 
 
 class MemoryTransport:
-    """Gives one answer a path, checks each request, and remembers what was asked.
+    """Answers by key (see `key_for`), checks each request, and remembers what was asked."""
 
-    An answer's key is a path or the template of one. Where one path has several answers, a part of the query
-    or of the body that tells them apart stands behind it: ``/positions category=inverse``. The longest key
-    that is about a request decides.
-    """
-
-    def __init__(self, answers: Mapping[str, Answer], check: Check | None = None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Answer],
+        check: Check | None = None,
+        *,
+        wall: Callable[[], float] = lambda: NOW,
+    ) -> None:
         self.answers = answers
         self.check = check
+        self.wall = wall
         self.asked: list[Asked] = []
         self.answered: set[str] = set()
         """The keys of the answers that were asked for."""
@@ -121,17 +136,16 @@ class MemoryTransport:
         self.asked.append(asked)
         if self.check is not None:
             self.check(asked, body or b"")
-        keys = [key for key in self.answers if _is_for(key, asked, body or b"")]
-        if not keys:
+        key = key_for(self.answers, asked, body or b"")
+        if key is None:
             return Bytes(404, CIMultiDict(), b"no such path in this test")
-        key = max(keys, key=len)
         self.answered.add(key)
         answer = self.answers[key]
         if callable(answer):
             result = answer(asked)
             answer = result if isinstance(result, web.Response) else await result
         if isinstance(answer, bytes):
-            return Bytes(200, CIMultiDict(Date=formatdate(NOW, usegmt=True)), answer)
+            return Bytes(200, CIMultiDict(Date=formatdate(self.wall(), usegmt=True)), answer)
         content = answer.body
         assert content is None or isinstance(content, bytes)
         return Bytes(answer.status, answer.headers, content or b"")
@@ -217,7 +231,7 @@ def make_venue(name: str, base_url: str, config: Mapping[str, Any]) -> Venue[Any
 
 
 class VenueServer:
-    """A server on loopback that gives one answer a path and remembers what was asked."""
+    """A server on loopback that answers by key (see `key_for`) and remembers what was asked."""
 
     def __init__(self, answers: Mapping[str, Answer], check: Check | None = None) -> None:
         self.answers = dict(answers)
@@ -252,9 +266,10 @@ class VenueServer:
             except Exception as complaint:  # noqa: BLE001 (raised again in the test)
                 self.complaints.append(complaint)
                 return web.Response(status=500, text="the test's check failed")
-        answer = self.answers.get(request.path)
-        if answer is None:
+        key = key_for(self.answers, request, body)
+        if key is None:
             return web.Response(status=404, text="no such path in this test")
+        answer = self.answers[key]
         if isinstance(answer, bytes):
             return web.Response(body=answer, content_type="application/json")
         if isinstance(answer, web.Response):

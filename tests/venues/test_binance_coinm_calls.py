@@ -202,8 +202,17 @@ class TestRequests:
 
 class TestSchema:
     @pytest.mark.parametrize("empty", ["", None])
-    @pytest.mark.parametrize("field", ["walletBalance", "marginBalance", "crossUnPnl"])
-    async def test_an_empty_balance_is_an_error_and_not_zero(self, field: str, empty: object) -> None:
-        with pytest.raises(VenueError, match=field) as caught:
-            await snapshot_of(account=account(assets=[asset(**{field: empty})]))
+    async def test_an_empty_balance_is_not_zero(self, empty: object) -> None:
+        (pool,) = (await snapshot_of(account=account(assets=[asset(walletBalance=empty)]))).pools
+        assert (pool.wallet_balance, pool.equity) == (None, 0.00241969)
+        (pool,) = (await snapshot_of(account=account(assets=[asset(crossUnPnl=empty)]))).pools
+        assert (pool.margin_equity, pool.equity) == (None, 0.00241969)
+
+    @pytest.mark.parametrize("empty", ["", None])
+    async def test_an_empty_equity_follows_from_wallet_and_pnl_or_is_an_error(self, empty: object) -> None:
+        (pool,) = (await snapshot_of(account=account(assets=[asset(marginBalance=empty)]))).pools
+        assert pool.equity == 0.00241969
+        nothing = asset(marginBalance=empty, unrealizedProfit=empty)
+        with pytest.raises(VenueError, match="marginBalance") as caught:
+            await snapshot_of(account=account(assets=[nothing]))
         assert caught.value.reason == "schema"

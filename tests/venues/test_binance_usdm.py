@@ -17,13 +17,11 @@ from exporter.model import RiskSettings
 from exporter.risk import assess
 from exporter.signing import signer
 from exporter.venues import _binance as binance
-from exporter.venues.binance_usdm import ACCOUNT, BinanceUsdm
+from exporter.venues._binance_usdm import ACCOUNT
+from exporter.venues.binance_usdm import BinanceUsdm
 from tests.venues.harness import (
-    QuietObserver,
-    VenueServer,
     make_venue,
     payload,
-    response,
     unsigned,
 )
 from tests.venues.payloads.binance_usdm.bench import (
@@ -33,8 +31,6 @@ from tests.venues.payloads.binance_usdm.bench import (
     NAME,
     ONE_WAY,
     SECRET,
-    answers,
-    check,
     document,
     position_of,
     row,
@@ -98,15 +94,35 @@ class TestAccount:
             account=payload(NAME, "account_multi_assets.json"), position_risk=[], account_config=MULTI
         )
         (pool,) = snapshot.pools
-        assert (pool.currency, pool.equity, pool.margin_equity) == ("USD", 126.72469206, 126.72469206)
+        assert (pool.currency, pool.margin_equity) == ("USD", 126.72469206)
+        # The total is after haircuts: what the collateral is worth, the assets tell.
+        assert (pool.equity, pool.adjusted_equity) == (None, 126.72469206)
         assert [asset.asset for asset in snapshot.assets] == ["USDT", "BUSD"]
 
-    async def test_collateral_counts_at_the_bid_rate(self) -> None:
+    async def test_collateral_counts_at_the_bid_rate_and_what_is_owed_or_required_at_the_ask_rate(
+        self,
+    ) -> None:
         account = document("account_multi_assets.json")
         account["assets"][1]["asset"] = "ADA"
         snapshot = await snapshot_of(account=account, position_risk=[], account_config=MULTI)
-        assert snapshot.assets[1].collateral_price_usd == 1.73661633
+        tether, cardano = snapshot.assets
+        assert cardano.collateral_price_usd == 1.73661633
+        assert (cardano.debt_price_usd, cardano.margin_price_usd) == (2.12253107, 2.12253107)
+        assert (tether.collateral_price_usd, tether.debt_price_usd) == (None, None)
         assert snapshot.prices == {"ADA": 1.9295737}
+
+    async def test_what_orders_bind_and_what_may_be_moved_out(self) -> None:
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        account["assets"][0] |= {"openOrderInitialMargin": "1.5", "maxWithdrawAmount": "20.25"}
+        single = await snapshot_of(account=account, position_risk=[], account_config=ONE_WAY)
+        assert [(pool.open_order_margin, pool.withdrawable_balance) for pool in single.pools] == [
+            (1.5, 20.25),
+            (0.0, 103.12345678),
+        ]
+        account |= {"totalOpenOrderInitialMargin": "2.5", "maxWithdrawAmount": "100"}
+        (pool,) = (await snapshot_of(account=account, position_risk=[], account_config=MULTI)).pools
+        assert (pool.open_order_margin, pool.withdrawable_balance) == (2.5, 100.0)
 
     async def test_an_empty_account_shows_its_zero(self) -> None:
         account = document("account_single_asset.json")
@@ -147,6 +163,43 @@ class TestAccount:
         ]
         (pool,) = (await snapshot_of(account=account, position_risk=rows, account_config=ONE_WAY)).pools
         assert (pool.equity, pool.margin_equity, pool.maintenance_margin) == (96.0, 75.0, 1.5)
+
+    @pytest.mark.parametrize("flag", [True, "true", "TRUE"])
+    async def test_an_isolated_position_that_margin_is_added_to_draws_on_the_cross_wallet(
+        self, flag: object
+    ) -> None:
+        """It stands and falls with the cross positions: 80 − 5 + 20 + 1 back 1.5 + 2 that are required."""
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        account["assets"] = [
+            {
+                **account["assets"][0],
+                "walletBalance": "100",
+                "crossWalletBalance": "80",
+                "crossUnPnl": "-5",
+                "unrealizedProfit": "-4",
+                "marginBalance": "96",
+                "maintMargin": "6.5",
+            }
+        ]
+        own = {"isolatedWallet": "20", "isolatedMargin": "21", "unRealizedProfit": "1"}
+        rows = [
+            row(symbol="ADAUSDT", maintMargin="1.5"),
+            row(symbol="ETCUSDT", maintMargin="2", **own),
+            row(symbol="XRPUSDT", maintMargin="3", isolatedWallet="30", isolatedMargin="29"),
+        ]
+        configured = [
+            {"symbol": "ADAUSDT", "marginType": "CROSSED", "isAutoAddMargin": flag},
+            {"symbol": "ETCUSDT", "marginType": "ISOLATED", "isAutoAddMargin": flag},
+            {"symbol": "XRPUSDT", "marginType": "ISOLATED", "isAutoAddMargin": "false"},
+        ]
+        snapshot = await snapshot_of(
+            account=account, position_risk=rows, account_config=ONE_WAY, symbol_config=configured
+        )
+        assert [position.auto_add_margin for position in snapshot.positions] == [False, True, False]
+        assert [position.margin for position in snapshot.positions] == [None, 20.0, 30.0]
+        (pool,) = snapshot.pools
+        assert (pool.equity, pool.margin_equity, pool.maintenance_margin) == (96.0, 96.0, 3.5)
 
     async def test_a_position_that_only_the_account_call_shows_is_published(self) -> None:
         snapshot = await snapshot_of(account=payload(NAME, "account_real_rows.json"), account_config=ONE_WAY)
@@ -221,6 +274,50 @@ class TestPosition:
         snapshot = await snapshot_of(account=account, symbol_config=configured)
         assert snapshot.positions[0].leverage == 20.0
 
+    async def test_the_symbol_s_configuration_tells_the_largest_notional(self) -> None:
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        configured = [{"symbol": "ADAUSDT", "marginType": "CROSSED", "maxNotionalValue": "1000000"}]
+        snapshot = await snapshot_of(account=account, symbol_config=configured)
+        assert snapshot.positions[0].largest_notional == 1e6
+
+    async def test_funding_of_the_next_time(self) -> None:
+        funding = [{**document("premium_index.json")[0], "symbol": "ADAUSDT"}]
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        (position,) = (await snapshot_of(account=account, premium_index=funding)).positions
+        assert (position.funding_rate, position.next_funding_at) == (0.00038246, 1597392000.0)
+
+    async def test_a_delivery_contract_has_no_funding(self) -> None:
+        funding = [{"symbol": "ADAUSDT", "lastFundingRate": "", "nextFundingTime": 0}]
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        (position,) = (await snapshot_of(account=account, premium_index=funding)).positions
+        assert (position.funding_rate, position.next_funding_at) == (None, None)
+
+    async def test_a_row_without_its_margin_coin_settles_in_that_of_its_contract_or_symbol(self) -> None:
+        without = row()
+        del without["marginAsset"]
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        unlisted: dict[str, Any] = {"symbols": []}
+        for information in (None, unlisted):
+            snapshot = await snapshot_of(account=account, position_risk=[without], exchange_info=information)
+            contract = snapshot.positions[0].contract
+            assert (contract.base, contract.settle) == ("ADA", "USDT")
+
+    async def test_rows_without_position_side_are_joined_by_the_side_of_the_market(self) -> None:
+        account = document("account_real_rows.json")
+        long = {**account["positions"][0], "positionAmt": "3", "notional": "60.5", "positionSide": "LONG"}
+        account["positions"].append(long)
+        risk = row(symbol="ETCUSDT", positionAmt="-2.92")
+        del risk["positionSide"]
+        snapshot = await snapshot_of(account=account, position_risk=[risk], account_config=ONE_WAY)
+        assert [(item.symbol, item.side, item.quantity) for item in snapshot.positions] == [
+            ("ETCUSDT", "short", 2.92),
+            ("ETCUSDT", "long", 3.0),
+        ]
+
     async def test_a_kept_symbol_configuration_that_contradicts_a_position_is_asked_again(self) -> None:
         """Leverage is kept for a minute; a position that turned isolated shows that it is outdated."""
         account = document("account_single_asset.json")
@@ -266,82 +363,15 @@ class TestBrackets:
             (15000.0, math.inf, 75.0),
         ]
 
+    @pytest.mark.parametrize("field", ["maintMarginRatio", "cum", "notionalFloor", "notionalCap"])
+    def test_a_schedule_with_a_gap_is_none(self, field: str) -> None:
+        complete: list[dict[str, Any]] = [
+            {"maintMarginRatio": 0.005, "cum": 0, "notionalFloor": 0, "notionalCap": 10000},
+            {"maintMarginRatio": 0.01, "cum": 50, "notionalFloor": 10000, "notionalCap": 50000},
+        ]
+        for rows, tiers in ((complete, 2), ([complete[0], {**complete[1], field: None}], 0)):
+            brackets = binance.Brackets(symbol="A", brackets=[binance.Bracket(**item) for item in rows])
+            assert len(binance.maintenance_tiers(brackets, None, None)) == tiers
+
     def test_a_schedule_that_does_not_explain_the_position_is_not_used(self) -> None:
         assert binance.maintenance_tiers(self.BRACKETS, 20000.0, 999.0) == ()
-
-
-def refused(status: int, body: Any = None, headers: dict[str, str] | None = None) -> VenueError | None:
-    venue = make_venue(NAME, "http://localhost", CONFIG)
-    return venue.error(ACCOUNT, response(status, body, headers, received_at=1000.0))
-
-
-class TestErrors:
-    @pytest.mark.parametrize(
-        ("index", "reason", "blocked_until"),
-        [
-            (0, "auth", None),
-            (1, "clock", None),
-            (2, "auth", None),
-            (3, "banned", 1774784983.833),
-            (4, "rate_limited", 1034.0),
-            (5, "unsupported", None),
-        ],
-    )
-    def test_documented_errors(self, index: int, reason: str, blocked_until: float | None) -> None:
-        error = document("errors.json")[index]
-        found = refused(error["http"], error["body"], error.get("headers"))
-        assert found is not None
-        assert (found.reason, found.blocked_until) == (reason, blocked_until)
-        assert "203.0.113.7" not in found.message
-
-    @pytest.mark.parametrize(
-        ("status", "body", "reason"),
-        [
-            (200, {"code": 200}, None),
-            (400, {"code": -1000, "msg": ""}, "exchange"),
-            (400, {"code": -1102, "msg": "Mandatory parameter 'timestamp' was not sent."}, "exchange"),
-            (401, {"code": -2014, "msg": "API-key format invalid."}, "auth"),
-            (403, b"<html>forbidden</html>", "banned"),
-            (
-                403,
-                {"code": -1003, "msg": "Way too many requests; IP(1.2.3.4) banned until 1774784983833."},
-                "banned",
-            ),
-            (408, b"", "timeout"),
-            (418, b"", "banned"),
-            (429, b"", "rate_limited"),
-            (500, b"oops", "exchange"),
-            (503, {"code": -1008, "msg": "Server is currently overloaded"}, "exchange"),
-        ],
-    )
-    def test_other_errors(self, status: int, body: Any, reason: str | None) -> None:
-        found = refused(status, body)
-        assert (found.reason if found else None) == reason
-        if reason in {"banned", "rate_limited"}:
-            assert found is not None
-            assert found.blocked_until is not None
-            assert found.blocked_until > 1000.0
-
-    @pytest.mark.parametrize(("headers", "until"), [({}, 1120.0), ({"Retry-After": "7200"}, 8200.0)])
-    def test_a_ban_that_is_over_by_our_clock_is_kept_to(self, headers: dict[str, str], until: float) -> None:
-        body = {"code": -1003, "msg": "Way too many requests; IP(1.2.3.4) banned until 0000000999000."}
-        found = refused(418, body, headers)
-        assert found is not None
-        assert (found.reason, found.blocked_until) == ("banned", until)
-
-    async def test_a_ban_closes_the_address_for_every_account(self) -> None:
-        error = document("errors.json")[4]
-        refusal = web.json_response(error["body"], status=error["http"], headers=error["headers"])
-        async with VenueServer(answers(account=refusal), check) as server:
-            from exporter.api import Client  # noqa: PLC0415 (next to its only use)
-
-            async with Client(QuietObserver()) as client:
-                first = make_venue(NAME, server.base_url, CONFIG)
-                with pytest.raises(VenueError, match="request limit is used up"):
-                    await first.fetch(client.account(first))
-                sent = len(server.requests)
-                second = make_venue(NAME, server.base_url, {**CONFIG, "name": "other"})
-                with pytest.raises(VenueError, match="no request is sent for another") as caught:
-                    await second.fetch(client.account(second))
-                assert caught.value.reason == "rate_limited"
-                assert len(server.requests) == sent

@@ -102,9 +102,9 @@ class _Collections:
     """One account collected again and again from answers that change, at moments of a clock of its own."""
 
     def __init__(self, **changed: Any) -> None:
-        self.transport = MemoryTransport(answers(**changed), check)
         self.moment = 0.0
-        self.client = Client(QuietObserver(), wall=lambda: NOW + self.moment, transport=self.transport)
+        self.transport = MemoryTransport(answers(**changed), check, wall=self.wall)
+        self.client = Client(QuietObserver(), wall=self.wall, elapsed=self.wall, transport=self.transport)
         self.venue = make_venue(NAME, "http://venue.test", CONFIG)
         self.api = self.client.account(self.venue)
 
@@ -114,6 +114,9 @@ class _Collections:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.client.__aexit__(*exc)
+
+    def wall(self) -> float:
+        return NOW + self.moment
 
     def answer(self, name: str, answer: Answer) -> None:
         self.transport.answers = {**self.transport.answers, PATHS[name][0]: answer}

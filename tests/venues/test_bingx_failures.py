@@ -84,7 +84,9 @@ class TestErrors:
         page = web.Response(status=403, text="<html>Access denied</html>")
         transport = MemoryTransport(dict.fromkeys(answers(), page), check)
         now = NOW
-        async with Client(QuietObserver(), wall=lambda: now, transport=transport) as client:
+        async with Client(
+            QuietObserver(), wall=lambda: now, elapsed=lambda: now, transport=transport
+        ) as client:
             accounts = [make_venue(NAME, "http://venue.test", {**CONFIG, "name": name}) for name in "ab"]
             for _ in range(20):
                 for venue in accounts:

@@ -249,9 +249,11 @@ class TestClosingFee:
         assert nothing.positions[0].closing_fee_rate == 0.0005
 
     async def test_it_is_asked_once_an_hour(self) -> None:
-        transport = MemoryTransport(answers(commission=DENIED), check)
         now = NOW
-        async with Client(QuietObserver(), wall=lambda: now, transport=transport) as client:
+        transport = MemoryTransport(answers(commission=DENIED), check, wall=lambda: now)
+        async with Client(
+            QuietObserver(), wall=lambda: now, elapsed=lambda: now, transport=transport
+        ) as client:
             venue = make_venue(NAME, "http://venue.test", CONFIG)
             api = client.account(venue)
             for _ in range(4):

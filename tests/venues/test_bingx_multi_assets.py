@@ -253,9 +253,11 @@ class TestSingleAssetMode:
         assert (told.equity, told.margin_equity) == (equity, equity)
 
     async def test_a_mode_that_was_told_is_remembered_while_the_venue_does_not_answer(self) -> None:
-        transport = MemoryTransport(answers(**MULTI_ASSETS), check)
         now = NOW
-        async with Client(QuietObserver(), wall=lambda: now, transport=transport) as client:
+        transport = MemoryTransport(answers(**MULTI_ASSETS), check, wall=lambda: now)
+        async with Client(
+            QuietObserver(), wall=lambda: now, elapsed=lambda: now, transport=transport
+        ) as client:
             venue = make_venue(NAME, "http://venue.test", CONFIG)
             api = client.account(venue)
             before = (await venue.fetch(api)).pools

@@ -12,7 +12,7 @@ from exporter.account import ApiKeyConfig
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import MaintenanceTier
-from exporter.venues import bittap
+from exporter.venues import _bittap as bittap
 from exporter.venues.bittap import Bittap
 from tests.venues.harness import (
     QuietObserver,

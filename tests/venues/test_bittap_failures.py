@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from exporter.errors import VenueError
-from exporter.venues import bittap
+from exporter.venues import _bittap as bittap
 from tests.venues.harness import (
+    NOW,
     QuietObserver,
     make_venue,
     payload,
@@ -17,6 +19,7 @@ from tests.venues.harness import (
 )
 from tests.venues.payloads.bittap.bench import (
     CONFIG,
+    EQUITY,
     KEY,
     NAME,
     PATHS,
@@ -25,6 +28,7 @@ from tests.venues.payloads.bittap.bench import (
     asset,
     document,
     failure,
+    open_row,
     snapshot_of,
 )
 
@@ -66,6 +70,8 @@ class TestErrors:
             (400, b"", "exchange", None),
             (401, b"", "auth", None),
             (403, b"<html></html>", "banned", 1300.0),
+            (403, b"", "banned", 1300.0),
+            (403, failed("403", "Forbidden"), "permission", None),
             (404, b"", "exchange", None),
             (500, b"oops", "exchange", None),
             (502, b"", "exchange", None),
@@ -108,28 +114,21 @@ class TestErrors:
             return web.Response(body=payload(NAME, "account_info.json"))
 
         contracts = web.Response(
-            body=payload(NAME, "exchange_info.json"), headers={"Date": "Thu, 18 Sep 2025 07:08:39 GMT"}
+            body=payload(NAME, "exchange_info.json"), headers={"Date": formatdate(NOW + 7200.0, usegmt=True)}
         )
         await snapshot_of(account=account, contracts=contracts)
         assert len(asked) == 2
-        assert asked[1] / 1000 == pytest.approx(1758179319.5, abs=60.0)
+        assert asked[1] / 1000 == pytest.approx(NOW + 7200.5, abs=60.0)
 
     @pytest.mark.parametrize(
         ("call", "path", "field"),
         [
             ("account", (), "data"),
             ("account", ("data",), "assets"),
-            ("account", ("data",), "positions"),
             ("account", ("data", "assets", 0), "coin"),
-            ("account", ("data", "assets", 0), "equities"),
-            ("account", ("data", "assets", 0), "balance"),
-            ("account", ("data", "assets", 0), "crossedMaintainMargin"),
             ("account", ("data", "positions", 0), "quantity"),
-            ("account", ("data", "positions", 0), "positionId"),
             ("opened", (), "data"),
-            ("opened", ("data", 0), "side"),
-            ("opened", ("data", 0), "marginMode"),
-            ("opened", ("data", 0), "avgEntryPrice"),
+            ("opened", ("data", 0), "symbolId"),
         ],
     )
     async def test_a_missing_required_field_is_named(
@@ -147,17 +146,39 @@ class TestErrors:
         assert str(caught.value).startswith(f"bittap GET {url}")
         assert f"`{field}`" in str(caught.value)
 
-    @pytest.mark.parametrize("empty", [None, ""])
-    @pytest.mark.parametrize("field", ["equities", "balance"])
-    async def test_a_balance_that_is_empty_is_not_zero(self, field: str, empty: object) -> None:
-        with pytest.raises(VenueError, match=f"`{field}` is empty") as caught:
-            await snapshot_of(account=account_of(account_row(), assets=[asset(**{field: empty})]))
+    @pytest.mark.parametrize("empty", [None, "", ...])
+    async def test_a_balance_that_is_empty_is_not_zero(self, empty: object) -> None:
+        assets = [asset(balance=empty)]
+        (pool,) = (await snapshot_of(account=account_of(account_row(), assets=assets))).pools
+        assert (pool.wallet_balance, pool.equity) == (None, EQUITY)
+
+    @pytest.mark.parametrize("empty", [None, "", ...])
+    async def test_an_equity_that_is_not_told_follows_from_balance_and_pnl_or_is_an_error(
+        self, empty: object
+    ) -> None:
+        (pool,) = (await snapshot_of(account=account_of(account_row(), assets=[asset(equities=empty)]))).pools
+        assert pool.equity == pytest.approx(EQUITY, rel=1e-15)
+        nothing = [asset(equities=empty, balance=empty)]
+        with pytest.raises(VenueError, match=r"`equities` is missing or empty.*\$\.data\.assets\[") as caught:
+            await snapshot_of(account=account_of(account_row(), assets=nothing))
         assert caught.value.reason == "schema"
+
+    async def test_a_side_that_neither_call_tells_is_an_error_and_not_a_guess(self) -> None:
+        opened = {"code": "0", "data": [open_row(side=...)]}
+        assert (await snapshot_of(opened=opened)).positions[0].side == "long"
+        with pytest.raises(VenueError, match="`side` of a position is missing"):
+            await snapshot_of(account=account_of(account_row(side=...)), opened=opened)
+
+    async def test_rows_without_ids_are_joined_by_what_else_identifies_them(self) -> None:
+        opened = {"code": "0", "data": [open_row(positionId=...), open_row(positionId=..., side="SELL")]}
+        account = account_of(account_row(side="SELL", leverage=5), account_row(positionId="7"))
+        positions = (await snapshot_of(account=account, opened=opened)).positions
+        assert [position.side for position in positions] == ["long", "short"]
 
     async def test_a_damaged_list_of_contracts_does_not_cost_the_account(self) -> None:
         observer = QuietObserver()
         body = document("exchange_info.json")
-        del body["data"]["symbols"][0]["contractSide"]
+        del body["data"]["symbols"][0]["symbolId"]
         snapshot = await snapshot_of(contracts=body, observer=observer)
         assert len(snapshot.positions) == 1
         assert [error.reason for error in observer.optional_failures] == ["schema"]

@@ -249,6 +249,8 @@ class TestErrors:
             (401, {"message": "timestamp expired", "error": "Unauthorized"}, "clock"),
             (401, {"message": "signature or timestamp is wrong"}, "auth"),
             (403, b"<html>a firewall</html>", "banned"),
+            (403, b"", "banned"),
+            (403, {"message": "Forbidden"}, "permission"),
             (403, {"message": "wrong public key"}, "auth"),
             (404, {"message": "Cannot GET /v1/private/account-info"}, "exchange"),
             (408, b"", "timeout"),

@@ -16,12 +16,15 @@ from exporter.venues.binance_coinm import (
     ADL_QUANTILE,
     EXCHANGE_INFO,
     LEVERAGE_BRACKET,
+    PORTFOLIO_MARGIN,
     POSITION_RISK,
     PREMIUM_INDEX,
     TIME,
 )
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
+    NOW,
+    VENUE_MS,
     Answer,
     answers_of,
     decoded,
@@ -40,6 +43,7 @@ PATHS = {
     "adl_quantile": ("/dapi/v1/adlQuantile", "adl_quantile.json"),
     "exchange_info": ("/dapi/v1/exchangeInfo", "exchange_info.json"),
     "premium_index": ("/dapi/v1/premiumIndex", "premium_index.json"),
+    "portfolio_margin": ("/dapi/v1/pmAccountInfo", "pm_account_info.json"),
     "time": ("/dapi/v1/time", "time.json"),
 }
 
@@ -53,6 +57,7 @@ def check(request: web.Request, body: bytes) -> None:
         "/dapi/v1/positionRisk",
         "/dapi/v2/leverageBracket",
         "/dapi/v1/adlQuantile",
+        "/dapi/v1/pmAccountInfo",
     }
     query = request.raw_path.partition("?")[2]
     if not signed:
@@ -63,7 +68,8 @@ def check(request: web.Request, body: bytes) -> None:
     total, _, signature = query.rpartition("&signature=")
     assert hmac.new(SECRET.encode(), total.encode(), hashlib.sha256).hexdigest() == signature
     parameters = parse_qs(total, strict_parsing=True)
-    assert set(parameters) == {"timestamp", "recvWindow"}
+    asset = {"asset"} if request.path == "/dapi/v1/pmAccountInfo" else set()
+    assert set(parameters) == {"timestamp", "recvWindow"} | asset
     assert parameters["recvWindow"] == ["5000"]
 
 
@@ -84,7 +90,7 @@ LISTED = listed("BTCUSD_200925", "BTCUSD_201225", "BTCUSD_PERP")
 
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    return answers_of(NAME, PATHS, {"exchange_info": LISTED, **changed})
+    return answers_of(NAME, PATHS, {"exchange_info": LISTED, "portfolio_margin": None, **changed})
 
 
 async def snapshot_of(**changed: Any) -> AccountSnapshot:
@@ -146,7 +152,7 @@ ONE_WAY = {
     ADL_QUANTILE: "adl_quantile.json",
     EXCHANGE_INFO: LISTED,
     PREMIUM_INDEX: "premium_index.json",
-    TIME: "time.json",
+    TIME: {**document("time.json"), "serverTime": VENUE_MS},
 }
 HEDGE = {
     **ONE_WAY,
@@ -161,6 +167,8 @@ CROSS_ACCOUNT = account(
     account_row(isolated=False),
     assets=[{**document("account_one_way.json")["assets"][0], "crossUnPnl": "0.00006413"}],
 )
+# The documented time is years away, and so no clock that is believed.
+NEARLY_NOW = {"serverTime": int(NOW * 1000) + 250}
 QUEUE = [{"symbol": "BTCUSD_PERP", "adlQuantile": {"LONG": 1, "SHORT": 2, "BOTH": 3, "HEDGE": 0}}]
 # The position's own margin is that of the first tier once the borders are scaled.
 SCALED_BRACKETS = [
@@ -178,6 +186,12 @@ PAIR = [
     {**CROSS_ROW, "positionSide": "SHORT", "positionAmt": "-1"},
 ]
 OLDER_ROW = row(isolatedWallet=None)
+EMPTY = account(
+    assets=[{name: value if name == "asset" else "0.00000000" for name, value in asset().items()}]
+)
+
+# Of another account it is not documented: a refusal, or nothing that may be moved out.
+NOT_IN_THAT_MODE = {"maxWithdrawAmountUSD": "0.00000000", "asset": "BTC", "maxWithdrawAmount": "0.00000000"}
 
 BENCH = Bench(
     venue=NAME,
@@ -201,11 +215,18 @@ BENCH = Bench(
                 POSITION_RISK: [CROSS_ROW],
                 ADL_QUANTILE: QUEUE,
                 LEVERAGE_BRACKET: SCALED_BRACKETS,
+                TIME: NEARLY_NOW,
             },
             golden=False,
         ),
         "hedged pair": Scenario(
             {**ONE_WAY, ACCOUNT: account(), POSITION_RISK: PAIR, ADL_QUANTILE: QUEUE}, golden=False
+        ),
+        "isolated position that draws on the cross wallet": Scenario(
+            {**ONE_WAY, POSITION_RISK: [row(isAutoAddMargin="true")]}, golden=False
+        ),
+        "empty account": Scenario(
+            {**ONE_WAY, ACCOUNT: EMPTY, POSITION_RISK: [], PORTFOLIO_MARGIN: NOT_IN_THAT_MODE}, golden=False
         ),
         "position of the account call alone": Scenario({**ONE_WAY, POSITION_RISK: []}, golden=False),
     },
@@ -219,5 +240,13 @@ BENCH = Bench(
     ),
     refused_time=(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}),
     failure=(400, {"code": -1102, "msg": "WORDS"}),
+    needed={
+        ACCOUNT: frozenset({"assets", "assets[].asset", "positions[].symbol"}),
+        POSITION_RISK: frozenset({"[].symbol", "[].positionAmt"}),
+        LEVERAGE_BRACKET: frozenset({"[].symbol", "[].brackets"}),
+        ADL_QUANTILE: frozenset({"[].symbol", "[].adlQuantile"}),
+        EXCHANGE_INFO: frozenset({"symbols", "symbols[].symbol"}),
+        PREMIUM_INDEX: frozenset({"[].symbol"}),
+    },
     optional=frozenset({LEVERAGE_BRACKET, ADL_QUANTILE, EXCHANGE_INFO, PREMIUM_INDEX}),
 )

@@ -10,18 +10,22 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from exporter.model import AccountSnapshot, Position
-from exporter.venues.binance_usdm import (
+from exporter.venues._binance_usdm import (
     ACCOUNT,
     ACCOUNT_CONFIG,
     ASSET_INDEX,
     EXCHANGE_INFO,
     LEVERAGE_BRACKET,
+    PORTFOLIO_MARGIN,
     POSITION_RISK,
+    PREMIUM_INDEX,
     SYMBOL_CONFIG,
     TIME,
 )
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
+    NOW,
+    VENUE_MS,
     Answer,
     answers_of,
     decoded,
@@ -45,6 +49,7 @@ def check(request: web.Request, body: bytes) -> None:
         "/fapi/v1/accountConfig",
         "/fapi/v1/symbolConfig",
         "/fapi/v1/leverageBracket",
+        "/fapi/v1/pmAccountInfo",
     }
     query = request.raw_path.partition("?")[2]
     if not signed:
@@ -55,7 +60,8 @@ def check(request: web.Request, body: bytes) -> None:
     total, _, signature = query.rpartition("&signature=")
     assert hmac.new(SECRET.encode(), total.encode(), hashlib.sha256).hexdigest() == signature
     parameters = parse_qs(total, strict_parsing=True)
-    assert set(parameters) == {"timestamp", "recvWindow"}
+    asset = {"asset"} if request.path == "/fapi/v1/pmAccountInfo" else set()
+    assert set(parameters) == {"timestamp", "recvWindow"} | asset
     assert parameters["recvWindow"] == ["5000"]
 
 
@@ -67,13 +73,15 @@ PATHS = {
     "leverage_bracket": ("/fapi/v1/leverageBracket", "leverage_bracket.json"),
     "exchange_info": ("/fapi/v1/exchangeInfo", "exchange_info.json"),
     "asset_index": ("/fapi/v1/assetIndex", "asset_index.json"),
+    "premium_index": ("/fapi/v1/premiumIndex", "premium_index.json"),
+    "portfolio_margin": ("/fapi/v1/pmAccountInfo", "pm_account_info.json"),
     "time": ("/fapi/v1/time", "time.json"),
 }
 
 
 def answers(**changed: Any) -> dict[str, Answer]:
     """The documented answers; a keyword replaces one by name, None takes it away."""
-    return answers_of(NAME, PATHS, changed)
+    return answers_of(NAME, PATHS, {"portfolio_margin": None, **changed})
 
 
 def document(file: str) -> Any:
@@ -150,7 +158,27 @@ MULTI_ASSET = edited(
         for asset, coin in zip(document("account_multi_assets.json")["assets"], ("USDT", "ADA"), strict=True)
     ],
 )
-LEVERAGES = [{**document("symbol_config.json")[0], "symbol": "ADAUSDT"}]
+# That of Tether is from the example of the venue's page "How to Calculate Margin in Multi-Assets Mode".
+INDICES = [
+    *document("asset_index.json"),
+    {"symbol": "USDTUSD", "index": "0.99", "bidRate": "0.9801", "askRate": "0.99495"},
+]
+# The documented time is years away, and so no clock that is believed.
+NEARLY_NOW = {"serverTime": int(NOW * 1000) + 250}
+CONFIGURED = [{**document("symbol_config.json")[0], "symbol": "ADAUSDT"}]
+DRAWING = [{**CONFIGURED[0], "marginType": "ISOLATED", "isAutoAddMargin": "true"}]
+FUNDING = [{**document("premium_index.json")[0], "symbol": "ADAUSDT"}]
+EMPTY = edited(
+    "account_single_asset.json",
+    positions=[],
+    assets=[
+        {name: value if name == "asset" else "0.00000000" for name, value in asset.items()}
+        for asset in document("account_single_asset.json")["assets"]
+    ],
+)
+
+# Of another account it is not documented: a refusal, or nothing that may be moved out.
+NOT_IN_THAT_MODE = {"maxWithdrawAmountUSD": "0.00000000", "asset": "BTC", "maxWithdrawAmount": "0.00000000"}
 
 DEFAULT = {
     POSITION_RISK: "position_risk.json",
@@ -159,7 +187,8 @@ DEFAULT = {
     LEVERAGE_BRACKET: "leverage_bracket.json",
     EXCHANGE_INFO: "exchange_info.json",
     ASSET_INDEX: "asset_index.json",
-    TIME: "time.json",
+    PREMIUM_INDEX: "premium_index.json",
+    TIME: {**document("time.json"), "serverTime": VENUE_MS},
 }
 
 BENCH = Bench(
@@ -180,7 +209,15 @@ BENCH = Bench(
             account="real",
         ),
         "cross position": Scenario(
-            {**DEFAULT, ACCOUNT: HOLDING, LEVERAGE_BRACKET: SCHEDULE, SYMBOL_CONFIG: LEVERAGES}, golden=False
+            {
+                **DEFAULT,
+                ACCOUNT: HOLDING,
+                LEVERAGE_BRACKET: SCHEDULE,
+                SYMBOL_CONFIG: CONFIGURED,
+                PREMIUM_INDEX: FUNDING,
+                TIME: NEARLY_NOW,
+            },
+            golden=False,
         ),
         "cross position without its margin": Scenario(
             {
@@ -208,8 +245,28 @@ BENCH = Bench(
             {**DEFAULT, ACCOUNT: HOLDING, POSITION_RISK: [ISOLATED_ROW], LEVERAGE_BRACKET: SCHEDULE},
             golden=False,
         ),
+        "isolated position that draws on the cross wallet": Scenario(
+            {
+                **DEFAULT,
+                ACCOUNT: HOLDING,
+                POSITION_RISK: [ISOLATED_ROW],
+                LEVERAGE_BRACKET: SCHEDULE,
+                SYMBOL_CONFIG: DRAWING,
+            },
+            golden=False,
+        ),
+        "empty account": Scenario(
+            {**DEFAULT, ACCOUNT: EMPTY, POSITION_RISK: [], PORTFOLIO_MARGIN: NOT_IN_THAT_MODE}, golden=False
+        ),
         "multi-assets mode with a position": Scenario(
-            {**DEFAULT, ACCOUNT: MULTI_ASSET, ACCOUNT_CONFIG: MULTI, LEVERAGE_BRACKET: SCHEDULE}, golden=False
+            {
+                **DEFAULT,
+                ACCOUNT: MULTI_ASSET,
+                ACCOUNT_CONFIG: MULTI,
+                LEVERAGE_BRACKET: SCHEDULE,
+                ASSET_INDEX: INDICES,
+            },
+            golden=False,
         ),
     },
     rows=Rows(
@@ -222,5 +279,16 @@ BENCH = Bench(
     ),
     refused_time=(400, document("errors.json")[1]["body"]),
     failure=(400, {"code": -1102, "msg": "WORDS"}),
-    optional=frozenset({SYMBOL_CONFIG, LEVERAGE_BRACKET, EXCHANGE_INFO, ASSET_INDEX}),
+    needed={
+        ACCOUNT: frozenset({"assets", "assets[].asset", "positions[].symbol"}),
+        POSITION_RISK: frozenset({"[].symbol", "[].positionAmt"}),
+        # Where the account's totals do not tell the mode.
+        ACCOUNT_CONFIG: frozenset({"multiAssetsMargin"}),
+        SYMBOL_CONFIG: frozenset({"[].symbol"}),
+        LEVERAGE_BRACKET: frozenset({"[].symbol", "[].brackets"}),
+        EXCHANGE_INFO: frozenset({"symbols", "symbols[].symbol"}),
+        ASSET_INDEX: frozenset({"[].symbol"}),
+        PREMIUM_INDEX: frozenset({"[].symbol"}),
+    },
+    optional=frozenset({SYMBOL_CONFIG, LEVERAGE_BRACKET, EXCHANGE_INFO, ASSET_INDEX, PREMIUM_INDEX}),
 )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from exporter.limits import BudgetSettings
 from exporter.model import AccountSnapshot, Position
 from exporter.venues._bingx import (
     ASSET_MODE,
@@ -27,6 +28,7 @@ from exporter.venues._bingx import (
 )
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
+    VENUE_MS,
     Answer,
     QuietObserver,
     answers_of,
@@ -39,6 +41,8 @@ NAME = "bingx"
 KEY = "hO6oQotzTE0S5FRYze2Jx2wGx7eVnJGMolpA1nZyehsoMgCcgKNWQHd4QgTFZuwl4Zt4xMe2PqGBegWXO4A"
 SECRET = "mheO6dR8ovSsxZQCOYEFCtelpuxcWGTfHw7te326y6jOwq5WpvFQ9JNljoTwBXZGv5It07m9RXSPpDQEK2w"
 CONFIG = {"api_key": KEY, "api_secret": SECRET}
+NO_LIMIT = dict.fromkeys(("bingx", "bingx_market"), BudgetSettings(per_second=1e6))
+"""For collections in a row on a clock that a test moves."""
 
 PATHS = {
     "balance": ("/openApi/swap/v3/user/balance", "balance_v3.json"),
@@ -150,7 +154,7 @@ DOCUMENTED = {
     CONTRACTS: "contracts.json",
     RULES: "multi_assets_rules.json",
     MARGIN_ASSETS: "margin_assets.json",
-    TIME: "server_time.json",
+    TIME: {**document("server_time.json"), "data": {"serverTime": VENUE_MS}},
 }
 
 BENCH = Bench(

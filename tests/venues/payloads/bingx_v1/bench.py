@@ -14,6 +14,7 @@ from exporter.model import AccountSnapshot, Position
 from exporter.venues.bingx_v1 import BALANCE, POSITIONS, PRICE, TIME
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
+    VENUE_MS,
     Answer,
     QuietObserver,
     answers_of,
@@ -95,7 +96,7 @@ DOCUMENTED = {
     BALANCE: "balance.json",
     POSITIONS: "positions.json",
     PRICE: None,
-    TIME: "server_time.json",
+    TIME: {**document("server_time.json"), "currentTime": VENUE_MS},
 }
 
 BENCH = Bench(

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from exporter.model import AccountRisk, AccountSnapshot, Position, RiskSettings
 from exporter.risk import assess
-from exporter.venues.bittap import ACCOUNT_INFO, EXCHANGE_INFO, OPEN_POSITION
+from exporter.venues._bittap import ACCOUNT_INFO, EXCHANGE_INFO, OPEN_POSITION
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import Answer, QuietObserver, answers_of, decoded, fetch, payload
 
@@ -126,6 +126,9 @@ BENCH = Bench(
             {**DOCUMENTED, OPEN_POSITION: success([]), EXCHANGE_INFO: None}, account="documented"
         ),
         "the same with the position call": Scenario(DOCUMENTED, account="valued"),
+        "position of the account call alone": Scenario(
+            {**DOCUMENTED, OPEN_POSITION: success([])}, golden=False
+        ),
         "no requirement told": Scenario(
             {**DOCUMENTED, OPEN_POSITION: success([open_row(maintainMargin="0", liquidPrice="1.2")])},
             golden=False,
@@ -159,5 +162,14 @@ BENCH = Bench(
     ),
     refused_time=(400, {"code": "410003", "msg": "timestamp expired", "success": False}),
     failure=(400, {"code": "500001", "msg": "WORDS", "success": False}),
+    needed={
+        ACCOUNT_INFO: frozenset(
+            {"data", "data.assets", "data.assets[].coin", "data.positions"}
+            # Where the position call does not have the position.
+            | {f"data.positions[].{name}" for name in ("symbolId", "quantity", "side", "marginMode")}
+        ),
+        OPEN_POSITION: frozenset({"data", "data[].symbolId", "data[].quantity"}),
+        EXCHANGE_INFO: frozenset({"data", "data.symbols", "data.symbols[].symbolId"}),
+    },
     optional=frozenset({EXCHANGE_INFO}),
 )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.guide import toy
+from tests.venues.harness import VENUE_MS
 
 KEY = "toy-key"
 SECRET = "toy-secret"
@@ -43,7 +44,7 @@ BENCH = Bench(
                 toy.BALANCE: answer({"equity": "3000.5", "printedAt": 1700000000000}),
                 toy.POSITIONS: answer({"rows": [LONG], "cursor": "next"}),
                 (toy.POSITIONS, "cursor=next"): answer({"rows": [SHORT], "cursor": ""}),
-                toy.TIME: answer({"time": 1700000000500}),
+                toy.TIME: answer({"time": VENUE_MS}),
             },
         ),
     },

@@ -62,6 +62,10 @@ BENCH = Bench(
         liquidation_price="liquidationPrice",
         price="avgExecutionPrice",
     ),
+    needed={
+        ACCOUNT_INFO: frozenset({"totalMargin", "positions"})
+        | {f"positions[].{name}" for name in ("marketId", "direction", "size")}
+    },
     refused_time=None,
     failure=(500, {"message": "WORDS"}),
 )
