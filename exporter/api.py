@@ -329,6 +329,13 @@ class Api(KeptAnswers):
                 "the way kept it, or a clock is wrong",
             )
 
+    async def _clock_measured(self) -> bool:
+        """Measures the venue's clock, unless that was done just now; whether it is known."""
+        try:
+            return await self.synchronise_clock(RETRY)
+        except VenueError:
+            return False
+
     # Sending
 
     def _where(self, endpoint: Endpoint) -> str:
@@ -352,6 +359,9 @@ class Api(KeptAnswers):
             raise error.within(self._where(endpoint)) from None
         made_at = None if _measuring.get() else response.made_at
         dated = 0.0 if made_at is None else self._clock.age(endpoint.label, made_at, response.received_at)
+        if made_at is not None and dated > self._oldest() and await self._clock_measured():
+            # It may have been the venue's clock, of which nothing was known.
+            dated = self._clock.age(endpoint.label, made_at, response.received_at)
         self._refuse_old(endpoint, response.age, dated)
         return response
 

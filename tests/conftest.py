@@ -12,7 +12,8 @@ import hypothesis
 import pytest
 import structlog
 
-from exporter import logs
+from exporter import logs, pacing
+from exporter.limits import BudgetSettings
 
 # Machines are shared and noisy: how long one example takes says nothing. In continuous integration the
 # examples are the same every time, so that a change is judged by what it changed.
@@ -38,6 +39,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if skipped and session.exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"{skipped} skipped tests: what they need is missing", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _unpaced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a venue's request limit, in real time, but tests that are marked as ``paced``."""
+    if request.node.get_closest_marker("paced") is None:
+        monkeypatch.setattr(pacing, "DEFAULT_SETTINGS", BudgetSettings(per_minute=1e9))
 
 
 @pytest.fixture

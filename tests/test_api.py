@@ -48,6 +48,7 @@ async def test_every_request_is_counted_with_its_status() -> None:
     assert recorder.requests == [("toy", "/open", "503")]
 
 
+@pytest.mark.paced
 async def test_the_used_share_of_the_budget_is_reported() -> None:
     recorder = Recorder()
     await ask(

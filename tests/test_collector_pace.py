@@ -20,6 +20,8 @@ from exporter.telemetry import REPEAT_AFTER
 from tests.accounts import Bench, ScriptedVenue, scripted, snapshot
 from tests.timers import rest
 
+pytestmark = pytest.mark.paced
+
 CALL = Endpoint("/account", weight=15.0)
 INTERVAL = 15.0
 

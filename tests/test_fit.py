@@ -35,9 +35,9 @@ def texts(tmp_path: Path, entries: list[dict[str, Any]], **sections: Any) -> lis
 
 
 def test_accounts_that_do_not_fit_are_told_with_numbers(tmp_path: Path) -> None:
-    """15 for each account and 10 for the public prices of all, four times a minute."""
+    """10 for each account, four times a minute; what is kept for minutes does not count."""
     told = texts(tmp_path, accounts(47))
-    assert told[0] == "binance (direct): 47 accounts need 2,860 of 1,200 a minute: 36 s instead of 15 s"
+    assert told[0] == "binance (direct): 47 accounts need 1,880 of 1,200 a minute: 24 s instead of 15 s"
     assert (
         told[1] == "  a longer `interval`, a larger `share` of the budget or further addresses (`proxy`) help"
     )
@@ -51,16 +51,16 @@ def test_accounts_that_fit_are_not_mentioned(tmp_path: Path) -> None:
 def test_both_binance_apis_share_a_budget(tmp_path: Path) -> None:
     (fit,) = found(tmp_path, accounts(10) + accounts(10, "binance_coinm"))
     assert len(fit.accounts) == 20
-    assert fit.needed == pytest.approx(10 * 60 + 40 + 10 * 24 + 40)
+    assert fit.needed == pytest.approx(10 * 40 + 10 * 24 + 40)
 
 
 def test_each_address_has_its_own(tmp_path: Path) -> None:
-    proxied = accounts(30, proxy="http://proxy.example.com:3128")
+    proxied = accounts(40, proxy="http://proxy.example.com:3128")
     tested = accounts(30, base_url="https://testnet.binancefuture.com", interval="30s")
-    told = texts(tmp_path, accounts(30) + proxied + tested)
+    told = texts(tmp_path, accounts(40) + proxied + tested)
     assert [line for line in told if not line.startswith(" ")] == [
-        "binance (direct): 30 accounts need 1,840 of 1,200 a minute: 23 s instead of 15 s",
-        "binance (proxy proxy.example.com): 30 accounts need 1,840 of 1,200 a minute: 23 s instead of 15 s",
+        "binance (direct): 40 accounts need 1,600 of 1,200 a minute: 20 s instead of 15 s",
+        "binance (proxy proxy.example.com): 40 accounts need 1,600 of 1,200 a minute: 20 s instead of 15 s",
     ]
 
 
@@ -109,8 +109,8 @@ def test_data_that_get_too_old_between_two_collections_are_told(
 
 
 def test_a_fleet_so_large_that_data_get_too_old_is_told_without_a_max_age(tmp_path: Path) -> None:
-    told = texts(tmp_path, accounts(500))
-    assert "  data of 500 of them get too old between two collections (`max_age`)" in told[1]
+    told = texts(tmp_path, accounts(1000))
+    assert "  data of 1,000 of them get too old between two collections (`max_age`)" in told[1]
 
 
 def test_check_config_says_it_and_finds_no_mistake(tmp_path: Path) -> None:
@@ -119,4 +119,4 @@ def test_check_config_says_it_and_finds_no_mistake(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check-config", str(path)])
     assert result.exit_code == 0
     assert "47 accounts, no mistakes\n" in result.output
-    assert "47 accounts need 2,860 of 1,200 a minute: 36 s instead of 15 s\n" in result.output
+    assert "47 accounts need 1,880 of 1,200 a minute: 24 s instead of 15 s\n" in result.output

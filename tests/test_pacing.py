@@ -20,6 +20,8 @@ from exporter.venues.base import Venue
 from tests.timers import Time
 from tests.toy import Recorder
 
+pytestmark = pytest.mark.paced
+
 ACCOUNT = Endpoint("/account", weight=5.0)
 POSITIONS = Endpoint("/positions", weight=5.0)
 TIERS = Endpoint("/tiers", weight=20.0)

@@ -9,20 +9,44 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 from multidict import CIMultiDict
 
 from exporter.pacing import Meter, Pacing
 from exporter.request import Endpoint, Response
+from exporter.venues._binance_usdm import (
+    ACCOUNT,
+    ACCOUNT_CONFIG,
+    ASSET_INDEX,
+    EXCHANGE_INFO,
+    LEVERAGE_BRACKET,
+    POSITION_RISK,
+    SYMBOL_CONFIG,
+    TIME,
+)
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.timers import Time
 from tests.toy import Recorder
+
+pytestmark = pytest.mark.paced
 
 BEGIN = 1_700_000_007.3
 LATENCY = 0.15
 INTERVAL = 15.0
 LIMIT = 2400.0
+
+
+class Fifteen(BinanceUsdm):
+    """An account whose collections weigh 15."""
+
+    each_collection: ClassVar[tuple[Endpoint, ...]] = (  # type: ignore[assignment]  # of another length
+        ACCOUNT,
+        POSITION_RISK,
+        ACCOUNT_CONFIG,
+        ASSET_INDEX,
+    )
 
 
 class Listener(Recorder):
@@ -70,15 +94,15 @@ class Street:
 
     def account(self, name: str) -> None:
         entry = {"name": name, "exchange": "binance_usdm", "api_key": "k", "api_secret": "s"}
-        adapter = BinanceUsdm(BinanceUsdm.config_class.model_validate(entry))
+        adapter = Fifteen(Fifteen.config_class.model_validate(entry))
         self.began[name] = []
         meter = self.pacing.meter(adapter)
         self.tasks.append(asyncio.create_task(self.collects(name, adapter, meter)))
 
-    async def collects(self, name: str, adapter: BinanceUsdm, meter: Meter) -> None:
+    async def collects(self, name: str, adapter: Fifteen, meter: Meter) -> None:
         """As the scheduler does: at the usual time, or an interval after one that had to wait."""
         due = self.chance.uniform(0.0, 5.0)
-        seldom = [one for one in adapter.endpoints if one not in adapter.each_collection]
+        seldom = (SYMBOL_CONFIG, LEVERAGE_BRACKET, EXCHANGE_INFO, TIME)
         while True:
             await self.time.sleep(max(0.0, due - self.time()))
             waited = await meter.admitted(math.inf)
@@ -92,7 +116,7 @@ class Street:
             interval = INTERVAL * meter.stretch
             due = (self.time() if waited > 0.05 * interval else due) + interval
 
-    async def call(self, adapter: BinanceUsdm, meter: Meter, endpoint: Endpoint) -> None:
+    async def call(self, adapter: Fifteen, meter: Meter, endpoint: Endpoint) -> None:
         async with meter.call(endpoint) as call:
             call.sent()
             response = await self.venue.ask("exporter", endpoint.weight)

@@ -25,6 +25,7 @@ from exporter.demo.contracts import (
     first_crossing,
     rounded,
     tier_of,
+    weighted,
 )
 from exporter.demo.market import Market
 
@@ -324,7 +325,7 @@ class Book:
         contract = position.contract
         if position.margin_mode == "isolated":
             legs = [position]
-            rest = position.isolated_wallet
+            rest, weight = position.isolated_wallet, ONE
         else:
             currency = self.currency_of(position)
             legs = [
@@ -332,7 +333,10 @@ class Book:
             ]
             pool = self.pool(currency)
             value = self._collateral_value(contract.settle) if self.multi_asset else ONE
-            own = sum((self.unrealized_pnl(leg) - self.maintenance_margin(leg) for leg in legs), ZERO)
+            weight = self.collateral_price(contract.settle, debt=True) / value if self.multi_asset else ONE
+            own = sum(
+                (self.unrealized_pnl(leg) - self.maintenance_margin(leg) * weight for leg in legs), ZERO
+            )
             rest = (pool.margin_equity - pool.cross_maintenance_margin) / value - own
         # Excess of equity over maintenance margin is piecewise linear in x, which is the price of a
         # linear and the reciprocal price of an inverse contract.
@@ -348,9 +352,9 @@ class Book:
         sizes: list[tuple[Decimal, Sequence[Tier]]] = []
         for leg in legs:
             if self.maintenance_margin_basis == "entry":
-                intercept -= self.maintenance_margin(leg)
+                intercept -= self.maintenance_margin(leg) * weight
             else:
-                sizes.append((self._units(leg), contract.tiers))
+                sizes.append((self._units(leg), weighted(contract.tiers, weight)))
         crossing = first_crossing(intercept, slope, sizes, x)
         if crossing is None or crossing <= 0:
             return None
@@ -409,10 +413,11 @@ class Book:
         zero = rounded(ZERO, self.digits)
         totals = {name: zero for name in Pool.__dataclass_fields__ if name != "currency"}
         for coin in self.coins():
-            value = self._collateral_value(coin)
-            part = self.coin_pool(coin)
+            value, part = self._collateral_value(coin), self.coin_pool(coin)
+            required = self.collateral_price(coin, debt=True) if coin in self.collateral else ZERO
             for name in totals:
-                totals[name] += rounded(getattr(part, name) * value, self.digits)
+                price = required if name.endswith(("initial_margin", "maintenance_margin")) else value
+                totals[name] += rounded(getattr(part, name) * price, self.digits)
         return Pool(currency="USD", **totals)
 
     def pool_currencies(self) -> list[str]:

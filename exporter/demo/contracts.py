@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Context, Decimal
 from itertools import pairwise
 from typing import Literal
@@ -40,6 +40,13 @@ class Tier:
     rate: Decimal
     deduction: Decimal
     max_leverage: int
+
+
+def weighted(tiers: Sequence[Tier], weight: Decimal) -> Sequence[Tier]:
+    """The tiers of a requirement that counts `weight` times."""
+    if weight == ONE:
+        return tiers
+    return [replace(one, rate=one.rate * weight, deduction=one.deduction * weight) for one in tiers]
 
 
 def progressive_tiers(steps: Iterable[tuple[float | str, float | str, int]]) -> tuple[Tier, ...]:

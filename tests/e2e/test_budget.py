@@ -16,16 +16,19 @@ import pytest
 
 from exporter.config import Config
 from exporter.demo import Market, Server
+from exporter.demo._binance_usdm import CONTRACTS
 from exporter.demo.binance import BinanceError, WeightPool
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.limits import Limit, RequestBudget
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.e2e.programs import exporter
 
+pytestmark = pytest.mark.paced
+
 MINUTE = 8.0
 INTERVAL = 2.0
 LIMIT = 2400
-COLLECTION = 15
+COLLECTION = 10
 """Weight of one, but for the first."""
 
 _LAST_SUCCESS = re.compile(r'risk_collector_last_success_timestamp_seconds\{account="([^"]+)",[^}]*\} (\S+)')
@@ -58,11 +61,12 @@ class Calm(BinanceUsdmSimulator):
 
 
 def fleet(count: int, simulator: BinanceUsdmSimulator, base_url: str) -> Config:
-    """The configuration of `count` further accounts, with money and without positions."""
+    """The configuration of `count` further accounts, with money and a position each."""
     names = [f"account-{number}" for number in range(count)]
     for name in names:
         book = simulator.new_book(name)
         book.deposit("USDT", 10_000)
+        book.open(CONTRACTS["BTCUSDT"], "long", "0.01")
         simulator.add_account(book)
     return Config(
         accounts=tuple(

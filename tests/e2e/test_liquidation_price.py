@@ -11,7 +11,6 @@ import pytest
 
 from exporter.api import Client
 from exporter.demo import Market, Server, VenueSimulator, discover
-from exporter.demo.book import CollateralRate
 from exporter.model import AccountSnapshot, Position, RiskSettings
 from exporter.risk import computed_liquidation_prices
 from tests.venues.harness import QuietObserver, make_venue
@@ -26,22 +25,12 @@ NOT_COMPARABLE = {
 
 
 def simulator_of(name: str) -> VenueSimulator:
-    """A venue whose market stands still, the dollar coins at exactly 1 so that quotes do not drift.
-
-    A multi-asset pool values a debt in the settle coin at the coin's ask rate. The engine keeps the bid
-    rate on the way to the liquidation price, as the venue's own formula does (0.02 % of the debt for the
-    dollar coins); here both rates are one, so that a tick can be told.
-    """
+    """A venue whose market stands still, the dollar coins at exactly 1 so that quotes do not drift."""
     market = Market(seed=7)
     market.freeze()
     for coin in ("USDT", "USDC"):
         market.set_price(coin, "1")
-    simulator = SIMULATORS[name](market, clock=lambda: 1_700_000_000.0)
-    for book in simulator.accounts.values():
-        book.collateral = {
-            coin: CollateralRate(rate.bid_buffer, -rate.bid_buffer) for coin, rate in book.collateral.items()
-        }
-    return simulator
+    return SIMULATORS[name](market, clock=lambda: 1_700_000_000.0)
 
 
 def market_of(simulator: VenueSimulator) -> Market:

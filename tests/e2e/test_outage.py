@@ -59,7 +59,7 @@ async def test_data_stay_until_they_are_too_old_then_vanish_together_and_return(
         assert "risk_account_equity" in families(failing)
 
         on_the_way: list[str] = []
-        gone = await page_when(url, lambda page: "risk_account_equity{" not in page, on_the_way)
+        gone = await page_when(url, lambda page: "risk_positions{" not in page, on_the_way)
         assert not {name for name in families(gone) if name.startswith(("risk_position", "risk_asset"))}
         assert {name for name in families(gone) if name.startswith("risk_account")} == set()
         assert "risk_collector_last_success_timestamp_seconds" in families(gone)
@@ -73,7 +73,7 @@ async def test_data_stay_until_they_are_too_old_then_vanish_together_and_return(
                 parts = [
                     f'risk_{kind}{{exchange="binance_usdm",account="{account}"' in page
                     for kind in (
-                        "account_equity",
+                        "account_wallet_balance",
                         "account_maintenance_margin_rate",
                         "position_quantity",
                         "positions",

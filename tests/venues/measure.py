@@ -23,6 +23,7 @@ from tests.venues.harness import (
     QuietObserver,
     make_venue,
     numeric_fields,
+    unpaced,
     with_each,
 )
 
@@ -70,7 +71,7 @@ async def _outcome(bench: Bench, documents: Mapping[Call, Any]) -> _Outcome:
     observer = QuietObserver()
     transport = MemoryTransport(as_answers(documents))
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
-    async with Client(observer, wall=lambda: NOW, transport=transport) as client:
+    async with Client(observer, wall=lambda: NOW, transport=transport, budgets=unpaced(venue)) as client:
         api = client.account(venue)
         try:
             snapshot = await venue.fetch(api)
