@@ -19,15 +19,15 @@ import math
 import re
 import socket
 import struct
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
-from functools import cache
 from typing import Any, Protocol
 
 from aiohttp import web
+
+from exporter.demo._damage import MISSING, bomb, changed
 
 
 @dataclass(frozen=True)
@@ -223,16 +223,7 @@ class Compressed(Fault):
     size: int = 64 * 1024 * 1024
 
     async def meet(self, met: Met) -> web.StreamResponse:  # noqa: ARG002 (the form of all faults)
-        return web.Response(body=_bomb(self.size), headers={"Content-Encoding": "gzip"})
-
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING = _Missing()
-"""In the place of a field's value: the field is not there."""
+        return web.Response(body=bomb(self.size), headers={"Content-Encoding": "gzip"})
 
 
 @dataclass(frozen=True)
@@ -253,24 +244,12 @@ class Changed(Fault):
         document = json.loads(response.body)
         if self.raw:
             mark = "the place of the raw value"
-            text = json.dumps(_changed(document, self.name, mark))
+            text = json.dumps(changed(document, self.name, mark))
             text = text.replace(json.dumps(mark), str(self.value))
         else:
-            text = json.dumps(_changed(document, self.name, self.value))
+            text = json.dumps(changed(document, self.name, self.value))
         response.body = text.encode()
         return response
-
-
-def _changed(document: Any, name: str, value: Any) -> Any:
-    if isinstance(document, list):
-        return [_changed(one, name, value) for one in document]
-    if not isinstance(document, dict):
-        return document
-    return {
-        key: value if key == name else _changed(one, name, value)
-        for key, one in document.items()
-        if not (key == name and value is MISSING)
-    }
 
 
 async def _begun(met: Met) -> tuple[web.StreamResponse, bytes]:
@@ -282,13 +261,6 @@ async def _begun(met: Met) -> tuple[web.StreamResponse, bytes]:
     response.content_length = len(own.body)
     await response.prepare(met.request)
     return response, own.body
-
-
-@cache
-def _bomb(size: int) -> bytes:
-    deflate = zlib.compressobj(1, wbits=31)
-    block = bytes(1024 * 1024)
-    return b"".join([*(deflate.compress(block) for _ in range(size // len(block))), deflate.flush()])
 
 
 class Condition(ABC):

@@ -14,10 +14,10 @@ import pytest
 from aiohttp import ClientSession
 
 from exporter.demo import Market, Server
+from exporter.demo._damage import MISSING
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.demo.bittap import BittapSimulator
 from exporter.demo.faults import (
-    MISSING,
     Ban,
     Cached,
     Changed,
