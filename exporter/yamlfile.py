@@ -26,6 +26,8 @@ _PLAIN_VARIABLE = re.compile(
     r"(?=.{1,40}$)_?(?:[A-Z]{1,14}\d{0,2}|\d{1,4})(?:_(?:[A-Z]{1,14}\d{0,2}|\d{1,4}))*"
 )
 
+MOST_NESTED = 200
+"""Levels of a file; Python's own limit is moved by libraries."""
 MOST_REPEATED = 100_000
 """Values that aliases may repeat, beyond one for each character of the file: more is made to be endless."""
 # Names worth repeating in a message. A misplaced key or secret has digits in it or is longer.
@@ -167,6 +169,8 @@ class YamlFile:
 
     def _value(self, node: yaml.Node, place: Place) -> Any:
         """The Python value of a YAML node; notes the line of everything in it."""
+        if len(place) > MOST_NESTED:
+            raise RecursionError
         if not self._enter(node, place):
             return None
         try:

@@ -118,7 +118,7 @@ def _margin() -> list[Panel]:
             "closing all is not enough, or it is not known.",
             {"exchange": "Exchange", "account": "Account", "currency": "Currency"},
             [
-                Column("Rate", once("risk_account_maintenance_margin_rate"), p.RATIO, RATE_STEPS),
+                Column("Rate", capped(once("risk_account_maintenance_margin_rate")), p.RATIO, RATE_STEPS),
                 Column("To add", once("risk_account_margin_to_target"), p.AMOUNT),
                 Column("To close", once("risk_account_reduction_to_target_ratio"), p.RATIO),
             ],

@@ -118,6 +118,7 @@ def _distance() -> list[Panel]:
             "Of the next funding, as a share of the notional; positive is paid by longs to shorts.",
             [Query(of_positions("risk_position_funding_rate"), POSITION_LEGEND)],
             p.RATIO,
+            width=12,
         ),
         p.graph(
             "Auto-deleveraging queue",
@@ -127,6 +128,7 @@ def _distance() -> list[Panel]:
             steps=ADL_STEPS,
             minimum=0,
             soft_maximum=1,
+            width=12,
         ),
     ]
 
@@ -186,7 +188,7 @@ def _size() -> list[Panel]:
                 "position_id": "Position",
             },
             [
-                Column("Rate", _joined("risk_position_maintenance_margin_rate"), p.RATIO, RATE_STEPS),
+                Column("Rate", capped(_joined("risk_position_maintenance_margin_rate")), p.RATIO, RATE_STEPS),
                 Column("To add", _joined("risk_position_margin_to_target"), p.AMOUNT),
                 Column("To close", _joined("risk_position_reduction_to_target_ratio"), p.RATIO),
             ],
@@ -217,6 +219,7 @@ def _size() -> list[Panel]:
             "Size in the venue's units: base units or contracts.",
             [Query(of_positions("risk_position_quantity"), POSITION_LEGEND)],
             p.AMOUNT,
+            width=12,
         ),
         p.graph(
             "Leverage set",
@@ -224,6 +227,7 @@ def _size() -> list[Panel]:
             [Query(of_positions("risk_position_leverage_ratio"), POSITION_LEGEND)],
             p.PLAIN,
             minimum=0,
+            width=12,
         ),
         p.table(
             "Contracts",
