@@ -299,7 +299,7 @@ async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_
             rf"{SYMBOL} long \(cross\) of {ACCOUNT} on {EXCHANGE} is [0-4](\.\d+)?% from liquidation",
             annotations["summary"],
         )
-        assert "until it reaches the liquidation price (limit 5%)" in annotations["description"]
+        assert "against the position liquidates it (limit 5%)" in annotations["description"]
         assert annotations["runbook_url"] == f"{RUNBOOK_URL}#riskliquidationnear"
         assert annotations["dashboard_url"] == (
             f"{GRAFANA_URL}/d/risk-position?var-exchange={EXCHANGE}&var-account={ACCOUNT}&var-symbol={SYMBOL}"

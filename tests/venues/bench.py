@@ -87,6 +87,10 @@ class Bench:
     def __repr__(self) -> str:
         return f"Bench({self.venue})"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Hypothesis prints a dataclass by its fields, here 30 kB of documents, whatever its repr is."""
+        printer.text(repr(self))
+
     @property
     def cls(self) -> type[Any]:
         """The adapter."""
