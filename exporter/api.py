@@ -347,6 +347,8 @@ class Api(KeptAnswers):
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
         try:
+            # Nobody waits for room in a limit that is closed.
+            self._due_as_probes(endpoint)
             async with self.meter.call(endpoint) as call:
                 probed = self._check_limits(endpoint)
                 call.sent()
@@ -416,14 +418,17 @@ class Api(KeptAnswers):
 
     def _check_limits(self, endpoint: Endpoint) -> Collection[Budget]:
         """Raises where a limit is closed; gives those that this request finds out about."""
+        probed = self._due_as_probes(endpoint)
+        for limit in probed:
+            limit.probe(self.now())
+        return probed
+
+    def _due_as_probes(self, endpoint: Endpoint) -> Collection[Budget]:
+        """Raises where a limit is closed; gives those that wait for a request to find out."""
         now = self.now()
         # A call that names no user is shared: what the venue thinks of one account is nothing to the others.
         scopes = self._limits if endpoint.signed else ("address",)
-        limits = [limit for scope, limit in self._limits.items() if scope in scopes]
-        probed = [limit for limit in limits if limit.check(now)]
-        for limit in probed:
-            limit.probe(now)
-        return probed
+        return [limit for scope, limit in self._limits.items() if scope in scopes and limit.check(now)]
 
     def _close_limit(self, failure: VenueError | None, probed: Collection[Budget]) -> None:
         now = self.now()

@@ -29,6 +29,8 @@ from exporter.venuecount import Told
 
 LEARNING = 0.1
 """How much one collection changes what the next ones are expected to take, once there were some."""
+MOST_TOLD = 100.0
+"""How many times its limit a venue may say was used; a count beyond that is no count, and is not believed."""
 DIRECT = "direct"
 """The address of accounts that have no proxy."""
 
@@ -399,7 +401,9 @@ class Call:
     def heard(self, used: float | None, response: Response) -> None:
         """What its answer told: the weight used of the venue's first budget, by everybody."""
         line = next((line for line in self._lines if line.hears), None)
-        if used is not None and line is not None and self._sent_at is not None:
+        if used is None or line is None or self._sent_at is None:
+            return
+        if 0.0 <= used <= MOST_TOLD * line.bucket.windows[0].limit.weight:
             self._told = self._meter.hear(line, used, response.made_at, self._sent_at)
 
     async def __aexit__(self, *exc: object) -> None:

@@ -57,6 +57,34 @@ async def test_the_used_share_of_the_budget_is_reported() -> None:
     assert recorder.used == [0.25]
 
 
+@pytest.mark.paced
+@pytest.mark.parametrize("count", ["9" * 400, "1e12", "-5", "nan"])
+async def test_a_count_beyond_reason_keeps_nobody_waiting(count: str) -> None:
+    """One such header held back everybody until the venue's minute had ended."""
+    recorder = Recorder()
+
+    async def twice(api: Api) -> None:
+        for _ in range(2):
+            await api.get(OPEN, Time)
+
+    async with asyncio.timeout(5.0):
+        await ask(json({"time": 1}, headers={"x-used": count}), twice, recorder=recorder)
+    assert recorder.used == []
+
+
+@pytest.mark.paced
+async def test_nobody_waits_for_room_in_a_limit_that_is_closed() -> None:
+    """The venue said that its limit is used up, and in the same answer that it wants no request."""
+
+    async def twice(api: Api) -> None:
+        for _ in range(2):
+            with pytest.raises(VenueError, match="429"):
+                await api.get(OPEN, Time)
+
+    async with asyncio.timeout(5.0):
+        await ask(json({}, status=429, headers={"x-used": "6000", "Retry-After": "50"}), twice)
+
+
 async def test_an_endpoint_that_is_not_declared_is_never_called() -> None:
     with pytest.raises(ValueError, match="does not declare POST /order"):
         await ask(json({}), lambda api: api.request(UNDECLARED))

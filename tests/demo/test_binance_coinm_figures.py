@@ -38,7 +38,7 @@ def test_the_12_5_percent_bracket_deducts_what_the_venue_deducts() -> None:
     assert tier.deduction == Decimal("11.605")
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_equity_is_printed_wallet_plus_printed_pnl(seed: int, seconds: int) -> None:
     simulator = simulated(seed, seconds)
@@ -64,7 +64,7 @@ def test_printed_equity_is_printed_wallet_plus_printed_pnl(seed: int, seconds: i
             assert row["isolated"] == is_isolated(row)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_figures_follow_the_formulas_of_inverse_contracts(seed: int, seconds: int) -> None:
     """Notional q·C/M, PnL q·C·(1/E − 1/M), margins from notional, leverage and brackets; in the coin."""
@@ -83,7 +83,7 @@ def test_printed_figures_follow_the_formulas_of_inverse_contracts(seed: int, sec
             assert abs(Decimal(row["maintMargin"]) - required) <= 2 * DIGIT
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_liquidation_prices_are_those_of_the_venues_formula(seed: int, seconds: int) -> None:
     simulator = simulated(seed, seconds)

@@ -79,7 +79,7 @@ def test_addresses_are_counted_apart() -> None:
     assert pool.used("a", NOW + 60) == 0
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_equity_is_printed_wallet_plus_printed_pnl(seed: int, seconds: int) -> None:
     clock = Clock()
@@ -121,7 +121,7 @@ def test_printed_equity_is_printed_wallet_plus_printed_pnl(seed: int, seconds: i
                 assert one[name] == other[name]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_maintenance_margin_follows_the_printed_brackets(seed: int, seconds: int) -> None:
     clock = Clock()
@@ -143,7 +143,7 @@ def test_printed_maintenance_margin_follows_the_printed_brackets(seed: int, seco
             assert float(row["maintMargin"]) == pytest.approx(expected, abs=2e-8, rel=1e-12)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_the_mark_at_a_printed_liquidation_price_brings_the_printed_rate_to_one(
     seed: int, seconds: int

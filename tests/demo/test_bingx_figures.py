@@ -64,7 +64,7 @@ async def test_market_calls_of_an_address_share_one_limit() -> None:
         limits.spend("192.0.2.1", "market", NOW, limit=2, window=10.0)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     simulator = moved(seed, seconds)
@@ -96,7 +96,7 @@ def assert_coin_adds_up(figure: dict[str, Decimal], rows: list[dict[str, Any]]) 
     assert 0 <= figure["availableMargin"] <= max(Decimal(0), free)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_the_printed_risk_rate_is_the_documented_formula_of_printed_figures(seed: int, seconds: int) -> None:
     simulator = moved(seed, seconds)
@@ -135,7 +135,7 @@ def required(simulator: BingxSimulator, book: Book, row: dict[str, Any]) -> Deci
     return maintenance(read(simulator, TIERS, book, symbol=row["symbol"]), value) + fee * value
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_the_mark_at_a_printed_liquidation_price_brings_the_risk_rate_to_one(seed: int, seconds: int) -> None:
     simulator = moved(seed, seconds)

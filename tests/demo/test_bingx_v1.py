@@ -210,7 +210,7 @@ async def test_limits_per_second(client: Client) -> None:
     assert (await client.signed(BALANCE, currency="USDT"))[0] == 200
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     clock = Clock()
@@ -235,7 +235,7 @@ def _decimals(body: object) -> Any:
     return json.loads(json.dumps(body), parse_float=Decimal, parse_int=Decimal)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_the_mark_at_a_printed_liquidation_price_liquidates(seed: int, seconds: int) -> None:
     clock = Clock()

@@ -55,7 +55,7 @@ def test_six_hundred_requests_a_minute() -> None:
     limiter.spend("key", 1260.0)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(venue=moved())
 def test_printed_figures_add_up(venue: tuple[BittapSimulator, Clock]) -> None:
     """Every identity of the documented example, to the last printed digit."""

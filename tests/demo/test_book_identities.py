@@ -44,7 +44,7 @@ def accounts(draw: st.DrawFn) -> tuple[Book, Position]:
     return book, position
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(account=accounts())
 def test_the_mark_at_the_liquidation_price_brings_the_rate_to_one(account: tuple[Book, Position]) -> None:
     book, position = account
@@ -60,7 +60,7 @@ def test_the_mark_at_the_liquidation_price_brings_the_rate_to_one(account: tuple
     assert abs(excess(book, position)) <= CENT * (slope + 10)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(account=accounts())
 def test_liquidation_happens_past_the_liquidation_price_and_not_before(
     account: tuple[Book, Position],
@@ -101,7 +101,7 @@ def test_liquidation_happens_past_the_liquidation_price_and_not_before(
     assert book.liquidations == [event]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(account=accounts())
 def test_no_liquidation_price_means_that_the_adverse_move_never_liquidates(
     account: tuple[Book, Position],
@@ -122,7 +122,7 @@ def excess_at(book: Book, position: Position, price: Decimal) -> Decimal:
     return excess(book, position)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(account=accounts())
 def test_equity_is_wallet_plus_pnl_and_available_is_what_margins_leave(
     account: tuple[Book, Position],
@@ -140,7 +140,7 @@ def test_equity_is_wallet_plus_pnl_and_available_is_what_margins_leave(
         assert value.as_tuple().exponent == -8
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(quantity=st.decimals(1, 200, places=1), side=SIDES, bitcoin=st.decimals(1, 10, places=3))
 def test_a_multi_asset_liquidation_price_brings_the_pool_to_one_with_collateral_still(
     quantity: Decimal, side: Side, bitcoin: Decimal

@@ -91,7 +91,7 @@ def test_an_account_id_is_the_blake2b_of_address_and_index() -> None:
     assert account_id(0x1AB, 1) != expected
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 600))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     simulator = simulated(seed, seconds)

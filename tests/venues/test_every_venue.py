@@ -17,8 +17,10 @@ from exporter import deadline
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot
+from exporter.reference import venues_page
 from exporter.request import Endpoint
 from exporter.venues import discover
+from tests.generate import ROOT, VENUES_PAGE
 from tests.venues.bench import Bench, Call, as_answer, as_answers, benches, endpoint_of, key_of
 from tests.venues.harness import (
     DAMAGE,
@@ -33,7 +35,7 @@ from tests.venues.harness import (
     make_venue,
     response,
 )
-from tests.venues.measure import Effects, complaints, means, measured, unread_names
+from tests.venues.measure import Effects, complaints, means, measured, rows_of, unread_names
 
 WORDS = "the words of the venue"
 
@@ -65,6 +67,10 @@ async def test_every_number_of_the_documented_answers_feeds_something_or_is_list
     """And no lie about any of them passes. One test of both, because measuring takes seconds."""
     effects = await measured(bench)
     assert complaints(bench.cls, effects) == []
+    if bench.venue in discover():
+        page = venues_page({bench.venue: bench.cls}, {bench.venue: list(rows_of(bench.cls, effects))})
+        section = page[page.index(f"## {bench.cls.title}") :]
+        assert section + "\n## " in (ROOT / VENUES_PAGE).read_text() + "\n## ", "`make generate`"
     for endpoint, field, unread, complaint in lies(bench.cls, effects):
 
         class Liar(bench.cls):  # type: ignore[name-defined, misc]  # a class known at run time
