@@ -113,7 +113,8 @@ class Position(Struct, frozen=True, kw_only=True):
     maintenance_margin: float | None = None
     """Settle currency, at the mark price."""
     margin: float | None = None
-    """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included."""
+    """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included. Negative
+    where funding or a withdrawn profit took more than was put in, and unrealized profit is what backs it."""
     closing_fee_rate: float = 0.0
     """Share of the notional that the venue requires besides the maintenance margin, for closing the position.
     0 where it requires none, and where its own maintenance margin contains the fee already."""

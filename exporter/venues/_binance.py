@@ -21,7 +21,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import Contract, ContractKind, MaintenanceTier, MarginPool, Position, Side
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
-from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, told
+from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, nothing_less, told
 from exporter.wire import Millis, Number, Positive, Wire
 
 BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),))
@@ -245,7 +245,7 @@ def pool_of(asset: AccountAsset, positions: Sequence[Position]) -> MarginPool:
         unrealized_pnl=asset.unrealizedProfit,
         initial_margin=asset.initialMargin,
         open_order_margin=asset.openOrderInitialMargin,
-        withdrawable_balance=asset.maxWithdrawAmount,
+        withdrawable_balance=nothing_less(asset.maxWithdrawAmount),
     )
 
 

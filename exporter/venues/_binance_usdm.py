@@ -158,11 +158,11 @@ class PositionRow(Wire):
 
     @property
     def margin(self) -> float | None:
-        """Collateral of an isolated position, without unrealized PnL."""
-        if self.isolatedWallet is not None:
+        """Collateral of an isolated position, without unrealized PnL; 0 beside a margin is a placeholder."""
+        if self.isolatedWallet:
             return self.isolatedWallet
         pnl = self.unRealizedProfit
-        return sum_of(self.isolatedMargin, None if pnl is None else -pnl)
+        return sum_of(self.isolatedMargin or None, None if pnl is None else -pnl)
 
 
 class AccountConfiguration(Wire):

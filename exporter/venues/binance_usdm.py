@@ -48,7 +48,7 @@ from exporter.venues._binance_usdm import (
     PremiumIndex,
     SymbolConfiguration,
 )
-from exporter.venues.base import pools_by_coin, schema_error, told
+from exporter.venues.base import nothing_less, pools_by_coin, schema_error, told
 
 # Account and positions are asked in every collection, 10 of weight; all else together may take half a unit
 # of weight more. Settings are kept for long because the account itself shows when they have changed: see
@@ -331,7 +331,7 @@ def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
         unrealized_pnl=account.totalUnrealizedProfit,
         initial_margin=account.totalInitialMargin,
         open_order_margin=account.totalOpenOrderInitialMargin,
-        withdrawable_balance=account.maxWithdrawAmount,
+        withdrawable_balance=nothing_less(account.maxWithdrawAmount),
     )
 
 
