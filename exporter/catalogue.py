@@ -513,9 +513,9 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         POSITION,
         "position_reduction_to_target_ratio",
         SHARE,
-        "Share of an isolated position to close at the mark price, its collateral staying in it, until its "
-        "maintenance margin rate is at the target (risk.target_rate), as a ratio from 0 (it is not above it) "
-        "to 1; absent where closing all of it is not enough.",
+        "Share of an isolated position to close at the mark price, as much of its collateral going with it, "
+        "until its maintenance margin rate is at the target (risk.target_rate), as a ratio from 0 (it is not "
+        "above it) to 1 (a smaller position would have no lower rate: add margin, or close all of it).",
         lambda row: row.reduction_to_target,
     ),
     _family(

@@ -240,7 +240,7 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     margin_to_target: float | None = None
     """Of such a position: settle currency to add until the rate is at the target; 0 if it is not above it."""
     reduction_to_target: float | None = None
-    """Of such a position: share to close at the mark, from 0 to 1, its collateral staying in it."""
+    """Of such a position: share to close at the mark, 0 to 1, as much of its collateral going with it."""
     liquidation_price: float | None = None
     liquidation_source: LiquidationSource = "unknown"
     """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told."""
