@@ -182,10 +182,11 @@ class Asset(Struct, frozen=True, kw_only=True):
     equity: float | None = None
     """Wallet balance + unrealized PnL, in units of the asset, isolated margin and its PnL included."""
     collateral_price_usd: float | None = None
-    """USD the venue credits as collateral per unit (after its haircut); None means the market price."""
+    """USD the venue credits as collateral per unit (after its haircut); 0 of a coin that it does not take as
+    margin; None means the market price."""
     debt_price_usd: float | None = None
     """USD the venue counts per unit that is owed: of a negative `equity`. None means
-    `collateral_price_usd`."""
+    `collateral_price_usd`, the market price where that is 0."""
     margin_price_usd: float | None = None
     """USD the venue counts per unit of required margin (maintenance margin and closing fee of positions that
     settle in the asset); None means the market price."""

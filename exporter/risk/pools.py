@@ -211,12 +211,14 @@ def _holding(
     def counts(price: float | None, otherwise: float | None) -> float | None:
         if price is None:
             return otherwise
-        price = positive(price)
-        return None if price is None or unit is None else positive(price / unit)
+        # 0 is a price: what the venue does not take as margin.
+        price = not_negative(price)
+        return None if price is None or unit is None else not_negative(price / unit)
 
     market = prices.convert(coin, currency)
     credit = counts(asset.collateral_price_usd, market)
-    debt = counts(asset.debt_price_usd, credit)
+    # What is no margin is owed all the same.
+    debt = counts(asset.debt_price_usd, credit or market)
     return Holding(coin, amount, credit, debt, counts(asset.margin_price_usd, market), listed)
 
 

@@ -109,6 +109,7 @@ class AccountAsset(Wire):
     crossUnPnl: Number = None
     availableBalance: Number = None
     maxWithdrawAmount: Number = None
+    marginAvailable: bool | None = None  # whether it counts as margin in multi-assets mode
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -337,11 +337,12 @@ def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
 
 def _asset(asset: AccountAsset, index: AssetIndex | None) -> Asset:
     """Collateral counts at the bid rate; what is owed or required, at the ask rate."""
+    bid = None if index is None else index.bidRate
     return Asset(
         asset=asset.coin,
         wallet_balance=asset.walletBalance,
         equity=asset.marginBalance,
-        collateral_price_usd=None if index is None else index.bidRate,
+        collateral_price_usd=0.0 if asset.marginAvailable is False else bid,
         debt_price_usd=None if index is None else index.askRate,
         margin_price_usd=None if index is None else index.askRate,
     )

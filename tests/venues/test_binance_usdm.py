@@ -267,6 +267,17 @@ class TestPosition:
         position = await position_of(isolatedWallet="5", isolatedMargin="5.764277")
         assert (position.margin_mode, position.margin) == ("isolated", 5.0)
 
+    async def test_a_coin_that_is_no_margin_does_not_hide_the_shocks(self) -> None:
+        account = document("account_multi_assets.json")
+        kept = {**account["assets"][0], "walletBalance": "60000", "marginBalance": "60000"}
+        junk = {**kept, "asset": "JUNK", "walletBalance": "1", "marginBalance": "1", "marginAvailable": False}
+        account |= {"assets": [kept, junk], "positions": [], "totalMarginBalance": "60000"}
+        account |= {"totalCrossWalletBalance": "60000", "totalMaintMargin": "0.0800428"}
+        snapshot = await snapshot_of(account=account, account_config=MULTI)
+        (pool,) = assess(snapshot, RiskSettings()).pools
+        assert len(pool.stress) == 6
+        assert pool.equity is None
+
     @pytest.mark.parametrize("wallet", ["0", "", None])
     async def test_isolated_margin_follows_from_its_sum_with_the_pnl(self, wallet: str | None) -> None:
         position = await position_of(isolatedWallet=wallet, isolatedMargin="5.764277")
