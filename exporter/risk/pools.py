@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from exporter.model import AccountSnapshot, Asset, MarginPool, RiskSettings
 from exporter.risk.crossing import Leg
 from exporter.risk.facts import Facts, facts_of, with_pool_pnl, with_rest_of_total, with_scheduled_margins
-from exporter.risk.notional import finite, not_negative, positive
+from exporter.risk.notional import finite, not_negative
 from exporter.risk.prices import Prices, prices_of
 
 

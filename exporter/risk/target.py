@@ -74,7 +74,7 @@ def _to_close(equity: float, constant: float, legs: Sequence[Leg], target: float
     bends = []
     for leg in legs:
         schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
-        here = schedule.piece(notional)
+        here = leg.piece
         height += schedule.deductions[here] * weight
         slope -= (schedule.rates[here] * weight + leg.fee) * notional
         for upper in range(here, 0, -1):
@@ -102,7 +102,7 @@ def _to_close_alone(equity: float, leg: Leg, target: float) -> float:
     """
     schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
     kept = 1.0
-    for piece in range(schedule.piece(notional), -1, -1):
+    for piece in range(leg.piece, -1, -1):
         charge = (schedule.rates[piece] * weight + leg.fee) * notional
         slope = target * equity - charge
         deduction, border = schedule.deductions[piece] * weight, schedule.floors[piece] / notional
