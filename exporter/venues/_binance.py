@@ -74,6 +74,7 @@ OF_PARTS = "initial margin less the part of open orders, which are both publishe
 OF_ORDERS = "the open-order margin is published of the whole pool"
 LAST_CHANGE = "time of the last change, not of the figures"
 WITH_FEES = "entry price with fees; liquidation does not depend on it"
+TIME_OF_PRICES = "only tells how old the answer is: one that a cache kept too long is a failure"
 OF_A_BRACKET = "the number of a bracket, and the leverage that may be set in it"
 TRADING_RULE = "rule for orders or trading, not part of the account"
 UNREAD_RULES = {
@@ -183,6 +184,16 @@ class Brackets(Wire):
     symbol: str
     brackets: list[Bracket]
     notionalCoef: Positive = None
+
+
+class _Timed(Protocol):
+    @property
+    def time(self) -> float | None: ...
+
+
+def newest(rows: Iterable[_Timed]) -> float | None:
+    """The time of the newest row of an answer, Unix seconds: that of a market that is closed stays behind."""
+    return max((row.time for row in rows if row.time is not None), default=None)
 
 
 def _first(*values: float | None) -> float | None:

@@ -23,6 +23,7 @@ from exporter.venues._binance import (
     adl_ratio,
     joined,
     maintenance_tiers,
+    newest,
     pool_of,
     side_of,
     sum_of,
@@ -278,6 +279,7 @@ async def _contracts(api: Api) -> Mapping[str, Contract]:
 
 async def _indices(api: Api) -> Mapping[str, AssetIndex]:
     answer = await api.get_rows(ASSET_INDEX, AssetIndex)
+    api.made_at(ASSET_INDEX, newest(answer))
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 
@@ -291,7 +293,9 @@ async def _funding(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, Premiu
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
-    return {item.symbol: item for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)}
+    answer = await api.get_rows(PREMIUM_INDEX, PremiumIndex)
+    api.made_at(PREMIUM_INDEX, newest(answer))
+    return {item.symbol: item for item in answer}
 
 
 def parse(

@@ -20,6 +20,7 @@ from exporter.venues import _binance as binance
 from exporter.venues._binance_usdm import ACCOUNT
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.venues.harness import (
+    NOW,
     make_venue,
     payload,
     unsigned,
@@ -303,6 +304,18 @@ class TestPosition:
         account["positions"] = []
         (position,) = (await snapshot_of(account=account, premium_index=funding)).positions
         assert (position.funding_rate, position.next_funding_at) == (0.00038246, 1597392000.0)
+
+    @pytest.mark.parametrize(("age", "old"), [(3600, True), (10, False)])
+    async def test_prices_and_funding_that_a_cache_kept_are_absent(self, age: int, *, old: bool) -> None:
+        """No header tells it, and the newest row does."""
+        when = [{"time": (NOW - extra) * 1000} for extra in (age, 80000)]
+        funding = [{**document("premium_index.json")[0], "symbol": "ADAUSDT", **time} for time in when]
+        index = [{**document("asset_index.json")[0], **time} for time in when]
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        snapshot = await snapshot_of(account=account, premium_index=funding, asset_index=index)
+        assert (snapshot.positions[0].funding_rate is None) == old
+        assert (snapshot.prices == {}) == old
 
     async def test_a_delivery_contract_has_no_funding(self) -> None:
         funding = [{"symbol": "ADAUSDT", "lastFundingRate": "", "nextFundingTime": 0}]
