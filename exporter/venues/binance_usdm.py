@@ -115,7 +115,7 @@ class BinanceUsdm(BinanceVenue):
         "1, or that of an isolated position with its own collateral. **Multi-assets mode**: collateral "
         "counts at the bid rate (the index price less a haircut), requirements at the ask rate; the "
         "equity is at index prices, the adjusted equity and all other totals are the venue's, after "
-        "haircuts.\n\n"
+        "haircuts; a coin that is no margin counts nothing.\n\n"
         "**Assumed**: a debt counts at the ask rate; an isolated position to which margin is added "
         "automatically draws on the whole cross wallet of its coin; of brackets with a coefficient the "
         "reading is right that gives the position's own margin. **Kept**: modes and leverage until the "

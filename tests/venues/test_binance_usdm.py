@@ -282,7 +282,8 @@ class TestPosition:
     @pytest.mark.parametrize("wallet", ["0", "", None])
     async def test_isolated_margin_follows_from_its_sum_with_the_pnl(self, wallet: str | None) -> None:
         position = await position_of(isolatedWallet=wallet, isolatedMargin="5.764277")
-        assert (position.margin_mode, position.margin) == ("isolated", pytest.approx(5.0))
+        assert position.margin_mode == "isolated"
+        assert position.margin == pytest.approx(5.0)
 
     async def test_leverage_comes_from_the_symbol_configuration(self) -> None:
         account = document("account_single_asset.json")
