@@ -42,6 +42,10 @@ MOST_PAGES = 50
 _WRONG_CLOCK: frozenset[Reason] = frozenset({"auth", "permission", "exchange"})
 """What a timestamp that is far off may be refused as, besides ``clock``, which is answered at once."""
 
+_NO_CACHE_KEEPS = 7 * A_DAY
+"""Seconds: what an answer says of its time that is further back is not its age, but a field that the venue
+no longer fills."""
+
 _measuring: ContextVar[bool] = ContextVar("measuring", default=False)
 """Whether the venue is asked for its time: then our own tells nothing about the age of its answer."""
 
@@ -311,8 +315,8 @@ class Api(KeptAnswers):
         Raises:
             VenueError: see `_refuse_old`.
         """
-        if moment is not None:
-            self._refuse_old(endpoint, self._clock.at(self.now()) - moment)
+        age = 0.0 if moment is None else self._clock.at(self.now()) - moment
+        self._refuse_old(endpoint, age if age < _NO_CACHE_KEEPS else 0.0)
 
     def _refuse_old(self, endpoint: Endpoint, *ages: float) -> None:
         """Fails for an answer that a cache on the way has kept: old data must not pass for fresh.

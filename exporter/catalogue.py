@@ -105,6 +105,12 @@ def _stress(row: PoolRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
             yield (("margin_mode", margin_mode), ("shock", f"{shock:.12g}")), rate
 
 
+def _margin(row: PositionRisk) -> float | None:
+    # A position in profit lives on with less than nothing of its own: funding took it, or its owner did.
+    margin = row.position.margin
+    return None if margin is not None and margin < 0.0 else margin
+
+
 def _account_info(row: AccountRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
     yield tuple(sorted(row.snapshot.modes.items())), 1.0
 
@@ -230,7 +236,8 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         "account_maintenance_margin_rate",
         RATE,
         "Maintenance margin plus closing fees, divided by margin equity, of the cross positions, as a ratio: "
-        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required; not negative.",
+        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required; not negative; 0 where "
+        "all positions are isolated, which have rates of their own.",
         lambda row: row.maintenance_margin_rate,
     ),
     _family(
@@ -491,8 +498,8 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         "position_margin",
         NOT_NEGATIVE,
         "Collateral of an isolated position in units of the currency label, unrealized PnL not included; not "
-        "negative.",
-        lambda row: row.position.margin,
+        "negative; absent where funding or a withdrawn profit took more than was put in: the rate counts it.",
+        _margin,
     ),
     _family(
         POSITION,
@@ -506,9 +513,9 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         POSITION,
         "position_reduction_to_target_ratio",
         SHARE,
-        "Share of an isolated position to close at the mark price, its collateral staying in it, until its "
-        "maintenance margin rate is at the target (risk.target_rate), as a ratio from 0 (it is not above it) "
-        "to 1; absent where closing all of it is not enough.",
+        "Share of an isolated position to close at the mark price, as much of its collateral going with it, "
+        "until its maintenance margin rate is at the target (risk.target_rate), as a ratio from 0 (it is not "
+        "above it) to 1 (a smaller position would have no lower rate: add margin, or close all of it).",
         lambda row: row.reduction_to_target,
     ),
     _family(

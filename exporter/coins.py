@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MARKET_STABLE_COINS = frozenset(
     {"USDT", "USDC", "FDUSD", "TUSD", "USDE", "USD1", "DAI", "PYUSD", "USDP", "BUSD", "BFUSD"}
+    | {"RLUSD", "USDS", "USDD", "USDG", "GUSD"}
 )
 """Coins that claim to be worth one US dollar, and whose price can prove them wrong."""
 
@@ -19,9 +20,10 @@ STABLE_COINS = MARKET_STABLE_COINS | VENUE_DOLLARS | PLAY_MONEY
 
 CURRENCIES = frozenset(
     {"EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "BRL", "MXN", "TRY", "SGD", "HKD", "KRW"}
+    | {"EURI", "EURC", "AEUR"}
 )
-"""Currencies of countries that contracts are quoted in. They stand still when coins move, and are not worth
-one dollar."""
+"""Currencies of countries that contracts are quoted in, and coins that claim to be worth one euro. They stand
+still when coins move, and are not worth one dollar."""
 
 
 def stands_still(code: str) -> bool:

@@ -113,7 +113,8 @@ class Position(Struct, frozen=True, kw_only=True):
     maintenance_margin: float | None = None
     """Settle currency, at the mark price."""
     margin: float | None = None
-    """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included."""
+    """Collateral of an isolated position in the settle currency, its unrealized PnL *not* included. Negative
+    where funding or a withdrawn profit took more than was put in, and unrealized profit is what backs it."""
     closing_fee_rate: float = 0.0
     """Share of the notional that the venue requires besides the maintenance margin, for closing the position.
     0 where it requires none, and where its own maintenance margin contains the fee already."""
@@ -181,10 +182,11 @@ class Asset(Struct, frozen=True, kw_only=True):
     equity: float | None = None
     """Wallet balance + unrealized PnL, in units of the asset, isolated margin and its PnL included."""
     collateral_price_usd: float | None = None
-    """USD the venue credits as collateral per unit (after its haircut); None means the market price."""
+    """USD the venue credits as collateral per unit (after its haircut); 0 of a coin that it does not take as
+    margin; None means the market price."""
     debt_price_usd: float | None = None
     """USD the venue counts per unit that is owed: of a negative `equity`. None means
-    `collateral_price_usd`."""
+    `collateral_price_usd`, the market price where that is 0."""
     margin_price_usd: float | None = None
     """USD the venue counts per unit of required margin (maintenance margin and closing fee of positions that
     settle in the asset); None means the market price."""
@@ -239,7 +241,7 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     margin_to_target: float | None = None
     """Of such a position: settle currency to add until the rate is at the target; 0 if it is not above it."""
     reduction_to_target: float | None = None
-    """Of such a position: share to close at the mark, from 0 to 1, its collateral staying in it."""
+    """Of such a position: share to close at the mark, 0 to 1, as much of its collateral going with it."""
     liquidation_price: float | None = None
     liquidation_source: LiquidationSource = "unknown"
     """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told."""

@@ -31,7 +31,6 @@ POSITION_FIELDS = {
     "leverage": ("risk_position_leverage_ratio", 0.0),
     "initial_margin": ("risk_position_initial_margin", -0.01),
     "maintenance_margin": ("risk_position_maintenance_margin", -5.0),
-    "margin": ("risk_position_margin", -0.01),
     "largest_notional": ("risk_position_largest_notional", -1.0),
     "next_funding_at": ("risk_position_next_funding_timestamp_seconds", 0.0),
     "adl_ratio": ("risk_position_adl_ratio", 1.25),
@@ -91,3 +90,12 @@ def test_every_family_refuses_what_is_outside_and_writes_what_is_on_the_border(
 
 def test_an_account_within_all_ranges_is_published_whole() -> None:
     assert render("x", "desk", account({}, {}))
+
+
+def test_what_funding_took_beyond_the_collateral_costs_neither_the_account_nor_the_rate() -> None:
+    """-20 of collateral and 100 of profit back a requirement of 8: a tenth."""
+    row = {"margin": -20.0, "entry_price": 200.0, "side": "short", "maintenance_margin": 8.0}
+    chunks = render("x", "desk", account({}, row))
+    assert "risk_position_margin" not in chunks
+    assert chunks["risk_position_maintenance_margin_rate"].endswith(b" 0.1\n")
+    assert b" 0.1\n" not in chunks["risk_account_maintenance_margin_rate"]

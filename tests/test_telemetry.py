@@ -203,7 +203,8 @@ def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumente
     assert all(name.startswith(("python_", "process_")) for name in names - documented)
 
 
-def test_labels_and_types_are_those_of_the_catalogue() -> None:
+def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
+    """Of what comes from a venue, only the clock may have any value; the rest is counted here."""
     telemetry = with_account()
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
@@ -219,6 +220,7 @@ def test_labels_and_types_are_those_of_the_catalogue() -> None:
         assert found.type == family.type
         assert found.documentation == family.help
         assert {label for sample in found.samples for label in sample.labels} - {"le"} == set(family.labels)
+        assert all(family.range.low <= sample.value <= family.range.high for sample in found.samples)
 
 
 STATE = BudgetState(

@@ -248,5 +248,7 @@ async def test_an_answer_that_tells_its_own_time_is_judged_by_it() -> None:
         with pytest.raises(VenueError, match="toy GET /open: the answer is 46 s old") as caught:
             api.made_at(OPEN, NOW + 60.0 - 46.0)
         assert caught.value.reason == "network"
+        # No cache keeps an answer for years: the field means something else by now.
+        api.made_at(OPEN, NOW - 4 * 365 * 86400.0)
 
     await ask(json({"time": NOW + 60.0}), question, clock=FakeClock(NOW))

@@ -21,7 +21,8 @@ pool), else by isolating the roots of the segment's polynomial between its turni
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -59,6 +60,7 @@ class Leg:
         "margin_weight",
         "notional",
         "notional_power",
+        "piece",
         "power",
         "schedule",
     )
@@ -79,6 +81,8 @@ class Leg:
     ) -> None:
         self.notional = notional
         self.schedule = schedule
+        # That of the schedule which applies today.
+        self.piece = schedule.piece(notional)
         self.equity_weight = equity_weight
         self.margin_weight = margin_weight
         self.fee_rate = fee_rate
@@ -93,14 +97,35 @@ class Leg:
 
     def at(self, factor: float) -> tuple[float, float]:
         """PnL since today and requirement at a factor, both in the pool's currency."""
-        power, today = self.notional_power, self.notional
+        power, today, schedule = self.notional_power, self.notional, self.schedule
         notional = today * factor if power == 1 else today / factor if power else today
         profit = self.drift * (notional - today) * self.equity_weight
-        required = self.schedule.at(notional) * self.margin_weight + notional * self.fee
+        index = self.piece if notional == today else bisect_right(schedule.floors, notional) - 1
+        margin = notional * schedule.rates[index] - schedule.deductions[index]
+        required = margin * self.margin_weight + notional * self.fee
         if not self.coin_power:
             return profit, required
         coin = factor**self.coin_power
         return profit * coin, required * coin
+
+    def survives(self, excess: float, *, rising: bool) -> bool:
+        """True only if no move in a direction uses up an excess that this leg alone decides about.
+
+        It answers most searches: on one side a position gains more than its requirement grows by, and on the
+        other a loss cannot be more than its notional.
+        """
+        if self.coin_power or excess <= 0.0:
+            return False
+        if self.notional_power == 0:
+            return True
+        schedule, weight = self.schedule, self.margin_weight
+        if rising != (self.notional_power > 0) and self.drift < 0.0:
+            return excess > schedule.sink * weight
+        if self.drift < 0.0 or self.equity_weight < schedule.steepest * weight + self.fee:
+            return False
+        if rising == (self.notional_power > 0):
+            return excess > schedule.rise * weight
+        return excess + self.at(1.0)[1] > self.notional * self.equity_weight
 
 
 @dataclass(slots=True, frozen=True)
@@ -191,7 +216,7 @@ def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[_Bend]:
     """The leg's changes of schedule piece in the order a moving mark meets them, up to the factor limit."""
     schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
     floors, rates, deductions = schedule.floors, schedule.rates, schedule.deductions
-    here = schedule.piece(notional)
+    here = leg.piece
     direct = leg.notional_power > 0
     growing = rising == direct
     steps = range(here + 1, len(floors)) if growing else range(here, 0, -1)
@@ -235,7 +260,7 @@ class Excess:
         lowest = highest = 0
         for leg in legs:
             schedule, notional, coin_power = leg.schedule, leg.notional, leg.coin_power
-            piece = schedule.piece(notional)
+            piece = leg.piece
             power = leg.power
             carried = leg.drift * notional * leg.equity_weight
             required = (schedule.rates[piece] * leg.margin_weight + leg.fee) * notional
@@ -268,19 +293,25 @@ class Excess:
         """
         if self.today == 0.0:
             return 1.0
-        bends = [bend for leg in self._bending for bend in _bends(leg, rising=rising, limit=limit)]
-        for purse in self._purses:
-            bends += purse.bends(rising=rising, limit=limit)
-        if len(self._bending) + len(self._purses) > 1:
-            bends.sort(reverse=not rising)
+        bends = self._bends(rising=rising, limit=limit)
         if self._line == 0:
             return _curved(self.today, list(self._powers), bends, limit=limit)
         slope = self._powers[_OFFSET + self._line]
         return _straight(self.today, slope, bends, line=self._line, limit=limit)
 
+    def _bends(self, *, rising: bool, limit: float) -> Iterable[_Bend]:
+        """All bends outward from today; those of a single leg only as far as somebody looks."""
+        if len(self._bending) == 1 and not self._purses:
+            return _bends(self._bending[0], rising=rising, limit=limit)
+        found = [bend for leg in self._bending for bend in _bends(leg, rising=rising, limit=limit)]
+        for purse in self._purses:
+            found += purse.bends(rising=rising, limit=limit)
+        found.sort(reverse=not rising)
+        return found
+
 
 def _straight(
-    height: float, slope: float, bends: Sequence[_Bend], *, line: int, limit: float
+    height: float, slope: float, bends: Iterable[_Bend], *, line: int, limit: float
 ) -> float | None:
     """The crossing where the excess is piecewise straight in ``z``: ``x`` (line 1) or ``1 / x`` (line -1).
 
@@ -322,7 +353,7 @@ def _meet(height: float, slope: float, start: float, end: float) -> float:
     return min(max(-height / slope, low), high)
 
 
-def _curved(excess: float, powers: list[float], bends: Sequence[_Bend], *, limit: float) -> float | None:
+def _curved(excess: float, powers: list[float], bends: Iterable[_Bend], *, limit: float) -> float | None:
     """The crossing where powers of x mix (several settle coins in one pool), by polynomial roots."""
     side = 1.0 if excess > 0.0 else -1.0
     start = 1.0

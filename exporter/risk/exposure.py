@@ -32,6 +32,12 @@ class Exposure(Struct, frozen=True):
         """What the legs require today."""
         return sum(leg.at(1.0)[1] for leg in self.legs)
 
+    def survives(self, today: float, *, rising: bool) -> bool:
+        """True only if it is plain that no move in a direction uses up an excess; else `excess` decides."""
+        if len(self.legs) > 1 or self.collateral or self.purses:
+            return False
+        return self.legs[0].survives(today, rising=rising)
+
     def excess(self, today: float) -> Excess:
         """Margin equity minus requirement as a function of the move."""
         return Excess(today, self.legs, self.collateral, self.purses)

@@ -79,9 +79,12 @@ def _factor(excess: float, exposure: Exposure) -> float | None:
     because the maintenance margin of both legs grows with the price; the nearer one is the danger. With
     the excess already below 0 it is the nearest factor that would restore it.
     """
+    falls, rises = (not exposure.survives(excess, rising=rising) for rising in (False, True))
+    if not falls and not rises:
+        return None
     function = exposure.excess(excess)
-    down = function.first_crossing(rising=False, limit=LOWEST_MULTIPLE)
-    up = function.first_crossing(rising=True, limit=HIGHEST_MULTIPLE)
+    down = function.first_crossing(rising=False, limit=LOWEST_MULTIPLE) if falls else None
+    up = function.first_crossing(rising=True, limit=HIGHEST_MULTIPLE) if rises else None
     if down is None or up is None:
         return up if down is None else down
     return down if 1.0 - down <= up - 1.0 else up

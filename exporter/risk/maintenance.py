@@ -24,12 +24,21 @@ _ROUNDING = 1e-9
 class Schedule:
     """Maintenance margin pieces in ascending order of their floors, the first from notional 0."""
 
-    __slots__ = ("deductions", "floors", "rates")
+    __slots__ = ("deductions", "floors", "rates", "rise", "sink", "steepest")
 
     def __init__(self, floors: Sequence[float], rates: Sequence[float], deductions: Sequence[float]) -> None:
         self.floors = floors
         self.rates = rates
         self.deductions = deductions
+        # No margin is more than this share of its notional, unless a deduction is negative.
+        self.steepest = max(rates) if min(deductions) >= 0.0 else math.inf
+        # What the margin jumps by at the floors together: upward and downward as the notional grows.
+        self.rise = self.sink = 0.0
+        for index in range(1, len(floors)):
+            before = floors[index] * rates[index - 1] - deductions[index - 1]
+            jump = floors[index] * rates[index] - deductions[index] - before
+            self.rise += max(jump, 0.0)
+            self.sink += max(-jump, 0.0)
 
     def piece(self, notional: float) -> int:
         """Index of the piece that applies: ``floor <= notional < next floor``."""

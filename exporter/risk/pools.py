@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from exporter.model import AccountSnapshot, Asset, MarginPool, RiskSettings
 from exporter.risk.crossing import Leg
 from exporter.risk.facts import Facts, facts_of, with_pool_pnl, with_rest_of_total, with_scheduled_margins
-from exporter.risk.notional import finite, not_negative, positive
+from exporter.risk.notional import finite, not_negative
 from exporter.risk.prices import Prices, prices_of
 
 
@@ -211,12 +211,14 @@ def _holding(
     def counts(price: float | None, otherwise: float | None) -> float | None:
         if price is None:
             return otherwise
-        price = positive(price)
-        return None if price is None or unit is None else positive(price / unit)
+        # 0 is a price: what the venue does not take as margin.
+        price = not_negative(price)
+        return None if price is None or unit is None else not_negative(price / unit)
 
     market = prices.convert(coin, currency)
     credit = counts(asset.collateral_price_usd, market)
-    debt = counts(asset.debt_price_usd, credit)
+    # What is no margin is owed all the same.
+    debt = counts(asset.debt_price_usd, credit or market)
     return Holding(coin, amount, credit, debt, counts(asset.margin_price_usd, market), listed)
 
 

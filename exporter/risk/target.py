@@ -1,8 +1,8 @@
 """The way back: what brings a rate down to the target, in money or in positions closed.
 
-Both leave the market where it is. Closing at the mark realises the PnL, so that the equity changes by the
-fees for closing only; what the venue requires for open orders stays. The requirement of the rest follows the
-schedules: piecewise linear in the share, and solved piece by piece.
+Both leave the market where it is. Closing at the mark realises the PnL, so that the equity of a pool changes
+by the fees for closing only; what the venue requires for open orders stays. The requirement of the rest
+follows the schedules: piecewise linear in the share, and solved piece by piece.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from exporter.risk.exposure import Exposure, leg_from
 from exporter.risk.facts import Facts
 from exporter.risk.notional import finite
 from exporter.risk.pools import Pool
+
+_ROUNDING = 1e-9
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,7 +47,7 @@ def pool_way_back(entry: Pool, exposure: Exposure | None, target: float) -> WayB
 
 
 def isolated_way_back(row: Facts, target: float) -> WayBack:
-    """Of a position that stands alone, its collateral staying in it."""
+    """Of a position that stands alone, whose collateral goes in proportion to what is closed."""
     equity, requirement = row.isolated_equity, row.requirement
     if equity is None or requirement is None:
         return UNKNOWN
@@ -53,7 +55,7 @@ def isolated_way_back(row: Facts, target: float) -> WayBack:
     if margin == 0.0:
         return WayBack(0.0, 0.0)
     leg = leg_from([row])
-    return WayBack(margin, None if leg is None else _to_close(equity, 0.0, [leg], target))
+    return WayBack(margin, None if leg is None else _to_close_alone(equity, leg, target))
 
 
 def _to_add(equity: float, requirement: float, target: float) -> float | None:
@@ -72,7 +74,7 @@ def _to_close(equity: float, constant: float, legs: Sequence[Leg], target: float
     bends = []
     for leg in legs:
         schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
-        here = schedule.piece(notional)
+        here = leg.piece
         height += schedule.deductions[here] * weight
         slope -= (schedule.rates[here] * weight + leg.fee) * notional
         for upper in range(here, 0, -1):
@@ -88,6 +90,30 @@ def _to_close(equity: float, constant: float, legs: Sequence[Leg], target: float
         if height + slope * border >= 0.0:
             return 1.0 - border
     return None
+
+
+def _to_close_alone(equity: float, leg: Leg, target: float) -> float:
+    """Smallest share of a position that stands alone whose closing takes the rate to the target, at most 1.
+
+    Collateral that is no longer needed is given back. If it goes in proportion, as is assumed here, only a
+    lower piece of the schedule lowers the rate; if a venue leaves more of it, the rate is lower still. Fees
+    are paid out of what is given back. With ``u`` the share that is kept, the slack
+    ``target * equity * u - requirement`` is ``slope * u + deduction`` in each piece.
+    """
+    schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
+    kept = 1.0
+    for piece in range(leg.piece, -1, -1):
+        charge = (schedule.rates[piece] * weight + leg.fee) * notional
+        slope = target * equity - charge
+        deduction, border = schedule.deductions[piece] * weight, schedule.floors[piece] / notional
+        # In one piece the rate is the same at any size: what is at the target up to rounding is there.
+        if slope * kept + deduction >= -_ROUNDING * charge * kept:
+            return 1.0 - kept
+        share = -deduction / slope if slope < 0.0 else 0.0
+        if border < share < kept:
+            return 1.0 - share
+        kept = border
+    return 1.0
 
 
 def _kept(height: float, slope: float, low: float, high: float) -> float:

@@ -21,7 +21,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import Contract, ContractKind, MaintenanceTier, MarginPool, Position, Side
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
-from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, told
+from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, nothing_less, told
 from exporter.wire import Millis, Number, Positive, Wire
 
 BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),))
@@ -74,6 +74,7 @@ OF_PARTS = "initial margin less the part of open orders, which are both publishe
 OF_ORDERS = "the open-order margin is published of the whole pool"
 LAST_CHANGE = "time of the last change, not of the figures"
 WITH_FEES = "entry price with fees; liquidation does not depend on it"
+TIME_OF_PRICES = "only tells how old the answer is: one that a cache kept too long is a failure"
 OF_A_BRACKET = "the number of a bracket, and the leverage that may be set in it"
 TRADING_RULE = "rule for orders or trading, not part of the account"
 UNREAD_RULES = {
@@ -109,6 +110,7 @@ class AccountAsset(Wire):
     crossUnPnl: Number = None
     availableBalance: Number = None
     maxWithdrawAmount: Number = None
+    marginAvailable: bool | None = None  # whether it counts as margin in multi-assets mode
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -184,6 +186,16 @@ class Brackets(Wire):
     notionalCoef: Positive = None
 
 
+class _Timed(Protocol):
+    @property
+    def time(self) -> float | None: ...
+
+
+def newest(rows: Iterable[_Timed]) -> float | None:
+    """The time of the newest row of an answer, Unix seconds: that of a market that is closed stays behind."""
+    return max((row.time for row in rows if row.time is not None), default=None)
+
+
 def _first(*values: float | None) -> float | None:
     return next((value for value in values if value is not None), None)
 
@@ -245,7 +257,7 @@ def pool_of(asset: AccountAsset, positions: Sequence[Position]) -> MarginPool:
         unrealized_pnl=asset.unrealizedProfit,
         initial_margin=asset.initialMargin,
         open_order_margin=asset.openOrderInitialMargin,
-        withdrawable_balance=asset.maxWithdrawAmount,
+        withdrawable_balance=nothing_less(asset.maxWithdrawAmount),
     )
 
 

@@ -14,6 +14,7 @@ from exporter.venues._binance import (
     OF_A_BRACKET,
     OF_ORDERS,
     OF_PARTS,
+    TIME_OF_PRICES,
     UNREAD_RULES,
     WITH_FEES,
     AccountAsset,
@@ -62,14 +63,14 @@ UNREAD = {
         "already in the bid and ask rates": "bidBuffer askBuffer",
         "for exchanging one collateral into another": "autoExchangeAskBuffer autoExchangeAskRate "
         "autoExchangeBidBuffer autoExchangeBidRate",
-        "time of the prices, whose age is limited": "time",
+        TIME_OF_PRICES: "time",
     },
     PREMIUM_INDEX: {
         "the position call has the mark price it was valued at": "markPrice",
         "the asset index has the prices of coins in USD": "indexPrice",
         "only matters in the hour before settlement": "estimatedSettlePrice",
         "part of the funding rate": "interestRate",
-        "time of the rates, whose age is limited": "time",
+        TIME_OF_PRICES: "time",
     },
 }
 
@@ -158,11 +159,11 @@ class PositionRow(Wire):
 
     @property
     def margin(self) -> float | None:
-        """Collateral of an isolated position, without unrealized PnL."""
-        if self.isolatedWallet is not None:
+        """Collateral of an isolated position, without unrealized PnL; 0 beside a margin is a placeholder."""
+        if self.isolatedWallet:
             return self.isolatedWallet
         pnl = self.unRealizedProfit
-        return sum_of(self.isolatedMargin, None if pnl is None else -pnl)
+        return sum_of(self.isolatedMargin or None, None if pnl is None else -pnl)
 
 
 class AccountConfiguration(Wire):
@@ -197,9 +198,11 @@ class AssetIndex(Wire):
     index: Positive = None
     bidRate: Positive = None  # what a unit counts as collateral, after the haircut
     askRate: Positive = None  # what a unit counts that is owed or required
+    time: Millis = None  # of the prices
 
 
 class PremiumIndex(Wire):
     symbol: str
     lastFundingRate: Number = None  # of the next funding; empty of a delivery contract
     nextFundingTime: Millis = None
+    time: Millis = None  # of the row

@@ -82,6 +82,12 @@ class AssetRow(Wire):
         return bool(self.balance or self.equities or self.locked)
 
     @property
+    def margin_rate(self) -> float | None:
+        """The venue's own; below 0 where nothing is left to cover the cost of closing."""
+        rate, required = self.crossedMaintainMarginRate, self.crossedMaintainMargin or 0.0
+        return inf if rate is not None and rate < 0.0 and (self.equities or 0.0) <= required else rate
+
+    @property
     def at_risk(self) -> bool:
         """True if there is something that only a position can be."""
         return bool(self.profitUnreal or self.crossedMaintainMargin)

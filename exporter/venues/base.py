@@ -36,6 +36,7 @@ __all__ = [
     "Venue",
     "ascending_tiers",
     "http_error",
+    "nothing_less",
     "pools_by_coin",
     "position_ids",
     "retry_after",
@@ -180,6 +181,11 @@ def told(amount: float | None, positions: Iterable[Position]) -> float | None:
     """A pool's requirement; 0 beside positions it backs is a placeholder, or older than they are: unknown."""
     drawn_on = any(one.margin_mode == "cross" or one.auto_add_margin for one in positions)
     return None if amount == 0.0 and drawn_on else amount
+
+
+def nothing_less(amount: float | None) -> float | None:
+    """What may be moved out: a venue that counts less than nothing lets nothing out."""
+    return None if amount is None else max(amount, 0.0)
 
 
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:

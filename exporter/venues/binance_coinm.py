@@ -17,6 +17,7 @@ from exporter.venues._binance import (
     OF_A_BRACKET,
     OF_ORDERS,
     OF_PARTS,
+    TIME_OF_PRICES,
     TRADING_RULE,
     UNREAD_RULES,
     WITH_FEES,
@@ -29,6 +30,7 @@ from exporter.venues._binance import (
     joined,
     maintenance_tiers,
     match,
+    newest,
     pool_of,
     side_of,
     sum_of,
@@ -77,7 +79,7 @@ UNREAD = {
         "the position call has the mark price it was valued at": "markPrice",
         "only matters in the hour before settlement": "estimatedSettlePrice",
         "part of the funding rate": "interestRate",
-        "time of the prices, which are asked anew in every interval": "time",
+        TIME_OF_PRICES: "time",
     },
 }
 
@@ -175,6 +177,7 @@ class PremiumIndex(Wire):
     indexPrice: Positive = None
     lastFundingRate: Number = None  # of the next funding; empty of a delivery contract
     nextFundingTime: Millis = None
+    time: Millis = None  # of the row
 
 
 class BinanceCoinm(BinanceVenue):
@@ -251,7 +254,9 @@ async def _quantiles(api: Api) -> Mapping[str, Quantile]:
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
-    return {item.symbol: item for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)}
+    answer = await api.get_rows(PREMIUM_INDEX, PremiumIndex)
+    api.made_at(PREMIUM_INDEX, newest(answer))
+    return {item.symbol: item for item in answer}
 
 
 class Known(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from exporter.venues._binance import (
     adl_ratio,
     joined,
     maintenance_tiers,
+    newest,
     pool_of,
     side_of,
     sum_of,
@@ -48,7 +49,7 @@ from exporter.venues._binance_usdm import (
     PremiumIndex,
     SymbolConfiguration,
 )
-from exporter.venues.base import pools_by_coin, schema_error, told
+from exporter.venues.base import nothing_less, pools_by_coin, schema_error, told
 
 # Account and positions are asked in every collection, 10 of weight; all else together may take half a unit
 # of weight more. Settings are kept for long because the account itself shows when they have changed: see
@@ -114,7 +115,7 @@ class BinanceUsdm(BinanceVenue):
         "1, or that of an isolated position with its own collateral. **Multi-assets mode**: collateral "
         "counts at the bid rate (the index price less a haircut), requirements at the ask rate; the "
         "equity is at index prices, the adjusted equity and all other totals are the venue's, after "
-        "haircuts.\n\n"
+        "haircuts; a coin that is no margin counts nothing.\n\n"
         "**Assumed**: a debt counts at the ask rate; an isolated position to which margin is added "
         "automatically draws on the whole cross wallet of its coin; of brackets with a coefficient the "
         "reading is right that gives the position's own margin. **Kept**: modes and leverage until the "
@@ -278,6 +279,7 @@ async def _contracts(api: Api) -> Mapping[str, Contract]:
 
 async def _indices(api: Api) -> Mapping[str, AssetIndex]:
     answer = await api.get_rows(ASSET_INDEX, AssetIndex)
+    api.made_at(ASSET_INDEX, newest(answer))
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 
@@ -291,7 +293,9 @@ async def _funding(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, Premiu
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
-    return {item.symbol: item for item in await api.get_rows(PREMIUM_INDEX, PremiumIndex)}
+    answer = await api.get_rows(PREMIUM_INDEX, PremiumIndex)
+    api.made_at(PREMIUM_INDEX, newest(answer))
+    return {item.symbol: item for item in answer}
 
 
 def parse(
@@ -331,17 +335,18 @@ def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:
         unrealized_pnl=account.totalUnrealizedProfit,
         initial_margin=account.totalInitialMargin,
         open_order_margin=account.totalOpenOrderInitialMargin,
-        withdrawable_balance=account.maxWithdrawAmount,
+        withdrawable_balance=nothing_less(account.maxWithdrawAmount),
     )
 
 
 def _asset(asset: AccountAsset, index: AssetIndex | None) -> Asset:
     """Collateral counts at the bid rate; what is owed or required, at the ask rate."""
+    bid = None if index is None else index.bidRate
     return Asset(
         asset=asset.coin,
         wallet_balance=asset.walletBalance,
         equity=asset.marginBalance,
-        collateral_price_usd=None if index is None else index.bidRate,
+        collateral_price_usd=0.0 if asset.marginAvailable is False else bid,
         debt_price_usd=None if index is None else index.askRate,
         margin_price_usd=None if index is None else index.askRate,
     )

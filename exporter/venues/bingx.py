@@ -169,6 +169,8 @@ class Bingx(Venue[BingxConfig]):
         "that are collateral only, by a coin that is used up, and by the risk rate. In that mode a coin "
         "counts at its index price × its collateral value ratio, a debt at the index price; amounts are "
         "absent where a read-only key may not be shown all coins and their sum does not give the risk rate. "
+        "Not told: whether margin is added to an isolated position automatically, which is taken to stand "
+        "alone. "
         "Demo trading (VST): `base_url: https://open-api-vst.bingx.com`."
     )
     endpoints = (

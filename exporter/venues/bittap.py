@@ -36,6 +36,7 @@ from exporter.venues.base import (
     Refusal,
     Refusals,
     Venue,
+    nothing_less,
     pools_by_coin,
     position_ids,
     schema_error,
@@ -328,6 +329,6 @@ def _pool(row: AssetRow, positions: Sequence[Position]) -> MarginPool:
         available_balance=row.available,
         unrealized_pnl=row.profitUnreal,
         initial_margin=row.locked,
-        withdrawable_balance=row.canTransfer,
-        venue_margin_rate=told(row.crossedMaintainMarginRate, positions),
+        withdrawable_balance=nothing_less(row.canTransfer),
+        venue_margin_rate=told(row.margin_rate, positions),
     )

@@ -104,11 +104,16 @@ def stands_alone(row: Position) -> bool:
 
 
 def isolated_rate(row: Position, move: Move, kept: float = 1.0, added: float = 0.0) -> float:
-    """Rate of an isolated position, of which the share `kept` is left, with money added to it."""
+    """Rate of an isolated position, of which the share `kept` is left with the same share of its collateral.
+
+    Money may be added to it.
+    """
     assert row.margin is not None
     assert row.entry_price is not None
     equity = row.margin + added + _profit(row, row.entry_price, _mark(row) * move.of_mark(row))
-    equity -= (1.0 - kept) * row.closing_fee_rate * _notional(row, move)
+    equity *= kept
+    if kept == 0.0 and added == 0.0:
+        return 0.0  # there is nothing to liquidate
     return _rate(sum(leg_requirement([row], move, kept)), equity)
 
 

@@ -43,6 +43,20 @@ def test_a_held_coin_without_a_price_leaves_the_equity_unknown_and_what_the_venu
     assert pool.adjusted_equity == 57_002.0
 
 
+def test_a_coin_that_is_no_margin_needs_no_price_for_a_shock() -> None:
+    row = position(linear("X"), quantity=10.0, mark_price=100.0, maintenance_margin=10.0, pool_currency="USD")
+    pool = MarginPool(currency="USD", margin_equity=500.0)
+
+    def shock(amount: float) -> float | None:
+        junk = Asset(asset="JUNK", equity=amount, collateral_price_usd=0.0)
+        return pool_of(account(pool, row, assets=(junk,))).liquidation_shock_down
+
+    # 1,000 falls by s: 500 - 1,000 s = 10 (1 - s)
+    assert shock(7.0) == pytest.approx(490.0 / 990.0)
+    # What is owed of it grows or falls by nobody knows how much.
+    assert shock(-7.0) is None
+
+
 def test_an_empty_coin_needs_no_price() -> None:
     pool = pool_of(account(USD, assets=(BTC, Asset(asset="JUNK", equity=0.0)), prices=PRICES))
     assert pool.equity == 60_000.0

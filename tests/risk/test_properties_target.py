@@ -47,6 +47,8 @@ def test_the_share_to_close_is_the_smallest_that_reaches_the_target(
         def rate(kept: float, row: object = row) -> float:
             return isolated_rate(row, STILL, kept)  # type: ignore[arg-type]
 
+        if rate(1.0) == pytest.approx(target):
+            continue  # rounding decides whether anything has to be closed
         assert_same_cut(found, smallest_cut(rate, target), rate(0.0), target)
 
 

@@ -109,8 +109,33 @@ def test_an_isolated_position_has_its_own_way_back_and_its_pool_none() -> None:
     (found,) = risk.positions
     assert found.maintenance_margin_rate == pytest.approx(0.8)
     assert found.margin_to_target == pytest.approx(60.0)
-    assert found.reduction_to_target == pytest.approx(0.375)
+    # Its collateral goes with what is closed: no smaller position has a lower rate.
+    assert found.reduction_to_target == 1.0
     assert (pool_of(risk).margin_to_target, pool_of(risk).reduction_to_target) == (None, None)
+
+
+def isolated_cut(equity: float, *, jump: bool = False, fee: float = 0.0) -> float | None:
+    """Of 10,000 at 1 % up to 5,000 and 3 % above."""
+    row = position(
+        X, quantity=100.0, mark_price=100.0, margin_mode="isolated", margin=equity, closing_fee_rate=fee,
+        maintenance_tiers=tiers((0.0, 0.01), (5_000.0, 0.03), jump=jump),
+    )  # fmt: skip
+    return account(MarginPool(currency="USDT"), row).positions[0].reduction_to_target
+
+
+def test_a_smaller_isolated_position_has_a_lower_rate_where_its_tier_is_lower() -> None:
+    # 300 u - 100 = 0.5 * 350 u
+    assert isolated_cut(350.0) == pytest.approx(1.0 - 100.0 / 125.0)
+    # With a fee of 0.1 %: 310 u - 100 = 175 u
+    assert isolated_cut(350.0, fee=0.001) == pytest.approx(1.0 - 100.0 / 135.0)
+    # 1 % of 10,000 is half of 200: the whole of the lower tier will do, and nothing of it with less.
+    assert isolated_cut(200.0) == pytest.approx(0.5)
+    assert isolated_cut(199.0) == 1.0
+    assert isolated_cut(-5.0) == 1.0
+
+
+def test_an_isolated_position_leaves_a_tier_that_jumps_where_it_begins() -> None:
+    assert isolated_cut(350.0, jump=True) == pytest.approx(0.5)
 
 
 def test_a_cross_position_has_the_way_back_of_its_pool() -> None:

@@ -13,6 +13,7 @@ from exporter.demo.binance_coinm import BinanceCoinmSimulator
 from exporter.model import RiskSettings
 from exporter.risk import computed_liquidation_prices
 from tests.venues.harness import (
+    NOW,
     QuietObserver,
     make_venue,
     payload,
@@ -288,6 +289,12 @@ class TestPosition:
         assert position.adl_ratio == 1.0
         assert len(position.maintenance_tiers) == 1
         assert snapshot.prices == {"BTC": 10979.144375}
+
+    async def test_prices_that_a_cache_kept_are_absent(self) -> None:
+        """No header tells it, and the rows do."""
+        index = [{**document("premium_index.json")[0], "time": (NOW - 3600.0) * 1000}]
+        snapshot = await snapshot_of(position_risk=[row()], premium_index=index)
+        assert (snapshot.prices, snapshot.positions[0].funding_rate) == ({}, None)
 
     @pytest.mark.parametrize("none", ["", None, "0.00000000"])
     async def test_a_row_without_mark_price_has_none(self, none: object) -> None:

@@ -20,6 +20,7 @@ from exporter.venues import _binance as binance
 from exporter.venues._binance_usdm import ACCOUNT
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.venues.harness import (
+    NOW,
     make_venue,
     payload,
     unsigned,
@@ -267,6 +268,23 @@ class TestPosition:
         position = await position_of(isolatedWallet="5", isolatedMargin="5.764277")
         assert (position.margin_mode, position.margin) == ("isolated", 5.0)
 
+    async def test_a_coin_that_is_no_margin_does_not_hide_the_shocks(self) -> None:
+        account = document("account_multi_assets.json")
+        kept = {**account["assets"][0], "walletBalance": "60000", "marginBalance": "60000"}
+        junk = {**kept, "asset": "JUNK", "walletBalance": "1", "marginBalance": "1", "marginAvailable": False}
+        account |= {"assets": [kept, junk], "positions": [], "totalMarginBalance": "60000"}
+        account |= {"totalCrossWalletBalance": "60000", "totalMaintMargin": "0.0800428"}
+        snapshot = await snapshot_of(account=account, account_config=MULTI)
+        (pool,) = assess(snapshot, RiskSettings()).pools
+        assert len(pool.stress) == 6
+        assert pool.equity is None
+
+    @pytest.mark.parametrize("wallet", ["0", "", None])
+    async def test_isolated_margin_follows_from_its_sum_with_the_pnl(self, wallet: str | None) -> None:
+        position = await position_of(isolatedWallet=wallet, isolatedMargin="5.764277")
+        assert position.margin_mode == "isolated"
+        assert position.margin == pytest.approx(5.0)
+
     async def test_leverage_comes_from_the_symbol_configuration(self) -> None:
         account = document("account_single_asset.json")
         account["positions"] = []
@@ -287,6 +305,18 @@ class TestPosition:
         account["positions"] = []
         (position,) = (await snapshot_of(account=account, premium_index=funding)).positions
         assert (position.funding_rate, position.next_funding_at) == (0.00038246, 1597392000.0)
+
+    @pytest.mark.parametrize(("age", "old"), [(3600, True), (10, False)])
+    async def test_prices_and_funding_that_a_cache_kept_are_absent(self, age: int, *, old: bool) -> None:
+        """No header tells it, and the newest row does."""
+        when = [{"time": (NOW - extra) * 1000} for extra in (age, 80000)]
+        funding = [{**document("premium_index.json")[0], "symbol": "ADAUSDT", **time} for time in when]
+        index = [{**document("asset_index.json")[0], **time} for time in when]
+        account = document("account_single_asset.json")
+        account["positions"] = []
+        snapshot = await snapshot_of(account=account, premium_index=funding, asset_index=index)
+        assert (snapshot.positions[0].funding_rate is None) == old
+        assert (snapshot.prices == {}) == old
 
     async def test_a_delivery_contract_has_no_funding(self) -> None:
         funding = [{"symbol": "ADAUSDT", "lastFundingRate": "", "nextFundingTime": 0}]

@@ -244,6 +244,23 @@ class TestPools:
         assert risk_of(snapshot).pools[0].margin_equity is None
         assert risk_of(snapshot).pools[0].maintenance_margin_rate is None
 
+    @pytest.mark.parametrize(("equity", "rate"), [("-17.17207", "+Inf"), ("0.5", "43.1786848")])
+    async def test_beyond_its_equity_the_venues_rate_is_infinite_and_nothing_may_be_moved(
+        self, equity: str, rate: str
+    ) -> None:
+        """The venue divides by equity less the cost of closing, here 1.08: below it its rate is negative."""
+        lost = asset(equities=equity, canTransfer="-1", crossedMaintainMarginRate="-1.18")
+        text = exposition(NAME, "a", await snapshot_of(account=account_of(account_row(), assets=[lost])))
+        labels = 'exchange="bittap",account="a",currency="USDT"'
+        assert f"risk_account_venue_margin_rate{{{labels}}} +Inf\n" in text
+        assert f"risk_account_maintenance_margin_rate{{{labels}}} {rate}\n" in text
+        assert f"risk_account_withdrawable_balance{{{labels}}} 0.0\n" in text
+
+    async def test_a_negative_rate_beside_equity_is_a_schema_error(self) -> None:
+        odd = asset(crossedMaintainMarginRate="-0.1")
+        with pytest.raises(VenueError, match="risk_account_venue_margin_rate"):
+            exposition(NAME, "a", await snapshot_of(account=account_of(account_row(), assets=[odd])))
+
     async def test_each_coin_is_a_pool_and_the_top_level_totals_are_not_used(self) -> None:
         usdc = asset(coin="USDC", balance="7", equities="7", profitUnreal="0", crossedMaintainMargin="0")
         unused = asset(coin="ETH", balance="0", equities="0", locked="0")
