@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
@@ -12,35 +12,14 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 
-# Venues count requests by the minute; a shorter schedule only earns a ban.
-MIN_INTERVAL = 1.0
+from exporter.defaults import parse_duration
+
 DEFAULT_INTERVAL = 15.0
 DEFAULT_TIMEOUT = 10.0
 MAX_AGE_INTERVALS = 3.0
 """How many intervals data are published for where `max_age` is not given."""
 LONGEST_STRETCHED_AGE = 300.0
 """Seconds beyond which a stretched interval does not prolong that."""
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def parse_duration(value: Any) -> float:
-    """``"15s"``, ``"1m30s"`` or a number of seconds, as seconds.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a duration such as 15s, 500ms or 1m30s")  # noqa: TRY004 (pydantic wants it)
-    if isinstance(value, int | float):
-        return float(value)
-    text = value.strip().replace(" ", "")
-    parts = _DURATION.findall(text)
-    if not parts or "".join(amount + unit for amount, unit in parts) != text:
-        raise ValueError("expected a duration such as 15s, 500ms or 1m30s")
-    return float(sum(float(amount) * _SECONDS[unit] for amount, unit in parts))
-
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86400)]
 """Seconds, more than 0 and at most a day."""
@@ -135,7 +114,7 @@ class AccountConfig(BaseModel):
     @classmethod
     def secret_fields(cls) -> tuple[str, ...]:
         """The names of the fields that are secrets."""
-        return tuple(name for name, field in cls.model_fields.items() if is_secret(field.annotation))
+        return _secret_fields(cls)
 
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be seen, for redaction."""
@@ -148,6 +127,11 @@ class ApiKeyConfig(AccountConfig):
 
     api_key: SecretStr = Field(description="API key; read permission is all it needs.")
     api_secret: SecretStr = Field(description="Secret of the API key.")
+
+
+@cache
+def _secret_fields(type_: type[AccountConfig]) -> tuple[str, ...]:
+    return tuple(name for name, field in type_.model_fields.items() if is_secret(field.annotation))
 
 
 def is_secret(annotation: Any) -> bool:

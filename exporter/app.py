@@ -11,15 +11,16 @@ import structlog
 from exporter.addresses import ListenError, listen_addresses
 from exporter.api import Client
 from exporter.config import Config
+from exporter.defaults import FIRST_WITHIN, TELEMETRY_PATH
 from exporter.exposition import Store
 from exporter.fleet import Changes, Fleet
 from exporter.hosts import Hosts
 from exporter.reload import Reloader
-from exporter.scheduler import FIRST_WITHIN, Scheduler
+from exporter.scheduler import Scheduler
 from exporter.server import serve
 from exporter.telemetry import Telemetry
 from exporter.venues import discover
-from exporter.web import DEFAULT_TELEMETRY_PATH, create_app
+from exporter.web import create_app
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 async def run(
     config: Config,
     addresses: Sequence[str],
-    telemetry_path: str = DEFAULT_TELEMETRY_PATH,
+    telemetry_path: str = TELEMETRY_PATH,
     on_listening: Callable[[Sequence[str]], None] | None = None,
     *,
     allowed_hosts: Sequence[str] = (),

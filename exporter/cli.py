@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import structlog
 
-from exporter import __version__, app, fit, logs, reference
-from exporter import check as one_collection
-from exporter.account import MIN_INTERVAL, parse_duration
-from exporter.addresses import ListenError
-from exporter.config import Config, ConfigError, load
-from exporter.demo import running as simulated
-from exporter.reload import hold_hangups
-from exporter.scheduler import FIRST_WITHIN
-from exporter.venues import discover
-from exporter.web import DEFAULT_TELEMETRY_PATH
+from exporter import __version__
+from exporter.defaults import (
+    CONFIG_FILE,
+    FIRST_WITHIN,
+    LISTEN_ADDRESS,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    MIN_INTERVAL,
+    TELEMETRY_PATH,
+    LogFormat,
+    LogLevel,
+    parse_duration,
+)
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from exporter.config import Config
+
+# What a command needs it imports itself: to be told the version nobody should wait for all of the rest.
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-DEFAULT_LISTEN_ADDRESS = "127.0.0.1:10217"
-DEFAULT_CONFIG_FILE = "risk-exporter.yml"
-STOP_SECONDS = 4.5
-"""What a stop may take; then the process ends as it is. Service managers are promised 5 seconds."""
-
-log = structlog.get_logger(__name__)
 
 
 class _Words(click.ParamType[str]):
@@ -81,13 +76,13 @@ def _option(name: str, **settings: Any) -> Callable[[F], F]:
 def _log_options(command: F) -> F:
     command = _option(
         "--log.format",
-        type=click.Choice(logs.FORMATS),
+        type=click.Choice(LOG_FORMATS),
         default="logfmt",
         help="How a line is written.",
     )(command)
     return _option(
         "--log.level",
-        type=click.Choice(logs.LEVELS),
+        type=click.Choice(LOG_LEVELS),
         default="info",
         help="The least severe lines to write.",
     )(command)
@@ -104,14 +99,14 @@ def _web_options(command: F) -> F:
     )(command)
     command = _option(
         "--web.telemetry-path",
-        default=DEFAULT_TELEMETRY_PATH,
+        default=TELEMETRY_PATH,
         help="Where the metrics are.",
     )(command)
     return _option(
         "--web.listen-address",
         type=_Words(),
         multiple=True,
-        default=[DEFAULT_LISTEN_ADDRESS],
+        default=[LISTEN_ADDRESS],
         help="HOST:PORT to listen on; can be given several times. The equity of an account is "
         "nobody else's business, so the default is this machine alone.",
     )(command)
@@ -138,7 +133,7 @@ def _config_option(command: F) -> F:
     return _option(
         "--config.file",
         type=click.Path(path_type=Path),
-        default=DEFAULT_CONFIG_FILE,
+        default=CONFIG_FILE,
         help="The configuration.",
     )(command)
 
@@ -164,14 +159,18 @@ def run(
     web_enable_lifecycle: bool,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
-    log_level: logs.Level,
-    log_format: logs.Format,
+    log_level: LogLevel,
+    log_format: LogFormat,
 ) -> None:
     """Collect the configured accounts and serve their metrics."""
+    from exporter import app, logs, process
+    from exporter.config import load
+    from exporter.reload import hold_hangups
+
     hold_hangups()
     logs.configure(log_level, log_format)
     config = _load(config_file)
-    _serve(
+    process.serve(
         lambda: app.run(
             config,
             web_listen_address,
@@ -203,10 +202,13 @@ def demo(
     web_allowed_host: tuple[str, ...],
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
-    log_level: logs.Level,
-    log_format: logs.Format,
+    log_level: LogLevel,
+    log_format: LogFormat,
 ) -> None:
     """The exporter in front of simulated venues: no key, no configuration, no network."""
+    from exporter import app, logs, process
+    from exporter.demo import running as simulated
+
     logs.configure(log_level, log_format)
 
     def announce(urls: Sequence[str]) -> None:
@@ -224,13 +226,16 @@ def demo(
                 first_within=collect_first_within,
             )
 
-    _serve(serve)
+    process.serve(serve)
 
 
 @main.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
 def check_config(file: Path) -> None:
     """Read the configuration FILE and list every mistake in it, what is doubtful, and what does not fit."""
+    from exporter import fit
+    from exporter.venues import discover
+
     config = _load(file)
     for warning in config.warnings:
         click.echo(str(warning), err=True)
@@ -249,11 +254,14 @@ def _count(number: int, what: str) -> str:
 @main.command()
 @_config_option
 @_log_options
-def check(*, config_file: Path, log_level: logs.Level, log_format: logs.Format) -> None:
+def check(*, config_file: Path, log_level: LogLevel, log_format: LogFormat) -> None:
     """Collect each configured account once and show what came of it; status 1 if one fails."""
+    from exporter import check as one_collection
+    from exporter import logs, process
+
     logs.configure(log_level, log_format)
     config = _load(config_file)
-    outcomes = _run(lambda: one_collection.check(config))
+    outcomes = process.run(lambda: one_collection.check(config))
     click.echo(one_collection.table(outcomes))
     remark = one_collection.unseen_pegs(config, outcomes)
     if remark:
@@ -264,6 +272,9 @@ def check(*, config_file: Path, log_level: logs.Level, log_format: logs.Format) 
 
 def _load(path: Path) -> Config:
     """The configuration, or the end of the program with every mistake on standard error."""
+    from exporter import logs
+    from exporter.config import ConfigError, load
+
     try:
         config = load(path)
     except ConfigError as error:
@@ -292,6 +303,9 @@ def _load(path: Path) -> Config:
 )
 def metrics(format_: str, page: str) -> None:
     """List the metric families, or the venues."""
+    from exporter import reference
+    from exporter.venues import discover
+
     texts: dict[tuple[str, str], Callable[[], str]] = {
         ("metrics", "text"): reference.metrics_text,
         ("metrics", "markdown"): reference.metrics_page,
@@ -299,46 +313,3 @@ def metrics(format_: str, page: str) -> None:
         ("venues", "markdown"): lambda: reference.venues_page(discover()),
     }
     click.echo(texts[page, format_]().rstrip("\n"))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The one of uvloop where the extra `fast` is installed, else None: asyncio's own."""
-    try:
-        import uvloop  # noqa: PLC0415 (an extra)
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(start())
-
-
-def _serve(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs until SIGTERM or SIGINT; ends the program with status 1 and one line if it cannot listen."""
-    try:
-        _run(lambda: _until_signal(start()))
-    except ListenError as error:
-        log.error("cannot start", error=str(error))  # noqa: TRY400 (a traceback would say nothing more)
-        sys.exit(1)
-
-
-async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-
-    def stop(name: str) -> None:
-        log.info("stopping", signal=name)
-        # A host name that does not resolve keeps its thread for longer than anybody waits for us.
-        deadline = threading.Timer(STOP_SECONDS, os._exit, args=(0,))
-        deadline.daemon = True
-        deadline.start()
-        task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number.name)
-    try:
-        await task
-    except asyncio.CancelledError:
-        log.info("stopped")

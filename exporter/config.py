@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +19,11 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from exporter import credentials
-from exporter.account import DEFAULT_TIMEOUT, MIN_INTERVAL, AccountConfig, secret_forms
+from exporter import credentials, garbage
+from exporter.account import DEFAULT_TIMEOUT, AccountConfig, secret_forms
 from exporter.coins import MARKET_STABLE_COINS, STABLE_COINS
 from exporter.credentials import SecretError
+from exporter.defaults import MIN_INTERVAL
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.logs import Redaction
 from exporter.model import RiskSettings
@@ -82,7 +83,8 @@ def load(
     """
     file = YamlFile(Path(path), os.environ if environment is None else environment)
     reader = _Reader(file, discover() if venues is None else venues)
-    config = reader.read()
+    with garbage.kept():
+        config = reader.read()
     if config is None or file.problem_count:
         raise ConfigError(reader.problems())
     return config
@@ -94,15 +96,17 @@ class _Reader:
     def __init__(self, file: YamlFile, venues: Mapping[str, type[AnyVenue]]) -> None:
         self.file = file
         self.venues = venues
-        self._redaction = Redaction()
+        self._secrets: list[str] = []
         self._secret_files: dict[str, Mapping[str, Path]] = {}
 
     def problems(self) -> list[Problem]:
         return self._clean(self.file.problems())
 
-    def _clean(self, problems: Iterable[Problem]) -> list[Problem]:
-        # Venues, their validators and third parties word messages too.
-        return [replace(one, message=self._redaction.clean(one.message)) for one in problems]
+    def _clean(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Without secrets: venues, their validators and third parties word messages too."""
+        redaction = Redaction()
+        redaction.hide(self._secrets if problems else ())
+        return [replace(one, message=redaction.clean(one.message)) for one in problems]
 
     def read(self) -> Config | None:
         content = self.file.read()
@@ -149,10 +153,11 @@ class _Reader:
 
     def _validate(self, type_: type[BaseModel], content: Mapping[str, Any], place: Place) -> Any:
         """`content` as `type_`, or None with the problems noted. Unknown fields are not its business."""
+        known = type_.model_fields
         given = {
             name: value
             for name, value in content.items()
-            if name in type_.model_fields and value is not None and not self.file.faulty((*place, name))
+            if name in known and value is not None and not self.file.faulty((*place, name))
         }
         try:
             return type_.model_validate(given)
@@ -298,7 +303,7 @@ class _Reader:
                 self.file.reject((*place, name))
             if secret is not None:
                 values[name] = SecretStr(secret)
-                self._redaction.hide((secret,))
+                self._secrets.append(secret)
             else:
                 values.pop(name, None)
         durations = {

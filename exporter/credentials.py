@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -90,7 +91,7 @@ def doubts(name: str, text: str) -> Iterator[str]:
         bits = _rsa_bits(text)
         if bits is not None and bits < SHORT_RSA_BITS:
             yield f"an RSA key of {bits} bits can be broken: make one of {SHORT_RSA_BITS} or more"
-    elif not name.endswith(_MAY_HAVE_SPACES) and any(character.isspace() for character in text):
+    elif not name.endswith(_MAY_HAVE_SPACES) and text.split() != [text]:
         yield "has a space in it: was more copied than the secret?"
 
 
@@ -102,6 +103,7 @@ def _rsa_bits(text: str) -> int | None:
     return key.key_size if isinstance(key, rsa.RSAPrivateKey) else None
 
 
+@lru_cache(maxsize=64)  # the accounts of a fleet have few
 def in_the_clear(url: str) -> bool:
     """Whether requests to `url` go through the open internet without encryption, as far as the name tells."""
     parts = urlsplit(url)

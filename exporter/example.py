@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from exporter.account import is_secret, parse_duration
+from exporter.account import is_secret
+from exporter.defaults import parse_duration
 from exporter.reference import first_sentence
 from exporter.sections import BudgetSection, CollectSection, Sections
 from exporter.venues import AnyVenue, budgets_of

@@ -13,19 +13,15 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, TextIO, get_args
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from exporter.defaults import LogFormat, LogLevel
 from exporter.errors import redact
 from exporter.printable import visible
 from exporter.seldom import Seldom
-
-Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["logfmt", "json"]
-LEVELS: tuple[Level, ...] = get_args(Level)
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 MIN_SECRET_LENGTH = 4
 """Replacing shorter ones would only make lines unreadable, and show where they stood."""
@@ -144,7 +140,7 @@ def forget(secrets: Iterable[str]) -> None:
     _redaction.forget(secrets)
 
 
-def configure(level: Level, format_: Format, stream: TextIO | None = None) -> None:
+def configure(level: LogLevel, format_: LogFormat, stream: TextIO | None = None) -> None:
     """Sends every log line of the process to `stream` (standard error by default)."""
     structlog.configure(
         processors=[
@@ -212,7 +208,7 @@ class _Flood(logging.Filter):
         return left_out is not None
 
 
-def _renderer(format_: Format) -> Processor:
+def _renderer(format_: LogFormat) -> Processor:
     if format_ == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.processors.LogfmtRenderer(

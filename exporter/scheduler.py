@@ -18,9 +18,8 @@ from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped
 
 from exporter import clock
 from exporter.clock import Elapsed, Wall
+from exporter.defaults import FIRST_WITHIN
 
-FIRST_WITHIN = 5.0
-"""Seconds within which every account begins its first collection, however long its interval."""
 CLOCK_CHECK = 5.0
 """Seconds between two looks at whether the wall clock was set."""
 CLOCK_STEP = 1.0

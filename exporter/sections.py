@@ -7,13 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from exporter.account import (
-    DEFAULT_INTERVAL,
-    DEFAULT_TIMEOUT,
-    MAX_AGE_INTERVALS,
-    MIN_INTERVAL,
-    Duration,
-)
+from exporter.account import DEFAULT_INTERVAL, DEFAULT_TIMEOUT, MAX_AGE_INTERVALS, Duration
+from exporter.defaults import MIN_INTERVAL
 from exporter.limits import DEFAULT_SHARE
 from exporter.model import RiskSettings
 

@@ -16,6 +16,7 @@ from exporter import __version__
 from exporter.addresses import ListenError
 from exporter.collector import AccountStatus
 from exporter.connection import HEADERS, Connection
+from exporter.defaults import TELEMETRY_PATH
 from exporter.exposition import Store
 from exporter.hosts import Hosts
 from exporter.negotiation import accepts_gzip, negotiate
@@ -23,8 +24,6 @@ from exporter.pages import Page, Pages, packed
 from exporter.printable import visible
 from exporter.seldom import Seldom
 from exporter.server import guard, send
-
-DEFAULT_TELEMETRY_PATH = "/metrics"
 
 log = structlog.get_logger(__name__)
 _seldom = Seldom()
@@ -64,7 +63,7 @@ def create_app(
     accounts: Callable[[], Sequence[AccountStatus]],
     ready: Callable[[], bool],
     *,
-    telemetry_path: str = DEFAULT_TELEMETRY_PATH,
+    telemetry_path: str = TELEMETRY_PATH,
     hosts: Hosts | None = None,
     reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> web.Application:

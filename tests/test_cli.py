@@ -25,6 +25,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from exporter import __version__, app, cli, demo, logs, reference
+from exporter import process as the_process
 from exporter.account import ApiKeyConfig
 from exporter.catalogue import ALL_FAMILIES
 from exporter.config import Config
@@ -83,6 +84,15 @@ def started(result: Result) -> Started:
 def test_the_version_is_shown() -> None:
     for arguments in (("--version",), ("run", "--version")):
         assert invoke(*arguments).output == f"risk-exporter, version {__version__}\n"
+
+
+def test_the_version_needs_little_of_the_program() -> None:
+    code = (
+        "import sys, exporter.cli\n"
+        "print({'aiohttp', 'asyncio', 'pydantic', 'structlog', 'yaml'}.intersection(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 def test_every_flag_has_its_environment_variable_in_the_help() -> None:
@@ -320,13 +330,13 @@ def test_a_hanging_stop_is_cut_short() -> None:
     """A thread that nobody can cancel, such as a name lookup, must not keep the process."""
     code = (
         "import asyncio, os, signal, time\n"
-        "from exporter import cli\n"
-        "cli.STOP_SECONDS = 0.1\n"
+        "from exporter import process\n"
+        "process.STOP_SECONDS = 0.1\n"
         "async def work():\n"
         "    asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    await asyncio.sleep(60)\n"
-        "cli._serve(work)\n"
+        "process.serve(work)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False, capture_output=True
@@ -340,8 +350,8 @@ def test_the_program_runs_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> Non
     async def work() -> str:
         return "done"
 
-    assert cli._loop_factory() is None
-    assert cli._run(work) == "done"
+    assert the_process.loop_factory() is None
+    assert the_process.run(work) == "done"
 
 
 async def test_check_collects_every_account_once_and_fails_if_one_does(tmp_path: Path) -> None:

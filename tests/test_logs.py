@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import logs
+from exporter.defaults import LOG_FORMATS, LogFormat, LogLevel
 from exporter.errors import VenueError
 from exporter.seldom import Seldom
 
@@ -28,7 +29,7 @@ SECRET = "S3cretS3cretS3cret"
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
-def configured(level: logs.Level = "info", format_: logs.Format = "logfmt") -> io.StringIO:
+def configured(level: LogLevel = "info", format_: LogFormat = "logfmt") -> io.StringIO:
     stream = io.StringIO()
     logs.configure(level, format_, stream)
     return stream
@@ -58,8 +59,8 @@ def test_a_json_line_is_one_object() -> None:
     }
 
 
-@pytest.mark.parametrize("format_", logs.FORMATS)
-def test_lines_of_libraries_take_the_same_way(format_: logs.Format) -> None:
+@pytest.mark.parametrize("format_", LOG_FORMATS)
+def test_lines_of_libraries_take_the_same_way(format_: LogFormat) -> None:
     stream = configured(format_=format_)
     logging.getLogger("some.library").warning("it took %d s", 3)
     assert "it took 3 s" in stream.getvalue()
@@ -82,8 +83,8 @@ def test_libraries_are_not_asked_for_their_debug_lines() -> None:
     assert "theirs" not in stream.getvalue()
 
 
-@pytest.mark.parametrize("format_", logs.FORMATS)
-def test_a_hidden_text_is_in_no_part_of_a_line(format_: logs.Format) -> None:
+@pytest.mark.parametrize("format_", LOG_FORMATS)
+def test_a_hidden_text_is_in_no_part_of_a_line(format_: LogFormat) -> None:
     stream = configured(format_=format_)
     logs.hide([SECRET, f"longer-{SECRET}", "abc"])
     log = structlog.get_logger("exporter.test")
@@ -285,8 +286,8 @@ def test_a_line_that_cannot_be_written_prints_nothing_else(capsys: pytest.Captur
     assert SECRET not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("format_", logs.FORMATS)
-def test_what_cannot_be_seen_is_shown_as_an_escape_whoever_wrote_it(format_: logs.Format) -> None:
+@pytest.mark.parametrize("format_", LOG_FORMATS)
+def test_what_cannot_be_seen_is_shown_as_an_escape_whoever_wrote_it(format_: LogFormat) -> None:
     stream = configured(format_=format_)
     unseen = "\x1b[31m\u202e\x9b"
     structlog.get_logger("exporter.test").info(

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.scheduler import CLOCK_STEP, FIRST_WITHIN, REPEAT_AFTER, Scheduler, SpreadTrigger
+from exporter.defaults import FIRST_WITHIN
+from exporter.scheduler import CLOCK_STEP, REPEAT_AFTER, Scheduler, SpreadTrigger
 from tests.accounts import FakeClock
 from tests.timers import rest
 

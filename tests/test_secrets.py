@@ -22,6 +22,7 @@ from exporter import check as one_collection
 from exporter.account import AccountConfig
 from exporter.api import Api
 from exporter.config import Config
+from exporter.defaults import LOG_FORMATS, LogFormat
 from exporter.demo import running as simulated
 from exporter.errors import VenueError
 from exporter.venues import AnyVenue, discover
@@ -60,7 +61,7 @@ class Seen:
                 assert secret not in text, f"{secret!r} is in the {name}"
 
 
-async def run(config: Config, format_: logs.Format = "logfmt") -> Seen:
+async def run(config: Config, format_: LogFormat = "logfmt") -> Seen:
     """Runs the whole program at its most talkative until every account has been tried once."""
     stream = io.StringIO()
     logs.configure("debug", format_, stream)
@@ -166,8 +167,8 @@ def with_wrong_secrets(account: AccountConfig, name: str) -> AccountConfig:
     return changed(account, name, **wrong)
 
 
-@pytest.mark.parametrize("format_", logs.FORMATS)
-async def test_a_wrong_secret_is_one_clear_line_without_it(format_: logs.Format) -> None:
+@pytest.mark.parametrize("format_", LOG_FORMATS)
+async def test_a_wrong_secret_is_one_clear_line_without_it(format_: LogFormat) -> None:
     async with one_account_a_venue() as accounts:
         wrong = [with_wrong_secrets(account, f"wrong-{account.exchange}") for account in accounts]
         seen = await run(Config(accounts=tuple(wrong)), format_)

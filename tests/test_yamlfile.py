@@ -299,8 +299,9 @@ def test_a_dollar_sign_that_is_no_name_is_one(opened: Open, text: str) -> None:
     assert file.problems() == file.warnings() == []
 
 
-def test_a_file_nested_too_deeply_is_refused(opened: Open) -> None:
-    file = opened("[" * 20_000)
+@pytest.mark.parametrize("text", ["[" * 20_000, "- " * 20_000, "{a: " * 201])
+def test_a_file_nested_too_deeply_is_refused(opened: Open, text: str) -> None:
+    file = opened(text)
     assert file.read() is None
     assert [problem.message for problem in file.problems()] == ["not valid YAML: nested too deeply"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, ClassVar, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -15,6 +16,7 @@ import msgspec
 from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
+from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
@@ -145,7 +147,7 @@ class ExchangeInformation(Wire):
     def contracts(self, kind: ContractKind) -> Mapping[str, Contract]:
         """The contract of every symbol that is listed with its coins; a linear one is one base unit."""
         return {
-            item.symbol: Contract(
+            item.symbol: _contract(
                 kind,
                 1.0 if kind == "linear" else item.contractSize,
                 item.baseAsset,
@@ -155,6 +157,11 @@ class ExchangeInformation(Wire):
             for item in self.symbols
             if item.baseAsset and item.quoteAsset and item.marginAsset
         }
+
+
+@lru_cache(maxsize=4096)  # the same object behind each of the addresses that a fleet is spread over
+def _contract(kind: ContractKind, size: float | None, base: str, quote: str, settle: str) -> Contract:
+    return Contract(kind, size, base, quote, settle)
 
 
 class Bracket(Wire):
@@ -178,7 +185,7 @@ class Bracket(Wire):
         return MaintenanceTier(floor * scale, cap * scale, self.maintMarginRatio, self.cum * scale)
 
 
-class Brackets(Wire):
+class Brackets(Wire, eq=False):
     """The tiers of one symbol. `notionalCoef` appears where the user's limits were scaled."""
 
     symbol: str
@@ -194,6 +201,17 @@ class _Timed(Protocol):
 def newest(rows: Iterable[_Timed]) -> float | None:
     """The time of the newest row of an answer, Unix seconds: that of a market that is closed stays behind."""
     return max((row.time for row in rows if row.time is not None), default=None)
+
+
+_TABLES = Tables(Brackets, "symbol")
+
+
+@lru_cache(maxsize=4096)  # of the same object: accounts share the brackets that are alike
+def _tiers(brackets: Brackets, scale: float) -> tuple[MaintenanceTier, ...]:
+    """The tiers with their amounts times `scale`; none where a figure is missing."""
+    known = [bracket.tier(scale) for bracket in brackets.brackets]
+    tiers = [tier for tier in known if tier is not None]
+    return ascending_tiers(tiers) if len(tiers) == len(known) else ()
 
 
 def _first(*values: float | None) -> float | None:
@@ -214,10 +232,7 @@ def maintenance_tiers(
         return ()
     coefficient = brackets.notionalCoef or 1.0
     for scale in (1.0,) if coefficient == 1.0 else (1.0, coefficient):
-        known = [bracket.tier(scale) for bracket in brackets.brackets]
-        tiers = ascending_tiers(tier for tier in known if tier is not None)
-        if len(tiers) < len(known):
-            return ()
+        tiers = _tiers(brackets, scale)
         if coefficient == 1.0 or _reproduces(tiers, notional, maintenance_margin):
             return tiers
     return ()
@@ -381,7 +396,7 @@ class BinanceVenue(Venue[BinanceConfig]):
 
     async def brackets(self, api: Api) -> Mapping[str, Brackets]:
         """The brackets of every symbol, as they are for this user."""
-        return {item.symbol: item for item in await api.get_rows(self.bracket_endpoint, Brackets)}
+        return await self.table(api, self.bracket_endpoint, _TABLES)
 
     async def account(self, api: Api, type_: type[AccountT]) -> AccountT:
         """The account call's answer.
@@ -401,8 +416,7 @@ class BinanceVenue(Venue[BinanceConfig]):
             backed = any(asset.walletBalance for asset in account.assets)
             if backed or not await self._in_portfolio_margin(api):
                 return account
-        place = f"{self.name} {self.account_endpoint.method} {self.account_endpoint.label}"
-        raise VenueError("unsupported", PORTFOLIO_MARGIN).within(place)
+        raise VenueError("unsupported", PORTFOLIO_MARGIN).within(self.place(self.account_endpoint))
 
     async def _in_portfolio_margin(self, api: Api) -> bool:
         return await api.account_cached(self._ask_for_portfolio_margin, _PORTFOLIO_MARGIN_MAX_AGE)

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from exporter.account import AccountConfig
+from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import RequestBudget
@@ -127,6 +128,18 @@ class Venue(ABC, Generic[ConfigT]):
         endpoint that is not signed.
         """
         return None
+
+    async def table(self, api: Api, endpoint: Endpoint, tables: Tables[T]) -> Mapping[str, T]:
+        """A large answer that is alike for many accounts: its rows by name, each kept once for all of them.
+
+        Raises:
+            VenueError: see `exporter.errors.Reason`.
+        """
+        return tables.read((await api.request(endpoint)).body, self.place(endpoint))
+
+    def place(self, endpoint: Endpoint) -> str:
+        """How a call is named in errors."""
+        return f"{self.name} {endpoint.method} {endpoint.label}"
 
     def weight_used(self, response: Response) -> float | None:  # noqa: ARG002
         """What everybody used in the present window of the first budget, if this answer tells it."""

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 from msgspec import Struct, structs
 
+from exporter.alike import Tables
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.coins import STABLE_COINS
@@ -64,6 +65,8 @@ _FUNDING_MAX_AGE = 900.0
 _FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # Coins that are worth a dollar, while nothing but dollars is counted in them.
 _STABLE_PRICE_MAX_AGE = 1800.0
+
+_SYMBOL_TABLES = Tables(SymbolConfiguration, "symbol")
 
 # How near the totals must be to the sum of the wallets, whose prices are of another moment.
 _SAME_WORTH = 0.01
@@ -239,9 +242,9 @@ def _price_max_age(api: Api, account: Account) -> float:
     return _STABLE_PRICE_MAX_AGE if stable and account.of_usdt else api.interval
 
 
-async def _known(venue: BinanceVenue, api: Api, rows: Iterable[PositionRow]) -> Known:
+async def _known(venue: BinanceUsdm, api: Api, rows: Iterable[PositionRow]) -> Known:
     symbols, contracts, brackets, funding = await together(
-        api.optional(_symbols(api, rows), {}),
+        api.optional(_symbols(venue, api, rows), {}),
         api.optional(api.venue_cached(_contracts, RARELY, grace=A_DAY), {}),
         api.optional(api.account_cached(venue.brackets, RARELY, grace=A_DAY), {}),
         api.optional(_funding(api, rows), {}),
@@ -249,28 +252,29 @@ async def _known(venue: BinanceVenue, api: Api, rows: Iterable[PositionRow]) -> 
     return Known(symbols=symbols, contracts=contracts, brackets=brackets, funding=funding)
 
 
-async def _symbols(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, SymbolConfiguration]:
+async def _symbols(
+    venue: BinanceUsdm, api: Api, rows: Iterable[PositionRow]
+) -> Mapping[str, SymbolConfiguration]:
     """The configuration of every symbol; asked anew where the kept one does not fit the positions."""
     held = [row for row in rows if row.quantity]
     isolated = any(row.isolated for row in held)
     max_age = _SETTINGS_MAX_AGE_OF_ISOLATED if isolated else _SETTINGS_MAX_AGE
-    kept = await api.account_cached(_symbol_settings, max_age, grace=RARELY, name="symbols")
+
+    async def ask(api: Api) -> SymbolSettings:
+        return SymbolSettings(await venue.table(api, SYMBOL_CONFIG, _SYMBOL_TABLES))
+
+    kept = await api.account_cached(ask, max_age, grace=RARELY, name="symbols")
     found = [(row, kept.answer.get(row.symbol)) for row in held]
     unfit = frozenset((row.symbol, row.isolated) for row, item in found if item is None or not item.fits(row))
 
     async def again(api: Api) -> SymbolSettings:
-        return structs.replace(await _symbol_settings(api), unfit=unfit)
+        return structs.replace(await ask(api), unfit=unfit)
 
     if not unfit <= kept.unfit:
         kept = await api.account_cached(again, 0.0, name="symbols")
     elif any(item is not None and not item.has_leverage_of(row) for row, item in found):
         kept = await api.account_cached(again, _LEVERAGE_MAX_AGE, name="symbols")
     return kept.answer
-
-
-async def _symbol_settings(api: Api) -> SymbolSettings:
-    answer = await api.get_rows(SYMBOL_CONFIG, SymbolConfiguration)
-    return SymbolSettings({item.symbol: item for item in answer})
 
 
 async def _contracts(api: Api) -> Mapping[str, Contract]:
