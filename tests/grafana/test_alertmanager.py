@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.grafana.programs import GRAFANA, output, run
 CONFIG = GRAFANA / "alertmanager" / "alertmanager.yml"
 
 
+@cache
 def config() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     return content

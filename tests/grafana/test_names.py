@@ -72,8 +72,8 @@ def test_expression_asks_for_series_that_exist(where: str, expr: str) -> None:
 
 
 def test_rule_tests_feed_series_as_the_exporter_publishes_them() -> None:
-    for name, file in rule_tests.files().items():
-        for test in file["tests"]:
+    for name, found in rule_tests.tests().items():
+        for test in found:
             for series in test["input_series"]:
                 ((metric, labels),) = promql.selectors(series["series"])
                 if metric == "up":

@@ -110,6 +110,17 @@ def tests() -> list[Test]:
                 30,
                 [(selector("position:liquidation_unwatched:known", POSITION), 1)],
             ),
-            ('{__name__=~"position:.*:known"}', 50, []),
+            *(
+                (f"position:{name}:known", 50, [])
+                for name in (
+                    "liquidation_distance_ratio",
+                    "liquidation_distance_sigmas",
+                    "liquidation_time_seconds",
+                    "liquidation_price_unknown",
+                    "liquidation_unwatched",
+                    "adl_ratio",
+                    "notional_usd",
+                )
+            ),
         ),
     ]
