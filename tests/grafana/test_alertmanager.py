@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from grafana.generator.alerts import ALERTS
-from tests.grafana.programs import GRAFANA, output, run
+from tests.grafana.programs import GRAFANA, RELEASES, Release, output, run
 
 CONFIG = GRAFANA / "alertmanager" / "alertmanager.yml"
 
@@ -23,8 +23,9 @@ def config() -> dict[str, Any]:
     return content
 
 
-def test_alertmanager_accepts_the_configuration() -> None:
-    result = run("amtool", "check-config", CONFIG)
+@pytest.mark.parametrize("release", RELEASES)
+def test_alertmanager_accepts_the_configuration(release: Release) -> None:
+    result = run("amtool", "check-config", CONFIG, release=release)
     assert result.returncode == 0, output(result)
     assert "1 templates" in output(result)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.grafana import rule_tests
-from tests.grafana.programs import GRAFANA, output, run
+from tests.grafana.programs import GRAFANA, RELEASES, Release, output, run
 from tests.grafana.rule_tests import rules
 from tests.grafana.rule_tests.rules import RULES, Rule
 from tests.grafana.rule_tests.trials import Test
@@ -17,19 +17,29 @@ from tests.grafana.rule_tests.trials import Test
 NUMBER = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])")
 
 
-def test_prometheus_accepts_the_rules_without_a_complaint() -> None:
-    result = run("promtool", "check", "rules", "--lint-fatal", *sorted(RULES.glob("*.yml")))
+@pytest.mark.parametrize("release", RELEASES)
+def test_prometheus_accepts_the_rules_without_a_complaint(release: Release) -> None:
+    files = sorted(RULES.glob("*.yml"))
+    result = run("promtool", "check", "rules", "--lint-fatal", *files, release=release)
     assert result.returncode == 0, output(result)
 
 
-def test_prometheus_accepts_its_configuration() -> None:
-    result = run("promtool", "check", "config", GRAFANA / "prometheus" / "prometheus.yml")
+@pytest.mark.parametrize("release", RELEASES)
+def test_prometheus_accepts_its_configuration(release: Release) -> None:
+    file = GRAFANA / "prometheus" / "prometheus.yml"
+    result = run("promtool", "check", "config", file, release=release)
     assert result.returncode == 0, output(result)
 
 
+def test_vmalert_accepts_the_rules() -> None:
+    result = run("vmalert", f"-rule={RULES}/*.yml", "-dryRun", release="newer")
+    assert result.returncode == 0, output(result)
+
+
+@pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("name", rule_tests.tests())
-def test_rules_do_what_their_tests_say(name: str, tmp_path: Path) -> None:
-    result = run("promtool", "test", "rules", rule_tests.write(tmp_path, name))
+def test_rules_do_what_their_tests_say(name: str, release: Release, tmp_path: Path) -> None:
+    result = run("promtool", "test", "rules", rule_tests.write(tmp_path, name), release=release)
     assert result.returncode == 0, output(result)
 
 

@@ -149,8 +149,8 @@ def tests() -> list[Test]:
 
 
 def tests_over_days() -> list[Test]:
-    """Drawdown over days, in steps of 5 minutes."""
-    day = 24 * 12
+    """Drawdown over days, in steps of 4 minutes: Prometheus 3 does not look back a whole 5."""
+    day = 24 * 15
     equity = span((1000.0, day), (800.0, 2 * day))
     world = World(
         3 * day,
@@ -177,9 +177,9 @@ def tests_over_days() -> list[Test]:
         ),
     )
     for check in test["promql_expr_test"]:
-        check["eval_time"] = f"{5 * int(check['eval_time'][:-1])}m"
+        check["eval_time"] = f"{4 * int(check['eval_time'][:-1])}m"
         # 1 - 800 / 1000 has no exact representation.
         check["expr"] = f"round({check['expr']}, 0.001)"
         for sample in check["exp_samples"]:
             sample["labels"] = selector("", MAIN)
-    return [{**test, "interval": "5m"}]
+    return [{**test, "interval": "4m"}]
