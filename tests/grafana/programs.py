@@ -1,8 +1,8 @@
 """The programs that read our page and our rules: Prometheus, promtool, Alertmanager, amtool, VictoriaMetrics.
 
-Where releases may differ a test runs with two of them: with what Debian installs (Prometheus 2.42, Alertmanager
-0.25), and with the next one (Prometheus 3, Alertmanager 0.33), which ``make build/newer`` fetches. They are
-required: a missing one fails the tests, because a skipped proof looks like a passed one.
+Where releases may differ a test runs with two of them: with what Debian installs (Prometheus 2.42,
+Alertmanager 0.25), and with the next one (Prometheus 3, Alertmanager 0.33), which ``make build/newer``
+fetches. They are required: a missing one fails the tests, because a skipped proof looks like a passed one.
 """
 
 from __future__ import annotations

@@ -48,9 +48,9 @@ def test_every_alert_is_tested_and_every_test_is_of_an_alert_or_of_recording_rul
     assert {name for name in rule_tests.tests() if not name.startswith("recording_")} == alerts
 
 
-def test_every_recording_rule_has_a_name_of_three_parts() -> None:
+def test_every_recording_rule_carries_the_name_of_the_project() -> None:
     for name in rules.recorded():
-        assert re.fullmatch(r"[a-z]+:[a-z0-9_]+:[a-z0-9]+", name), name
+        assert re.fullmatch(r"risk:[a-z]+:[a-z0-9_]+:[a-z0-9]+", name), name
 
 
 def test_every_alert_says_what_a_person_needs_to_know() -> None:
@@ -83,7 +83,9 @@ def test_rules_that_repeat_themselves_are_evaluated_with_the_rules_that_say_who_
         for record in (name for name in records if name in rules.recorded()[name]):
             repeating[record] = records
     assert len(repeating) > 15
-    assert all({"exporter:silent:bool", "account:blind:bool"} <= records for records in repeating.values())
+    assert all(
+        {"risk:exporter:silent:bool", "risk:account:blind:bool"} <= records for records in repeating.values()
+    )
 
 
 def minutes(duration: str) -> int:

@@ -16,7 +16,7 @@ import yaml
 from tests.grafana.programs import GRAFANA
 
 RULES: Final = GRAFANA / "prometheus" / "rules"
-RECORDED: Final = re.compile(r"\b[a-z]+(?::[a-z0-9_]+)+\b")
+RECORDED: Final = re.compile(r"\brisk(?::[a-z0-9_]+)+\b")
 
 Rule = dict[str, Any]
 
