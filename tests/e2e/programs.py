@@ -20,7 +20,7 @@ from exporter import app
 from exporter.config import Config
 from exporter.limits import BudgetSettings
 from exporter.venues import budgets_of, discover
-from tests.grafana.programs import program
+from tests.grafana.programs import Release, program
 
 WAIT_SECONDS = 90.0
 """How long anything is waited for: far longer than it takes on a busy machine."""
@@ -142,16 +142,17 @@ class Prometheus:
     def complaints(self) -> list[dict[str, Any]]:
         """Warnings and errors in the log, but for the one about our own signal to end."""
         lines = [json.loads(line) for line in self._log.read_text().splitlines()]
+        our_signal = ("Received SIGTERM", "Received an OS signal")
         return [
             line
             for line in lines
-            if line["level"] not in ("info", "debug") and "Received SIGTERM" not in line["msg"]
+            if line["level"].lower() not in ("info", "debug") and not line["msg"].startswith(our_signal)
         ]
 
 
 @asynccontextmanager
 async def prometheus(
-    directory: Path, config: Mapping[str, Any], *arguments: str
+    directory: Path, config: Mapping[str, Any], *arguments: str, release: Release = "installed"
 ) -> AsyncIterator[Prometheus]:
     """A server with this configuration, ready to be asked; paths in it are relative to `directory`."""
     file, log = directory / "prometheus.yml", directory / "prometheus.log"
@@ -159,7 +160,7 @@ async def prometheus(
     async with (
         running(
             log,
-            program("prometheus"),
+            program("prometheus", release=release),
             f"--config.file={file}",
             f"--storage.tsdb.path={directory / 'data'}",
             "--web.listen-address=127.0.0.1:0",

@@ -272,7 +272,7 @@ async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_
         fast_prometheus(tmp_path / "prometheus", venues.page.split("/")[2], manager) as server,
     ):
         # Everything is well. Volatility takes longest: it waits for half an hour of marks, here 35 seconds.
-        await server.until(f'position:liquidation_distance_sigmas:day{{account="{ACCOUNT}"}}')
+        await server.until(f'risk:position:liquidation_distance_sigmas:day{{account="{ACCOUNT}"}}')
         assert await server.rules_that_fail() == []
         assert await empty_panels(server) == {*EMPTY_WHILE_ALL_IS_WELL, *EMPTY_IN_THIS_TEST}
         variables = await values_of_variables(server)
@@ -312,7 +312,7 @@ async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_
         assert stale["annotations"]["summary"].startswith(f"Nobody sees {ACCOUNT} on {EXCHANGE}")
         await receiver.until(alertname="RiskVenueDown", exchange=EXCHANGE)
         # Longer without data than keep_firing_for alone would hold the alert (15 minutes, here seconds).
-        await server.until(f'account:data_age_seconds:known{{account="{ACCOUNT}"}} > 25')
+        await server.until(f'risk:account:data_age_seconds:known{{account="{ACCOUNT}"}} > 25')
         assert not await server.query(f'risk_position_liquidation_distance_ratio{{account="{ACCOUNT}"}}')
         assert await server.query(STILL_FIRING)
         assert not receiver.found("resolved", **NEAR)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from exporter.config import Config
 from exporter.demo import Market, Server, discover
 from exporter.venues import discover as discover_venues
 from tests.e2e.programs import UNPACED, exporter, prometheus
+from tests.grafana.programs import RELEASES, Release
 
 EXCHANGE = "binance_usdm"
 
@@ -24,8 +26,12 @@ SCRAPES = {
     "text-0": "text/plain;version=0.0.4",
     "text-1": "text/plain;version=1.0.0",
 }
+# What they ask for first of all.
+PREFERRED: dict[Release, str] = {
+    "installed": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    "newer": "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+}
 CONTENT_TYPES = {
-    "own": "application/openmetrics-text; version=1.0.0; charset=utf-8",
     "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
     "text-0": "text/plain; version=0.0.4; charset=utf-8",
     "text-1": "text/plain; version=1.0.0; charset=utf-8",
@@ -90,13 +96,14 @@ def scrape_config(target: str) -> dict[str, Any]:
     return {"scrape_configs": [{**job, "job_name": name, "metrics_path": f"/{name}"} for name in SCRAPES]}
 
 
-async def test_prometheus_takes_the_page_in_every_format(tmp_path: Path) -> None:
+@pytest.mark.parametrize("release", RELEASES)
+async def test_prometheus_takes_the_page_in_every_format(release: Release, tmp_path: Path) -> None:
     """Every scrape is up, all formats bring the same series, and the server complains of nothing."""
     async with page_of_a_simulated_venue() as page:
         proxy = Proxy(page)
         async with (
             proxy.served() as target,
-            prometheus(tmp_path, scrape_config(target), "--log.level=debug") as server,
+            prometheus(tmp_path, scrape_config(target), "--log.level=debug", release=release) as server,
         ):
             await server.until("count_over_time(up[1m]) >= 4", len(SCRAPES))
             assert [row["value"][1] for row in await server.query("min_over_time(up[1m])")] == ["1"] * 4
@@ -118,5 +125,6 @@ async def test_prometheus_takes_the_page_in_every_format(tmp_path: Path) -> None
         for kind in ("duplicate_timestamp", "out_of_order", "out_of_bounds"):
             assert f"prometheus_target_scrapes_sample_{kind}_total 0\n" in own_page
         assert server.complaints() == []
-    assert proxy.content_types == {name: {expected} for name, expected in CONTENT_TYPES.items()}
+    expected = {"own": PREFERRED[release], **CONTENT_TYPES}
+    assert proxy.content_types == {name: {type_} for name, type_ in expected.items()}
     assert proxy.encodings == {"gzip"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,20 @@ import pytest
 import yaml
 
 from grafana.generator.alerts import ALERTS
-from tests.grafana.programs import GRAFANA, output, run
+from tests.grafana.programs import GRAFANA, RELEASES, Release, output, run
 
 CONFIG = GRAFANA / "alertmanager" / "alertmanager.yml"
 
 
+@cache
 def config() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     return content
 
 
-def test_alertmanager_accepts_the_configuration() -> None:
-    result = run("amtool", "check-config", CONFIG)
+@pytest.mark.parametrize("release", RELEASES)
+def test_alertmanager_accepts_the_configuration(release: Release) -> None:
+    result = run("amtool", "check-config", CONFIG, release=release)
     assert result.returncode == 0, output(result)
     assert "1 templates" in output(result)
 

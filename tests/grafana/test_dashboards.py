@@ -231,4 +231,4 @@ def test_the_equity_of_blind_accounts_is_drawn_as_such_and_not_as_a_loss() -> No
         if panel["title"] == "Equity by exchange" and panel["type"] == "timeseries"
     )
     assert [target["legendFormat"] for target in panel["targets"]] == ["{{exchange}}", "{{exchange}} unseen"]
-    assert "account:equity_usd:known" in panel["targets"][1]["expr"]
+    assert "risk:account:equity_usd:known" in panel["targets"][1]["expr"]

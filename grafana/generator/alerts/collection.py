@@ -16,7 +16,7 @@ FAILING: Final = Alert(
     name="RiskCollectionFailing",
     severity="warning",
     category="collection",
-    expr="account:up:known == 0",
+    expr="risk:account:up:known == 0",
     hold="2m",
     hold_reason="single failures are retried and repaired by the next collection",
     summary=f"Collecting {ACCOUNT} fails",
@@ -30,9 +30,9 @@ DATA_STALE: Final = Alert(
     severity="critical",
     category="blindness",
     expr=f"""
-    account:data_age_seconds:known
-      and on ({SOURCE}) account:stale:bool == 1
-      and on (exchange, account) account:blind:bool == 1
+    risk:account:data_age_seconds:known
+      and on ({SOURCE}) risk:account:stale:bool == 1
+      and on (exchange, account) risk:account:blind:bool == 1
     """,
     hold="2m",
     hold_reason="an exporter that restarts needs a moment for its first collection",
@@ -46,7 +46,7 @@ KEY_REJECTED: Final = Alert(
     name="RiskKeyRejected",
     severity="warning",
     category="collection",
-    expr="account:key_rejected:known",
+    expr="risk:account:key_rejected:known",
     hold="1m",
     hold_reason="one refusal during maintenance of the venue passes",
     summary=f"The API key of {ACCOUNT} is rejected",

@@ -13,7 +13,7 @@ DOWN: Final = Alert(
     severity="critical",
     category="exporter",
     expr="""
-    (exporter:silent:bool == 1)
+    (risk:exporter:silent:bool == 1)
     or on ()
     absent(risk_exporter_build_info)
     """,

@@ -19,8 +19,8 @@ EXCHANGE_CONCENTRATION: Final = Alert(
     category="risk",
     thresholds=(t.EXCHANGE_CONCENTRATION,),
     expr=f"""
-    exchange:equity_usd_share:known > {t.EXCHANGE_CONCENTRATION.text}
-      and on () count(exchange:equity_usd_share:known) > 1
+    risk:exchange:equity_usd_share:known > {t.EXCHANGE_CONCENTRATION.text}
+      and on () count(risk:exchange:equity_usd_share:known) > 1
     """,
     hold="1h",
     hold_reason="a transfer between exchanges is on its way for less",
@@ -37,8 +37,8 @@ COIN_CONCENTRATION: Final = Alert(
     category="risk",
     thresholds=(t.COIN_CONCENTRATION,),
     expr=f"""
-    base:gross_notional_usd_share:known > {t.COIN_CONCENTRATION.text}
-      and on () count(base:gross_notional_usd_share:known) > 1
+    risk:base:gross_notional_usd_share:known > {t.COIN_CONCENTRATION.text}
+      and on () count(risk:base:gross_notional_usd_share:known) > 1
     """,
     hold="1h",
     hold_reason="rebalancing takes less",
@@ -56,7 +56,7 @@ def _off_peg(severity: Severity, limit: Threshold) -> Alert:
         severity=severity,
         category="risk",
         thresholds=(limit,),
-        expr=f"max by (exchange, asset) (asset:usd_peg_deviation:known) > {limit.text}",
+        expr=f"max by (exchange, asset) (risk:asset:usd_peg_deviation:known) > {limit.text}",
         hold="5m",
         hold_reason="a spike in a thin index passes",
         keep="30m",

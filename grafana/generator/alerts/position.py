@@ -20,7 +20,7 @@ def _near(severity: Severity, limit: Threshold, hold: str, why: str, keep: str) 
         severity=severity,
         category="risk",
         thresholds=(limit,),
-        expr=f"position:liquidation_distance_ratio:known < {limit.text}",
+        expr=f"risk:position:liquidation_distance_ratio:known < {limit.text}",
         hold=hold,
         hold_reason=why,
         keep=keep,
@@ -62,7 +62,7 @@ def _near_in_sigmas(severity: Severity, limit: Threshold) -> Alert:
         severity=severity,
         category="risk",
         thresholds=(limit,),
-        expr=f"position:liquidation_distance_sigmas:known < {limit.text}",
+        expr=f"risk:position:liquidation_distance_sigmas:known < {limit.text}",
         hold="5m",
         hold_reason="volatility moves slowly; a jump of one mark passes",
         keep="15m",
@@ -83,7 +83,7 @@ PROJECTED: Final = Alert(
     severity="critical",
     category="risk",
     thresholds=(t.LIQUIDATION_PROJECTED, t.LIQUIDATION_PROJECTED_WITHIN),
-    expr=f"position:liquidation_time_seconds:known < {t.LIQUIDATION_PROJECTED.text}",
+    expr=f"risk:position:liquidation_time_seconds:known < {t.LIQUIDATION_PROJECTED.text}",
     hold="6m",
     hold_reason="longer than the shorter window of the speed, so that a single step has left it",
     keep="10m",
@@ -98,7 +98,7 @@ ADL_QUEUE_FRONT: Final = Alert(
     severity="warning",
     category="risk",
     thresholds=(t.ADL_FRONT,),
-    expr=f"position:adl_ratio:known >= {t.ADL_FRONT.text}",
+    expr=f"risk:position:adl_ratio:known >= {t.ADL_FRONT.text}",
     hold="5m",
     hold_reason="the queue is reordered all the time",
     keep="15m",
@@ -127,14 +127,14 @@ def _price_unknown(severity: Severity, expr: str, *, summary: str, description: 
 PRICE_UNKNOWN: Final = (
     _price_unknown(
         "info",
-        "position:liquidation_price_unknown:known == 1",
+        "risk:position:liquidation_price_unknown:known == 1",
         summary="",
         description="The liquidation price or the mark price of this cross position is not known, so its "
         "distance to liquidation is not known either. The account's margin rate is watched.",
     ),
     _price_unknown(
         "warning",
-        "position:liquidation_unwatched:known == 1",
+        "risk:position:liquidation_unwatched:known == 1",
         summary=", and its account has no known margin rate",
         description="Neither the distance of this cross position to its liquidation nor the maintenance "
         "margin rate of its account is known: no other alert would page anybody before a liquidation.",

@@ -15,7 +15,7 @@ DOWN: Final = Alert(
     name="RiskVenueDown",
     severity="warning",
     category="venue",
-    expr="exchange:venue_down:bool == 1",
+    expr="risk:exchange:venue_down:bool == 1",
     hold="1m",
     hold_reason="one failed round passes; shorter than that of the alerts it stands for",
     summary=f"No account on {label('exchange')} can be collected",
@@ -29,7 +29,7 @@ CLOCK_SKEW: Final = Alert(
     severity="warning",
     category="collection",
     thresholds=(t.CLOCK_SKEW,),
-    expr=f"exchange:clock_offset_seconds:known > {t.CLOCK_SKEW.text}",
+    expr=f"risk:exchange:clock_offset_seconds:known > {t.CLOCK_SKEW.text}",
     hold="15m",
     hold_reason="one slow answer makes one wrong measurement, which stands until the next one, 10 minutes "
     "later",

@@ -59,7 +59,7 @@ def _accounts() -> list[Panel]:
             "Accounts failing",
             "Accounts whose last collection failed, or that were never collected, or whose exporter "
             "is silent.",
-            Query(f"sum({of_accounts('account:failing:bool')}) or vector(0)"),
+            Query(f"sum({of_accounts('risk:account:failing:bool')}) or vector(0)"),
             p.PLAIN,
             p.one_is_red(),
             width=6,

@@ -51,7 +51,7 @@ def _now() -> list[Panel]:
             "Blind accounts",
             "Accounts without data that are both successfully collected and young enough. Everything "
             "else on this dashboard is without them.",
-            Query(f"sum({of_accounts('account:blind:bool')}) or vector(0)"),
+            Query(f"sum({of_accounts('risk:account:blind:bool')}) or vector(0)"),
             p.PLAIN,
             p.one_is_red(),
             width=3,
@@ -124,8 +124,8 @@ def _now() -> list[Panel]:
             [
                 Column(
                     "Age",
-                    f"max by (exchange, account) ({of_accounts('account:data_age_seconds:known')} and "
-                    f"{of_accounts('account:up:known')} == 0)",
+                    f"max by (exchange, account) ({of_accounts('risk:account:data_age_seconds:known')} and "
+                    f"{of_accounts('risk:account:up:known')} == 0)",
                     p.SECONDS,
                 )
             ],
@@ -159,8 +159,8 @@ def _now() -> list[Panel]:
             [
                 Column(
                     "Last known distance",
-                    f"{of_accounts('position:liquidation_distance_ratio:known')} and on (exchange, account) "
-                    "account:blind:bool == 1",
+                    f"{of_accounts('risk:position:liquidation_distance_ratio:known')} "
+                    "and on (exchange, account) risk:account:blind:bool == 1",
                     p.RATIO,
                     DISTANCE_STEPS,
                     bar_maximum=0.5,
@@ -198,7 +198,7 @@ def _over_time() -> list[Panel]:
             [
                 Query(f"sum by (exchange) ({once('risk_account_equity_usd')})", "{{exchange}}"),
                 Query(
-                    f"sum by (exchange) ({of_accounts('account:equity_usd:known')} "
+                    f"sum by (exchange) ({of_accounts('risk:account:equity_usd:known')} "
                     f"unless on (exchange, account) {of_accounts('risk_account_equity_usd')})",
                     "{{exchange}} unseen",
                 ),
@@ -229,7 +229,7 @@ def _concentration() -> list[Panel]:
             "Equity by exchange",
             "Share of each exchange in the positive equity of all accounts, whatever is selected "
             "above. Failing accounts count with their last known equity, for the others' sake.",
-            [Query("sort_desc(exchange:equity_usd_share:known)", "{{exchange}}")],
+            [Query("sort_desc(risk:exchange:equity_usd_share:known)", "{{exchange}}")],
             p.RATIO,
             p.rising((t.EXCHANGE_CONCENTRATION, p.ORANGE)),
             maximum=1,
@@ -239,7 +239,7 @@ def _concentration() -> list[Panel]:
             "Gross notional by coin",
             "Share of each base coin in the gross notional of all accounts, whatever is selected "
             "above. Failing accounts count with their last known positions, for the others' sake.",
-            [Query("sort_desc(base:gross_notional_usd_share:known)", "{{base}}")],
+            [Query("sort_desc(risk:base:gross_notional_usd_share:known)", "{{base}}")],
             p.RATIO,
             p.rising((t.COIN_CONCENTRATION, p.ORANGE)),
             maximum=1,
@@ -249,7 +249,7 @@ def _concentration() -> list[Panel]:
             "Net exposure by coin",
             "Long minus short notional in US dollars over all accounts that are seen, whatever is "
             "selected above. A blind account's legs are missing.",
-            [Query("base:net_notional_usd:sum", "{{base}}")],
+            [Query("risk:base:net_notional_usd:sum", "{{base}}")],
             p.USD,
             width=6,
         ),
@@ -257,7 +257,7 @@ def _concentration() -> list[Panel]:
             "Gross exposure by coin",
             "Long plus short notional in US dollars over all accounts that are seen, whatever is "
             "selected above.",
-            [Query("base:gross_notional_usd:sum", "{{base}}")],
+            [Query("risk:base:gross_notional_usd:sum", "{{base}}")],
             p.USD,
             stacked=True,
             width=6,

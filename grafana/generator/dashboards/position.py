@@ -60,7 +60,7 @@ def _distance() -> list[Panel]:
         p.graph(
             "Liquidation distance in sigmas",
             "The same in standard deviations of a day's move. Absent until half an hour of marks was seen.",
-            [Query(of_positions("position:liquidation_distance_sigmas:day"), POSITION_LEGEND)],
+            [Query(of_positions("risk:position:liquidation_distance_sigmas:day"), POSITION_LEGEND)],
             p.PLAIN,
             steps=SIGMA_STEPS,
             minimum=0,
@@ -71,7 +71,7 @@ def _distance() -> list[Panel]:
             f"or is farther than {t.LIQUIDATION_PROJECTED_WITHIN.value * 100:g} % away.",
             [
                 Query(
-                    f"{of_positions('position:liquidation_time_seconds:projected')} < 7 * 86400",
+                    f"{of_positions('risk:position:liquidation_time_seconds:projected')} < 7 * 86400",
                     POSITION_LEGEND,
                 )
             ],
@@ -84,7 +84,7 @@ def _distance() -> list[Panel]:
             "Change of the liquidation distance per hour, over 15 minutes; negative is approaching.",
             [
                 Query(
-                    f"3600 * {of_positions('position:liquidation_distance_ratio:deriv15m')}",
+                    f"3600 * {of_positions('risk:position:liquidation_distance_ratio:deriv15m')}",
                     POSITION_LEGEND,
                 )
             ],
@@ -95,11 +95,11 @@ def _distance() -> list[Panel]:
             "Standard deviation of 5-minute returns of the scraped marks, scaled to an hour and to a day.",
             [
                 Query(
-                    of_symbols("symbol:mark_price_volatility:hour"),
+                    of_symbols("risk:symbol:mark_price_volatility:hour"),
                     "{{exchange}} {{symbol}} hour",
                 ),
                 Query(
-                    of_symbols("symbol:mark_price_volatility:day"),
+                    of_symbols("risk:symbol:mark_price_volatility:day"),
                     "{{exchange}} {{symbol}} day",
                 ),
             ],

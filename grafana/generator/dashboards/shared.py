@@ -74,7 +74,7 @@ def once(metric: str, by: str = POOL) -> str:
 
 def drawdown(window: str) -> str:
     """Loss since the highest equity of the window, as a ratio of that."""
-    equity = of_accounts("account:equity_usd:sum")
+    equity = of_accounts("risk:account:equity_usd:sum")
     return f"1 - {equity} / (max_over_time({equity}[{window}]) > 0)"
 
 
@@ -107,7 +107,7 @@ def positions_table(title: str, description: str) -> Panel:
             ),
             Column(
                 "Sigmas",
-                of("position:liquidation_distance_sigmas:day", "min"),
+                of("risk:position:liquidation_distance_sigmas:day", "min"),
                 p.PLAIN,
                 SIGMA_STEPS,
                 colored=True,

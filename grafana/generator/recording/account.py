@@ -21,31 +21,31 @@ _WINDOWS: Final = (("1d", "day"), ("7d", "7 days"))
 
 RULES: Final = (
     known(
-        "account:maintenance_margin_rate:known",
+        "risk:account:maintenance_margin_rate:known",
         f"max by ({POOL}) (risk_account_maintenance_margin_rate)",
         "What the cross positions require / margin equity; 1 is liquidation; +Inf without equity.",
         POOL_THERE,
     ),
     known(
-        "account:liquidation_shock_ratio:known",
+        "risk:account:liquidation_shock_ratio:known",
         f"min by ({POOL}, direction) (risk_account_liquidation_shock_ratio)",
         "Smallest joint move of all coins that liquidates anything in the currency.",
         POOL_UNMEASURED,
     ),
     known(
-        "account:stress_maintenance_margin_rate:known",
+        "risk:account:stress_maintenance_margin_rate:known",
         f"max by ({POOL}, shock) (risk_account_stress_maintenance_margin_rate)",
         "The rate if all coins moved by the shock: of the cross positions or of the worst isolated one.",
         POOL_UNMEASURED,
     ),
     known(
-        "account:leverage_ratio:known",
+        "risk:account:leverage_ratio:known",
         f"max by ({POOL}) (risk_account_leverage_ratio)",
         "Gross notional / equity.",
         POOL_WITH_POSITIONS,
     ),
     Recording(
-        record="account:equity_usd:sum",
+        record="risk:account:equity_usd:sum",
         about="Equity of the account in USD. Absent if one of its pools has no known price: a sum "
         "without it would look like a loss.",
         expr=f"""
@@ -63,13 +63,13 @@ RULES: Final = (
         """,
     ),
     known(
-        "account:equity_usd:known",
-        "account:equity_usd:sum",
+        "risk:account:equity_usd:known",
+        "risk:account:equity_usd:sum",
         "Equity of the account in USD.",
         ACCOUNT_THERE,
     ),
     known(
-        "asset:usd_peg_deviation:known",
+        "risk:asset:usd_peg_deviation:known",
         f"""
         max by (exchange, account, asset) (
           abs(risk_asset_price_usd{{asset=~"{_STABLECOINS}"}} - 1)
@@ -82,8 +82,8 @@ RULES: Final = (
 
 DRAWDOWN: Final = tuple(
     known(
-        f"account:equity_usd_drawdown_{window}:known",
-        f"1 - account:equity_usd:sum / (account:equity_usd:max{window} > 0)",
+        f"risk:account:equity_usd_drawdown_{window}:known",
+        f"1 - risk:account:equity_usd:sum / (risk:account:equity_usd:max{window} > 0)",
         f"Loss of equity since the peak of the last {words}, as a ratio of the peak.",
         ACCOUNT_THERE,
     )
@@ -92,9 +92,9 @@ DRAWDOWN: Final = tuple(
 
 PEAKS: Final = tuple(
     Recording(
-        record=f"account:equity_usd:max{window}",
+        record=f"risk:account:equity_usd:max{window}",
         about=f"Highest equity of the account in USD of the last {words}.",
-        expr=f"max_over_time(account:equity_usd:sum[{window}])",
+        expr=f"max_over_time(risk:account:equity_usd:sum[{window}])",
     )
     for window, words in _WINDOWS
 )

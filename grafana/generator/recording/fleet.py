@@ -10,7 +10,7 @@ from grafana.generator.rules import Recording
 
 NOTIONAL: Final = (
     Recording(
-        record="position:notional_usd:signed",
+        record="risk:position:notional_usd:signed",
         about="Notional in USD with the base coin as a label; short positions are negative.",
         expr=f"""
         (
@@ -23,8 +23,8 @@ NOTIONAL: Final = (
         """,
     ),
     known(
-        "position:notional_usd:known",
-        "position:notional_usd:signed",
+        "risk:position:notional_usd:known",
+        "risk:position:notional_usd:signed",
         "Notional in USD with the base coin as a label; short positions are negative.",
         POSITION_OPEN,
     ),
@@ -32,33 +32,33 @@ NOTIONAL: Final = (
 
 SHARES: Final = (
     Recording(
-        record="exchange:equity_usd_share:known",
+        record="risk:exchange:equity_usd_share:known",
         about="Share of the exchange in the positive equity of all accounts; failing accounts count "
         "with their last known equity.",
         expr="""
-        sum by (exchange) (clamp_min(account:equity_usd:known, 0))
+        sum by (exchange) (clamp_min(risk:account:equity_usd:known, 0))
           / on () group_left ()
-          (sum(clamp_min(account:equity_usd:known, 0)) > 0)
+          (sum(clamp_min(risk:account:equity_usd:known, 0)) > 0)
         """,
     ),
     Recording(
-        record="base:gross_notional_usd:sum",
+        record="risk:base:gross_notional_usd:sum",
         about="Long plus short notional in the coin over all accounts with fresh data.",
-        expr="sum by (base) (abs(position:notional_usd:signed))",
+        expr="sum by (base) (abs(risk:position:notional_usd:signed))",
     ),
     Recording(
-        record="base:net_notional_usd:sum",
+        record="risk:base:net_notional_usd:sum",
         about="Long minus short notional in the coin over all accounts with fresh data.",
-        expr="sum by (base) (position:notional_usd:signed)",
+        expr="sum by (base) (risk:position:notional_usd:signed)",
     ),
     Recording(
-        record="base:gross_notional_usd_share:known",
+        record="risk:base:gross_notional_usd_share:known",
         about="Share of the coin in the gross notional of all accounts; failing accounts count with "
         "their last known positions.",
         expr="""
-        sum by (base) (abs(position:notional_usd:known))
+        sum by (base) (abs(risk:position:notional_usd:known))
           / on () group_left ()
-          (sum(abs(position:notional_usd:known)) > 0)
+          (sum(abs(risk:position:notional_usd:known)) > 0)
         """,
     ),
 )

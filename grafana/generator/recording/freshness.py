@@ -14,7 +14,7 @@ _REASON_VENUE: Final = "|".join(t.VENUE_DOWN_REASONS)
 
 RULES: Final = (
     Recording(
-        record="exporter:silent:bool",
+        record="risk:exporter:silent:bool",
         about="0 for an exporter that answers, 1 for one that does not although it is a target of the "
         "scrape configuration, or although no other target of its job took its place within a day.",
         expr="""
@@ -22,85 +22,85 @@ RULES: Final = (
         or
         (
           1 + 0 * (
-            exporter:silent:bool
+            risk:exporter:silent:bool
             or max by (job, instance) (last_over_time(risk_exporter_build_info[1d]))
           )
             and on (job, instance) up == 0
         )
         or
         (
-          1 + 0 * exporter:silent:bool
+          1 + 0 * risk:exporter:silent:bool
             and on (job, instance) last_over_time(risk_exporter_build_info[1d])
             unless on (job) risk_exporter_build_info
         )
         """,
     ),
     Recording(
-        record="account:up:known",
+        record="risk:account:up:known",
         about="1 if the last collection of the account succeeded, 0 if it failed or its exporter is "
         "silent; absent once the account is taken out of the configuration.",
         expr=f"""
         max by ({SOURCE}) (risk_up)
         or
-        (0 * account:up:known and on (job, instance) exporter:silent:bool == 1)
+        (0 * risk:account:up:known and on (job, instance) risk:exporter:silent:bool == 1)
         """,
     ),
     Recording(
-        record="account:failing:bool",
+        record="risk:account:failing:bool",
         about="1 if no exporter collects the account successfully at the moment, else 0.",
-        expr="(max by (exchange, account) (account:up:known)) == bool 0",
+        expr="(max by (exchange, account) (risk:account:up:known)) == bool 0",
     ),
     Recording(
-        record="account:last_success_timestamp_seconds:known",
+        record="risk:account:last_success_timestamp_seconds:known",
         about="When the account was last collected, remembered over a restart of the exporter.",
         expr=f"""
         max by ({SOURCE}) (risk_collector_last_success_timestamp_seconds)
         or
-        (account:last_success_timestamp_seconds:known
-          and on ({SOURCE}) account:up:known == 0)
+        (risk:account:last_success_timestamp_seconds:known
+          and on ({SOURCE}) risk:account:up:known == 0)
         """,
     ),
     Recording(
-        record="account:data_age_seconds:known",
+        record="risk:account:data_age_seconds:known",
         about="Seconds since the account was last collected; +Inf if it never was.",
         expr="""
-        (time() - account:last_success_timestamp_seconds:known)
+        (time() - risk:account:last_success_timestamp_seconds:known)
         or
-        (account:up:known + Inf)
+        (risk:account:up:known + Inf)
         """,
     ),
     Recording(
-        record="account:stale:bool",
+        record="risk:account:stale:bool",
         about="1 if the newest data of the account are older than its configured maximum age, else 0.",
         expr=f"""
-        (1 + 0 * account:up:known)
+        (1 + 0 * risk:account:up:known)
           unless on ({SOURCE})
           (time() - risk_collector_last_success_timestamp_seconds < risk_collector_max_age_seconds)
         or
-        (0 * account:up:known)
+        (0 * risk:account:up:known)
         """,
     ),
     Recording(
-        record="account:blind:bool",
+        record="risk:account:blind:bool",
         about="1 if no exporter has data of the account that are both from a successful collection "
         "and young enough, else 0.",
-        expr="1 - max by (exchange, account) (account:up:known * (1 - account:stale:bool))",
+        expr="1 - max by (exchange, account) (risk:account:up:known * (1 - risk:account:stale:bool))",
     ),
     Recording(
-        record="account:key_rejected:known",
+        record="risk:account:key_rejected:known",
         about="How many requests of the last 10 minutes the venue refused because of the key; "
         "repeated until the account can be collected again.",
         expr=f"""
         (
           sum by ({SOURCE}) (increase(risk_collector_errors_total{{reason=~"{_REASON_KEY}"}}[10m])) > 0
           or
-          account:key_rejected:known
+          risk:account:key_rejected:known
         )
-          and on ({SOURCE}) account:up:known == 0
+          and on ({SOURCE}) risk:account:up:known == 0
         """,
     ),
     Recording(
-        record="exchange:venue_errors:increase5m",
+        record="risk:exchange:venue_errors:increase5m",
         about="Collections of the last 5 minutes that failed because the exchange did not answer properly.",
         expr=f"""
         sum by (exchange, job, instance) (
@@ -109,23 +109,24 @@ RULES: Final = (
         """,
     ),
     Recording(
-        record="exchange:venue_down:bool",
+        record="risk:exchange:venue_down:bool",
         about="1 if no account of the exchange can be collected and the exchange is the reason; "
         "repeated until one of them can be collected again.",
         expr="""
         (
-          (max by (exchange, job, instance) (account:up:known) == 0)
+          (max by (exchange, job, instance) (risk:account:up:known) == 0)
             and on (exchange, job, instance)
             (
-              (exchange:venue_errors:increase5m > 0 unless on (job, instance) exporter:silent:bool == 1)
+              (risk:exchange:venue_errors:increase5m > 0
+                unless on (job, instance) risk:exporter:silent:bool == 1)
               or
-              exchange:venue_down:bool == 1
+              risk:exchange:venue_down:bool == 1
             )
         ) == bool 0
         """,
     ),
     known_of_source(
-        "exchange:clock_offset_seconds:known",
+        "risk:exchange:clock_offset_seconds:known",
         "max by (exchange, job, instance) (abs(risk_api_clock_offset_seconds))",
         "Distance between the exchange's clock and the exporter's, unsigned.",
     ),

@@ -44,7 +44,7 @@ def known(record: str, fresh: str, about: str, there: str | None = None) -> Reco
     Also the last known value while it is not told but the series in ``there`` say that it still matters.
     None: it is told whenever the account is seen.
     """
-    expr = f"{dedented(fresh)}\nor\n({record} and on (exchange, account) account:blind:bool == 1)"
+    expr = f"{dedented(fresh)}\nor\n({record} and on (exchange, account) risk:account:blind:bool == 1)"
     if there is not None:
         expr += f"\nor\n({record} {indent(there, '  ').lstrip()})"
     return Recording(record=record, about=about, expr=expr)
@@ -60,7 +60,7 @@ def known_speed(record: str, fresh: str, about: str, there: str) -> Recording:
     return Recording(
         record=record,
         about=about,
-        expr=f"({record} and on (exchange, account) account:failing:bool == 1)\nor\n{repeated.expr}",
+        expr=f"({record} and on (exchange, account) risk:account:failing:bool == 1)\nor\n{repeated.expr}",
     )
 
 
@@ -69,5 +69,5 @@ def known_of_source(record: str, fresh: str, about: str) -> Recording:
     return Recording(
         record=record,
         about=about,
-        expr=f"{dedented(fresh)}\nor\n({record} and on (job, instance) exporter:silent:bool == 1)",
+        expr=f"{dedented(fresh)}\nor\n({record} and on (job, instance) risk:exporter:silent:bool == 1)",
     )

@@ -11,60 +11,60 @@ from grafana.generator.rules import Recording
 
 RULES: Final = (
     Recording(
-        record="symbol:mark_price:avg",
+        record="risk:symbol:mark_price:avg",
         about="Mark price of the symbol, in its quote currency, averaged over the accounts that hold it.",
         expr="avg by (exchange, symbol) (risk_position_mark_price)",
     ),
     Recording(
-        record="symbol:mark_price_log_return:5m",
+        record="risk:symbol:mark_price_log_return:5m",
         about="Logarithm of the mark price over that of 5 minutes before.",
-        expr="ln(symbol:mark_price:avg / (symbol:mark_price:avg offset 5m))",
+        expr="ln(risk:symbol:mark_price:avg / (risk:symbol:mark_price:avg offset 5m))",
     ),
     Recording(
-        record="symbol:mark_price_volatility:hour",
+        record="risk:symbol:mark_price_volatility:hour",
         about="Standard deviation of the 5-minute log returns of the last hour, scaled to an hour (12 "
         "of them). Absent until half an hour of returns is there.",
         expr="""
-        12 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1h])
-          and present_over_time(symbol:mark_price_log_return:5m[1h] offset 30m)
+        12 ^ 0.5 * stddev_over_time(risk:symbol:mark_price_log_return:5m[1h])
+          and present_over_time(risk:symbol:mark_price_log_return:5m[1h] offset 30m)
         """,
     ),
     Recording(
-        record="symbol:mark_price_volatility:day",
+        record="risk:symbol:mark_price_volatility:day",
         about="Standard deviation of the 5-minute log returns of the last day, scaled to a day (288 "
         "of them). Absent until half an hour of returns is there.",
         expr="""
-        288 ^ 0.5 * stddev_over_time(symbol:mark_price_log_return:5m[1d])
-          and present_over_time(symbol:mark_price_log_return:5m[1d] offset 30m)
+        288 ^ 0.5 * stddev_over_time(risk:symbol:mark_price_log_return:5m[1d])
+          and present_over_time(risk:symbol:mark_price_log_return:5m[1d] offset 30m)
         """,
     ),
     Recording(
-        record="position:liquidation_distance_sigmas:day",
+        record="risk:position:liquidation_distance_sigmas:day",
         about="Liquidation distance in standard deviations of a day's move.",
         expr=f"""
         min by ({POSITION}) (risk_position_liquidation_distance_ratio)
           / on (exchange, symbol) group_left ()
-          (symbol:mark_price_volatility:day > 0)
+          (risk:symbol:mark_price_volatility:day > 0)
         """,
     ),
     known(
-        "position:liquidation_distance_sigmas:known",
-        "position:liquidation_distance_sigmas:day",
+        "risk:position:liquidation_distance_sigmas:known",
+        "risk:position:liquidation_distance_sigmas:day",
         "Liquidation distance in standard deviations of a day's move.",
         POSITION_AT_RISK,
     ),
     Recording(
-        record="position:liquidation_distance_ratio:deriv5m",
+        record="risk:position:liquidation_distance_ratio:deriv5m",
         about="Change of the liquidation distance per second over 5 minutes; negative is approaching.",
         expr=f"min by ({POSITION}) (deriv(risk_position_liquidation_distance_ratio[5m]))",
     ),
     Recording(
-        record="position:liquidation_distance_ratio:deriv15m",
+        record="risk:position:liquidation_distance_ratio:deriv15m",
         about="Change of the liquidation distance per second over 15 minutes; negative is approaching.",
         expr=f"min by ({POSITION}) (deriv(risk_position_liquidation_distance_ratio[15m]))",
     ),
     Recording(
-        record="position:liquidation_time_seconds:projected",
+        record="risk:position:liquidation_time_seconds:projected",
         about="Seconds until the liquidation price is reached at the slower of the two speeds: a "
         "single step, such as a resized position, must not look like a trend. Absent unless both "
         "approach, and for positions so far away that their liquidation price moves more than the mark.",
@@ -74,16 +74,16 @@ RULES: Final = (
         )
           / -(
             (
-              position:liquidation_distance_ratio:deriv5m
-                > position:liquidation_distance_ratio:deriv15m
-              or position:liquidation_distance_ratio:deriv15m
+              risk:position:liquidation_distance_ratio:deriv5m
+                > risk:position:liquidation_distance_ratio:deriv15m
+              or risk:position:liquidation_distance_ratio:deriv15m
             ) < 0
           )
         """,
     ),
     known_speed(
-        "position:liquidation_time_seconds:known",
-        "position:liquidation_time_seconds:projected",
+        "risk:position:liquidation_time_seconds:known",
+        "risk:position:liquidation_time_seconds:projected",
         "Seconds until the liquidation price is reached at the present speed.",
         POSITION_UNMEASURED,
     ),

@@ -9,13 +9,13 @@ from grafana.generator.recording.known import POSITION_AT_RISK, POSITION_OPEN, k
 
 RULES: Final = (
     known(
-        "position:liquidation_distance_ratio:known",
+        "risk:position:liquidation_distance_ratio:known",
         f"min by ({POSITION}) (risk_position_liquidation_distance_ratio)",
         "Relative move of the mark, against the position, that reaches its liquidation price.",
         POSITION_AT_RISK,
     ),
     known(
-        "position:liquidation_price_unknown:known",
+        "risk:position:liquidation_price_unknown:known",
         f"""
         max by ({POSITION}) (risk_position_info{{margin_mode="cross", liquidation_source!="none"}})
           unless on ({POSITION}) risk_position_liquidation_distance_ratio
@@ -24,7 +24,7 @@ RULES: Final = (
         "away that is: the liquidation price is not known, or the mark price is not.",
     ),
     known(
-        "position:liquidation_unwatched:known",
+        "risk:position:liquidation_unwatched:known",
         f"""
         max by ({POSITION}) (risk_position_info{{margin_mode="cross", liquidation_source!="none"}})
           unless on ({POSITION}) risk_position_liquidation_distance_ratio
@@ -33,7 +33,7 @@ RULES: Final = (
         "1 for such a position if its account has no maintenance margin rate either.",
     ),
     known(
-        "position:adl_ratio:known",
+        "risk:position:adl_ratio:known",
         f"max by ({POSITION}) (risk_position_adl_ratio)",
         "Place in the auto-deleveraging queue; 1 is the front.",
         POSITION_OPEN,

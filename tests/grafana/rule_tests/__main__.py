@@ -14,9 +14,8 @@ def main() -> int:
         sys.exit("usage: python -m tests.grafana.rule_tests FOLDER")
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, file in rule_tests.files().items():
-        rule_tests.write(folder, name, file)
-    print(f"promtool test rules {folder}/*.yml")  # noqa: T201 - this is a command
+    written = [rule_tests.write(folder, name) for name in rule_tests.tests()]
+    print("promtool test rules", *written)  # noqa: T201 - this is a command
     return 0
 
 

@@ -8,7 +8,7 @@ from tests.grafana.rule_tests.trials import Test
 from tests.grafana.rule_tests.world import POSITION, World, selector
 
 DISTANCE: Final = "risk_position_liquidation_distance_ratio"
-KNOWN: Final = "position:liquidation_distance_ratio:known"
+KNOWN: Final = "risk:position:liquidation_distance_ratio:known"
 OF_POSITION: Final = selector(KNOWN, POSITION)
 OTHER: Final = {**POSITION, "symbol": "ETHUSDT", "side": "short"}
 INFO: Final = {"quote": "USDT", "contract_kind": "linear", "liquidation_source": "venue"}

@@ -24,35 +24,35 @@ def tests() -> list[Test]:
                 60, accounts={KEY: span(("ok", 20), ("blind", 40)), ("bingx", "spare"): []}, data=positions
             ),
             (
-                "base:gross_notional_usd:sum",
+                "risk:base:gross_notional_usd:sum",
                 10,
                 [
-                    ('base:gross_notional_usd:sum{base="BTC"}', 900),
-                    ('base:gross_notional_usd:sum{base="SOL"}', 100),
+                    ('risk:base:gross_notional_usd:sum{base="BTC"}', 900),
+                    ('risk:base:gross_notional_usd:sum{base="SOL"}', 100),
                 ],
             ),
             (
-                "base:net_notional_usd:sum",
+                "risk:base:net_notional_usd:sum",
                 10,
                 [
-                    ('base:net_notional_usd:sum{base="BTC"}', 500),
-                    ('base:net_notional_usd:sum{base="SOL"}', 100),
+                    ('risk:base:net_notional_usd:sum{base="BTC"}', 500),
+                    ('risk:base:net_notional_usd:sum{base="SOL"}', 100),
                 ],
             ),
             (
-                "base:net_notional_usd:sum",
+                "risk:base:net_notional_usd:sum",
                 30,
                 [
-                    ('base:net_notional_usd:sum{base="BTC"}', -200),
-                    ('base:net_notional_usd:sum{base="SOL"}', 100),
+                    ('risk:base:net_notional_usd:sum{base="BTC"}', -200),
+                    ('risk:base:net_notional_usd:sum{base="SOL"}', 100),
                 ],
             ),
             (
-                "base:gross_notional_usd_share:known",
+                "risk:base:gross_notional_usd_share:known",
                 30,
                 [
-                    ('base:gross_notional_usd_share:known{base="BTC"}', 0.9),
-                    ('base:gross_notional_usd_share:known{base="SOL"}', 0.1),
+                    ('risk:base:gross_notional_usd_share:known{base="BTC"}', 0.9),
+                    ('risk:base:gross_notional_usd_share:known{base="SOL"}', 0.1),
                 ],
             ),
         ),

@@ -31,7 +31,7 @@ def tests() -> list[Test]:
                     (selector(DISTANCE, {**POSITION, **TWIN}), span((0.04, 20), (0.2, 40))),
                 ],
             ),
-            ("account:blind:bool", 30, [(selector("account:blind:bool", MAIN), 0)]),
+            ("risk:account:blind:bool", 30, [(selector("risk:account:blind:bool", MAIN), 0)]),
             (KNOWN, 30, [(OF_POSITION, 0.2)]),
         ),
         recorded(
@@ -45,8 +45,8 @@ def tests() -> list[Test]:
                     (selector(DISTANCE, {**POSITION, **EXPORTER}), span((0.04, 3), (None, 17))),
                 ],
             ),
-            ("account:failing:bool", 19, [(selector("account:failing:bool", MAIN), 0)]),
-            ("account:blind:bool", 19, [(selector("account:blind:bool", MAIN), 1)]),
+            ("risk:account:failing:bool", 19, [(selector("risk:account:failing:bool", MAIN), 0)]),
+            ("risk:account:blind:bool", 19, [(selector("risk:account:blind:bool", MAIN), 1)]),
             (KNOWN, 19, [(OF_POSITION, 0.04)]),
         ),
     ]

@@ -82,34 +82,45 @@ def tests() -> list[Test]:
                     ("risk_account_maintenance_margin_rate", POOL, span((0.2, 30), (None, 1))),
                 ],
             ),
-            ("position:liquidation_price_unknown:known", 19, []),
+            ("risk:position:liquidation_price_unknown:known", 19, []),
             (KNOWN, 49, [(OF_POSITION, 0.366)]),
             (
-                "position:adl_ratio:known",
+                "risk:position:adl_ratio:known",
                 49,
-                [(selector("position:adl_ratio:known", POSITION), 0.97)],
+                [(selector("risk:position:adl_ratio:known", POSITION), 0.97)],
             ),
             (
-                "position:notional_usd:known",
+                "risk:position:notional_usd:known",
                 49,
-                [(selector("position:notional_usd:known", {**POSITION, "base": "BTC"}), 700)],
+                [(selector("risk:position:notional_usd:known", {**POSITION, "base": "BTC"}), 700)],
             ),
             (
-                "round(position:liquidation_time_seconds:known)",
+                "round(risk:position:liquidation_time_seconds:known)",
                 49,
                 [(selector("", POSITION), 3660)],
             ),
             (
-                "position:liquidation_price_unknown:known",
+                "risk:position:liquidation_price_unknown:known",
                 20,
-                [(selector("position:liquidation_price_unknown:known", POSITION), 1)],
+                [(selector("risk:position:liquidation_price_unknown:known", POSITION), 1)],
             ),
-            ("position:liquidation_unwatched:known", 29, []),
+            ("risk:position:liquidation_unwatched:known", 29, []),
             (
-                "position:liquidation_unwatched:known",
+                "risk:position:liquidation_unwatched:known",
                 30,
-                [(selector("position:liquidation_unwatched:known", POSITION), 1)],
+                [(selector("risk:position:liquidation_unwatched:known", POSITION), 1)],
             ),
-            ('{__name__=~"position:.*:known"}', 50, []),
+            *(
+                (f"risk:position:{name}:known", 50, [])
+                for name in (
+                    "liquidation_distance_ratio",
+                    "liquidation_distance_sigmas",
+                    "liquidation_time_seconds",
+                    "liquidation_price_unknown",
+                    "liquidation_unwatched",
+                    "adl_ratio",
+                    "notional_usd",
+                )
+            ),
         ),
     ]
