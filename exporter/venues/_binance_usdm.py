@@ -65,11 +65,11 @@ UNREAD = {
         "time of the prices, whose age is limited": "time",
     },
     PREMIUM_INDEX: {
-        "the position call has the mark price it was valued at": "markPrice",
-        "the asset index has the prices of coins in USD": "indexPrice",
+        "the position call has the mark price it was valued at; of live marks": "markPrice",
+        "the asset index has the prices of coins in USD; of live marks": "indexPrice",
         "only matters in the hour before settlement": "estimatedSettlePrice",
         "part of the funding rate": "interestRate",
-        "time of the rates, whose age is limited": "time",
+        "time of the rates, whose age is limited; of live marks": "time",
     },
 }
 
