@@ -93,9 +93,9 @@ class Client:
         if self._http is not None:
             await self._http.__aexit__(*exc)
 
-    def account(self, venue: Adapter[Api]) -> Api:
-        """The view of one account."""
-        return Api(self, venue)
+    def account(self, venue: Adapter[Api], *, only: Endpoint | None = None) -> Api:
+        """The view of one account; with `only`, of this call alone: see `Pacing.meter`."""
+        return Api(self, venue, only=only)
 
     def forget(self, config: Hashable) -> None:
         """Keeps no answers any more that were given to the account with this configuration."""
@@ -117,7 +117,7 @@ class Client:
 class Api(KeptAnswers):
     """What an adapter asks its venue through."""
 
-    def __init__(self, client: Client, venue: Adapter[Api]) -> None:
+    def __init__(self, client: Client, venue: Adapter[Api], *, only: Endpoint | None = None) -> None:
         config = venue.config
         base_url = config.base_url or venue.base_url
         if base_url is None:
@@ -131,7 +131,7 @@ class Api(KeptAnswers):
         self._venue = venue
         self._declared = frozenset(venue.endpoints)
         place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
-        self.meter = client.pacing.meter(venue)
+        self.meter = client.pacing.meter(venue, only=only)
         group = venue.budgets[0].name if venue.budgets else venue.name
         self._limits = {
             "address": client.budget((group, place, self._proxy)),
@@ -149,6 +149,11 @@ class Api(KeptAnswers):
     def now(self) -> float:
         """Unix seconds on the exporter's clock."""
         return self._client.wall()
+
+    def moments(self) -> Callable[[float | None], float]:
+        """Reads moments of the venue's clock on ours, in Unix seconds; None and the future are now."""
+        now, offset = self.now(), self._clock.offset
+        return lambda moment: now if moment is None else min(now, moment - offset)
 
     # Asking
 

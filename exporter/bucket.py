@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from exporter.clock import Elapsed
-from exporter.limits import Limit, stretch
+from exporter.limits import STEADY_SHARE, Limit, stretch
 from exporter.venuecount import Told, VenueCount
 
 SLOTS = 60
@@ -220,6 +220,8 @@ class Bucket:
         """The first one hears what the venue tells."""
         self.need = 0.0
         """Weight a second that the accounts would take at their configured intervals."""
+        self.steady = 0.0
+        """Weight a second of calls that are shared by all of them, and made at the same pace however many."""
         self.waited = 0.0
         """Seconds that have been waited here, all together."""
         self._elapsed = elapsed
@@ -242,7 +244,12 @@ class Bucket:
     @property
     def stretch(self) -> float:
         """How many times longer than configured the intervals of all accounts are here."""
-        return stretch(self.need, self.per_second)
+        return stretch(self.need, self.per_second - min(self.steady, STEADY_SHARE * self.per_second))
+
+    @property
+    def steady_stretch(self) -> float:
+        """The same of the calls that all share: only where they would take too much by themselves."""
+        return stretch(self.steady, STEADY_SHARE * self.per_second)
 
     @property
     def waiting(self) -> int:

@@ -649,6 +649,22 @@ API_BLOCKED_UNTIL = _own(
     ("exchange",),
     range_=ABOVE_ZERO,
 )
+MARKS_LAST_SUCCESS = _own(
+    "gauge",
+    "marks_last_success_timestamp_seconds",
+    "When the mark prices of the venue were last asked for with success, in Unix seconds, by the way to it "
+    "that is oldest; absent before the first time, and where they are not asked for between collections.",
+    ("exchange",),
+    range_=ABOVE_ZERO,
+)
+MARKS_INTERVAL = _own(
+    "gauge",
+    "marks_interval_seconds",
+    "Configured time from one call for the mark prices of the venue to the next, in seconds; absent where "
+    "they are not asked for between collections.",
+    ("exchange",),
+    range_=ABOVE_ZERO,
+)
 EFFECTIVE_INTERVAL = _own(
     "gauge",
     "collector_effective_interval_seconds",
@@ -747,6 +763,8 @@ OWN_FAMILIES: tuple[Family, ...] = (
     API_RATE_LIMIT_USED,
     API_CLOCK_OFFSET,
     API_BLOCKED_UNTIL,
+    MARKS_LAST_SUCCESS,
+    MARKS_INTERVAL,
     CONFIG_RELOAD_SUCCESSFUL,
     CONFIG_RELOAD_SUCCESS,
     CONFIG_INFO,

@@ -191,6 +191,12 @@ def run(
     default="5s",
     help="From one collection of an account to the next.",
 )
+@_option(
+    "--marks.interval",
+    type=_Duration(0.0, 3600.0),
+    default="5s",
+    help="From one call for the mark prices of a venue to the next, between collections; 0s for never.",
+)
 @_start_option
 @_web_options
 @_log_options
@@ -198,6 +204,7 @@ def demo(
     *,
     seed: int,
     interval: float,
+    marks_interval: float,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
     web_listen_address: tuple[str, ...],
@@ -216,7 +223,7 @@ def demo(
             click.echo(f"Simulated accounts: {url} (Ctrl-C stops)")
 
     async def serve() -> None:
-        async with simulated.running(seed=seed, interval=interval) as config:
+        async with simulated.running(seed=seed, interval=interval, marks_interval=marks_interval) as config:
             await app.run(
                 config,
                 web_listen_address,

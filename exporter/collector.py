@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -19,8 +20,9 @@ from exporter.deadline import DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, render
 from exporter.logs import Redaction, format_exception
-from exporter.model import AccountRisk, RiskSettings
-from exporter.risk import assess
+from exporter.model import AccountRisk, AccountSnapshot, Marks, RiskSettings
+from exporter.risk import Revaluation, assess
+from exporter.risk.revalue import Usable
 from exporter.seldom import Seldom
 from exporter.telemetry import REPEAT_AFTER, Telemetry
 from exporter.venues import AnyVenue
@@ -48,6 +50,28 @@ class AccountStatus(Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     """Why the last collection failed, if it did."""
     message: str = ""
+
+
+class _Published:
+    """The newest snapshot of an account, and until when it is shown at whatever marks."""
+
+    def __init__(
+        self, snapshot: AccountSnapshot, *, taken_at: float, max_age: float, complete_at: float
+    ) -> None:
+        self.snapshot = snapshot
+        self.taken_at = taken_at
+        self.max_age = max_age
+        self.complete_at = complete_at
+        """Unix seconds: what is known from later on is newer than all of it."""
+        self.usable = Usable({}, {})
+        """The prices that it is valued at now; none are its own."""
+        self._revaluation: Revaluation | None = None
+
+    def revaluation(self, settings: RiskSettings) -> Revaluation:
+        """Made for the first marks, so that it costs nothing where there are none."""
+        if self._revaluation is None:
+            self._revaluation = Revaluation(self.snapshot, settings)
+        return self._revaluation
 
 
 class Collector:
@@ -89,6 +113,9 @@ class Collector:
         self._elapsed = elapsed
         self._on_assessed = on_assessed
         self._redaction = Redaction()
+        self._published: _Published | None = None
+        self.nearest = math.inf
+        """The smallest relative move that liquidates one of its positions, as it is published now."""
         self._last_success: float | None = None
         self._failure: VenueError | None = None
         self._failing_since = 0.0
@@ -222,11 +249,50 @@ class Collector:
             raise VenueError(
                 "timeout", f"{self.exchange}: the collection took longer than {self._config.timeout:g} s"
             ) from None
-        risk = assess(bounded(snapshot), self.settings)
-        chunks = render(self.exchange, self.account, risk)
-        self._store.put(self.exchange, self.account, chunks, taken_at=began, max_age=self.max_age)
+        published = _Published(
+            bounded(snapshot), taken_at=began, max_age=self.max_age, complete_at=self._wall()
+        )
+        risk = self._publish(published, snapshot)
+        self._published = published
         if self._on_assessed is not None:
             self._on_assessed(self.account, risk)
+
+    def _publish(self, published: _Published, snapshot: AccountSnapshot) -> AccountRisk:
+        risk = assess(snapshot, self.settings)
+        chunks = render(self.exchange, self.account, risk)
+        self._store.put(
+            self.exchange, self.account, chunks, taken_at=published.taken_at, max_age=published.max_age
+        )
+        distances = (one.liquidation_distance_ratio for one in risk.positions)
+        self.nearest = min((one for one in distances if one is not None), default=math.inf)
+        return risk
+
+    def revalue(self, marks: Marks) -> bool:
+        """Publishes the newest snapshot at the marks that are newer; whether there was anything to do.
+
+        It gets no younger by that. Raises nothing: without a value at the marks it stays as it is.
+        """
+        published = self._published
+        if published is None or not self._store.fresh(self.exchange, self.account):
+            return False
+        try:
+            revaluation = published.revaluation(self.settings)
+            usable = revaluation.usable(marks, newer_than=published.complete_at)
+            if usable.absurd:
+                self._seldom.tell(
+                    self._log().warning, "marks not believed", key="marks", symbols=", ".join(usable.absurd)
+                )
+            if (usable.marks, usable.prices) == (published.usable.marks, published.usable.prices):
+                return False
+            self._publish(published, revaluation.at(usable))
+        except Exception as error:  # noqa: BLE001 (of one account; the others have their marks)
+            text = error.message if isinstance(error, VenueError) else format_exception(error)
+            self._seldom.tell(
+                self._log().error, "not valued at the marks", key="value", error=self._redaction.clean(text)
+            )
+            return False
+        published.usable = usable
+        return True
 
     def _succeeded(self, began: float, began_at: float) -> None:
         now = self._elapsed()

@@ -27,7 +27,7 @@ from exporter.defaults import MIN_INTERVAL
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.logs import Redaction
 from exporter.model import RiskSettings
-from exporter.sections import BudgetSection, CollectSection, RiskSection, Sections
+from exporter.sections import BudgetSection, CollectSection, MarksSection, RiskSection, Sections
 from exporter.venues import AnyVenue, budgets_of, discover
 from exporter.yamlfile import Place, Problem, YamlFile
 
@@ -47,6 +47,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     accounts: tuple[AccountConfig, ...]
     risk: RiskSettings = RiskSettings()
+    marks_interval: float = 0.0
+    """Seconds from one call for the marks of a venue to the next; 0 is never."""
     budgets: Mapping[str, BudgetSettings] = NO_SETTINGS
     secret_files: Mapping[str, Mapping[str, Path]] = MappingProxyType({})
     """Account to field to the file that its secret was read from."""
@@ -121,10 +123,12 @@ class _Reader:
         collect = self._collect(content.get("collect"))
         risk = self._risk(content.get("risk"), content.get("usd_pegs"))
         budgets = self._budgets(content.get("budgets"))
+        marks: MarksSection = self._section(MarksSection, content.get("marks"), "marks")
         accounts = self._accounts(content.get("accounts"), collect)
         return Config(
             accounts=accounts,
             risk=risk,
+            marks_interval=marks.interval,
             budgets=budgets,
             secret_files=MappingProxyType(self._secret_files),
             warnings=tuple(self._clean(self.file.warnings())),

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from exporter.account import AccountConfig
 from exporter.config import Config
-from exporter.limits import DEFAULT_SETTINGS, RequestBudget, stretch
+from exporter.limits import DEFAULT_SETTINGS, STEADY_SHARE, RequestBudget, stretch
 from exporter.pacing import Place
 from exporter.request import Endpoint
 from exporter.venues import AnyVenue
@@ -88,7 +88,11 @@ def fits(config: Config, venues: Mapping[str, type[AnyVenue]]) -> list[Fit]:
             address=f"account {owner}" if owner else place.label,
             accounts=tuple(accounts),
             needed=60.0 * _needed(accounts, declared[part][1]),
-            allowed=60.0 * _allowed(config, declared[part][0]),
+            allowed=60.0
+            * (
+                _allowed(config, declared[part][0])
+                - _marks(config, part, declared[part][0], {venues[one.exchange] for one in accounts})
+            ),
         )
         for (part, place, owner), accounts in members.items()
     ]
@@ -111,6 +115,13 @@ def _allowed(config: Config, budget: RequestBudget) -> float:
     """Weight a second."""
     settings = config.budgets.get(budget.name, DEFAULT_SETTINGS)
     return min(limit.per_second for limit in settings.limits(budget.limits)) * settings.own_share
+
+
+def _marks(config: Config, part: str, budget: RequestBudget, venues: Iterable[type[AnyVenue]]) -> float:
+    """Weight a second of the calls for marks, which are made whatever the accounts need."""
+    calls = (venue.marks_endpoint for venue in venues) if config.marks_interval else ()
+    weight = sum(call.weight for call in calls if call is not None and part in budget.parts((call,)))
+    return min(weight / (config.marks_interval or 1.0), STEADY_SHARE * _allowed(config, budget))
 
 
 def _seconds(value: float) -> str:

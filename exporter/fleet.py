@@ -16,6 +16,7 @@ from exporter.backoff import RunIn
 from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
+from exporter.livemarks import MarksJob, asking, ways
 from exporter.model import AccountRisk
 from exporter.pegs import PegWatch
 from exporter.scheduler import Scheduler
@@ -65,6 +66,7 @@ class Fleet:
         self._scheduler = scheduler
         self._config = Config(accounts=())
         self._collectors: dict[str, Collector] = {}
+        self._marks: dict[str, MarksJob] = {}
         self._ready = False
         self._pegs = PegWatch({}, ())
 
@@ -131,11 +133,31 @@ class Fleet:
         self._collectors, self._config = collectors, config
         for name in made:
             self._scheduler.add(name, _Turn(collectors[name], self._renew))
+        await self._use_marks(config.marks_interval)
         return Changes(
             added=len(made.keys() - old.keys()),
             removed=len(old.keys() - self._collectors.keys()),
             changed=len(made.keys() & old.keys()),
         )
+
+    async def _use_marks(self, interval: float) -> None:
+        """Asks for marks every `interval` seconds, by every way that accounts take to a venue; 0 is never."""
+        for key, job in self._marks.items():
+            await self._scheduler.remove(key)
+            job.close()
+        self._marks = {}
+        found = ways(one.venue for one in self._collectors.values()) if interval else {}
+        self._telemetry.watch_marks((way.exchange for way in found), interval=interval)
+        for number, venues in enumerate(found.values()):
+            venue = self._venue(asking(venues[0].config, interval))
+            self._marks[f"marks:{number}"] = job = MarksJob(
+                venue,
+                self._client.account(venue, only=venue.marks_endpoint),
+                [self._collectors[one.config.name] for one in venues],
+                self._telemetry,
+                number,
+            )
+            self._scheduler.add(f"marks:{number}", job)
 
     def _assessed(self, name: str, risk: AccountRisk) -> None:
         self._pegs.saw(name, risk)

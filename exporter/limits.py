@@ -18,6 +18,10 @@ RESERVE = 0.1
 """The end of a limit that stays free whoever used the rest, as far as the venue tells what is used."""
 
 
+STEADY_SHARE = 0.5
+"""What calls that are shared by all accounts may take at most, as a part of what is ours."""
+
+
 class Limit(Struct, frozen=True):
     """So much weight in so many seconds."""
 

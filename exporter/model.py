@@ -205,6 +205,28 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     """Coin to USD as the venue quotes it (index or mark price)."""
 
 
+class PublicPrice(Struct, frozen=True):
+    """One price that a venue told to everybody, and when it held."""
+
+    price: float
+    at: float
+    """Unix seconds on the exporter's clock."""
+    currency: str = "USD"
+    """What the price of a coin is in; of a mark, the contract says it."""
+
+
+NO_PUBLIC_PRICES: Mapping[str, PublicPrice] = MappingProxyType({})
+
+
+class Marks(Struct, frozen=True):
+    """What one public call says of all contracts of a venue."""
+
+    symbols: Mapping[str, PublicPrice]
+    """Symbol to its mark price."""
+    coins: Mapping[str, PublicPrice] = NO_PUBLIC_PRICES
+    """Coin to its index price: what collateral is valued at."""
+
+
 class RiskSettings(Struct, frozen=True, kw_only=True):
     """What a desk configures about the assessment."""
 

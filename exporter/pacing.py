@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from exporter import clock, deadline
-from exporter.account import AccountConfig
+from exporter.account import MAX_AGE_INTERVALS, AccountConfig
 from exporter.bucket import Bucket, Later, Window, later
 from exporter.clock import Elapsed
 from exporter.deadline import Deadline
@@ -128,19 +128,25 @@ class Pacing:
         self._kept: dict[tuple[str, Place, int], _Kept] = {}
         self._accounts = 0
 
-    def meter(self, venue: Adapter[Any]) -> Meter:
-        """The view of one account, until `Meter.close`."""
+    def meter(self, venue: Adapter[Any], *, only: Endpoint | None = None) -> Meter:
+        """The view of one account, until `Meter.close`.
+
+        With `only`, of nobody who is collected: this call alone is made, once in each interval. It is not
+        made less often where accounts do not fit; they share what it leaves.
+        """
         self._accounts += 1
         place, used = Place.of(venue.config, venue.base_url), []
         each = venue.each_collection or venue.endpoints
         lines: dict[Endpoint, list[_Line]] = {endpoint: [] for endpoint in venue.endpoints}
         for number, declared in enumerate(venue.budgets):
             for name, endpoints in declared.parts(venue.endpoints).items():
+                if only is not None and only not in endpoints:
+                    continue
                 key = (name, place, self._accounts if declared.scope == "account" else 0)
                 kept = self._kept.get(key) or self._new(declared, key, max(one.weight for one in endpoints))
                 kept.members += 1
                 used.append(key)
-                line = _Line(kept, endpoints, each, hears=number == 0)
+                line = _Line(kept, endpoints, each, hears=number == 0, only=only)
                 for endpoint in endpoints:
                     lines[endpoint].append(line)
         return Meter(venue, lines, self, lambda: self._leave(used))
@@ -195,7 +201,7 @@ def _state(kept: _Kept, now: float) -> BudgetState:
         address=kept.address,
         limit=tightest.limit.per_minute,
         allowed=60.0 * bucket.per_second,
-        needed=60.0 * bucket.need,
+        needed=60.0 * (bucket.need + bucket.steady),
         used=tightest.sent(now) / tightest.seconds * 60.0,
         others=bucket.windows[0].others / bucket.windows[0].limit.seconds * 60.0,
         free=max(0.0, bucket.free()),
@@ -219,16 +225,26 @@ class _Line:
         "pooled",
         "reserved",
         "spent",
+        "steady",
     )
 
     def __init__(
-        self, kept: _Kept, endpoints: Iterable[Endpoint], each: Iterable[Endpoint], *, hears: bool
+        self,
+        kept: _Kept,
+        endpoints: Iterable[Endpoint],
+        each: Iterable[Endpoint],
+        *,
+        hears: bool,
+        only: Endpoint | None = None,
     ) -> None:
         self.bucket = kept.bucket
+        self.steady = only is not None
         self.name = kept.name
         self.hears = hears
         # Public calls are shared: who asks for them first is found out.
         self.estimate = sum(one.weight for one in endpoints if one in each and one.signed)
+        if only is not None:
+            self.estimate = only.weight
         # The first collection asks for everything that is kept afterwards. Where each call is counted alone,
         # nothing is held ready for one that may not come: it would keep others from theirs.
         self.pooled = not kept.declared.each_endpoint
@@ -240,8 +256,20 @@ class _Line:
 
     def plan(self, interval: float) -> None:
         """Tells the bucket what this account needs a second."""
-        self.bucket.need += self.estimate / interval - self.need
-        self.need = self.estimate / interval
+        self.tell(self.estimate / interval)
+
+    def tell(self, need: float) -> None:
+        """The same, as a weight."""
+        if self.steady:
+            self.bucket.steady += need - self.need
+        else:
+            self.bucket.need += need - self.need
+        self.need = need
+
+    @property
+    def stretch(self) -> float:
+        """How many times longer the interval is."""
+        return self.bucket.steady_stretch if self.steady else self.bucket.stretch
 
     def learn(self) -> None:
         """A collection has ended: what do the next ones take? The first one is like no other."""
@@ -277,14 +305,15 @@ class Meter:
         self._leave = leave
         self._by_endpoint = lines
         self._lines = list(dict.fromkeys(line for found in lines.values() for line in found))
-        self._patience: float | None = None
+        steady = any(line.steady for line in self._lines)
+        self._patience: float | None = MAX_AGE_INTERVALS * self._interval if steady else None
         for line in self._lines:
             line.plan(self._interval)
 
     @property
     def stretch(self) -> float:
         """How many times longer than configured the interval of this account is."""
-        return max((line.bucket.stretch for line in self._lines), default=1.0)
+        return max((line.stretch for line in self._lines), default=1.0)
 
     async def admitted(self, patience: float) -> float:
         """Returns when the weight is there that a collection is expected to take; how long that took.
@@ -318,8 +347,7 @@ class Meter:
     def close(self) -> None:
         """The account is gone. Not while a collection runs."""
         for line in self._lines:
-            line.bucket.need -= line.need
-            line.need = 0.0
+            line.tell(0.0)
         self._leave()
 
     def call(self, endpoint: Endpoint) -> Call:

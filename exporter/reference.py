@@ -27,7 +27,8 @@ metric fails the collection of the account with the reason `schema`: it is not u
 
 _VENUES_INTRODUCTION = """\
 `exchange` in the configuration and in every label is the first column. Every venue takes the fields that
-all accounts have, and those of its own. Only read permission is ever needed."""
+all accounts have, and those of its own. Only read permission is ever needed. *Live marks* is the call that
+`marks` in the configuration makes between collections, once for all of an address, and its weight."""
 
 
 _FIELDS_INTRODUCTION = """\
@@ -97,17 +98,24 @@ def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
     """One row a venue, as Markdown."""
     stand_ins = demo.discover()
     return _table(
-        ("exchange", "Venue", "Demo", "Note"),
+        ("exchange", "Venue", "Demo", "Live marks", "Note"),
         (
             (
                 f"`{name}`",
                 f"[{venue.title}]({venue.documentation})",
                 "yes" if name in stand_ins else "no",
+                _marks_call(venue),
                 first_sentence(venue.note),
             )
             for name, venue in venues.items()
         ),
     )
+
+
+def _marks_call(venue: type[AnyVenue]) -> str:
+    """The call for all mark prices, with what it takes from the budget."""
+    call = venue.marks_endpoint
+    return "no" if call is None else f"`{call.label}`, {call.weight:g}"
 
 
 def _budget_table(venues: Mapping[str, type[AnyVenue]]) -> str:

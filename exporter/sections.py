@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from exporter.account import DEFAULT_INTERVAL, DEFAULT_TIMEOUT, MAX_AGE_INTERVALS, Duration
-from exporter.defaults import MIN_INTERVAL
+from exporter.defaults import MIN_INTERVAL, parse_duration
 from exporter.limits import DEFAULT_SHARE
 from exporter.model import RiskSettings
 
@@ -70,6 +70,24 @@ class CollectSection(_Section):
     )
 
 
+def _marks_interval(value: float) -> float:
+    if 0.0 < value < MIN_INTERVAL:
+        raise ValueError(f"must be at least {MIN_INTERVAL:g}s, or 0s for never")
+    return value
+
+
+class MarksSection(_Section):
+    """``marks``: prices between two collections."""
+
+    interval: Annotated[
+        float, BeforeValidator(parse_duration), Field(ge=0, le=3600), AfterValidator(_marks_interval)
+    ] = Field(
+        default=0.0,
+        description=f"From one call for the marks of a venue to the next; at least {MIN_INTERVAL:g}s, such "
+        "as 5s; 0s for never.",
+    )
+
+
 class RiskSection(_Section):
     """``risk``: what is computed beside what the venues say."""
 
@@ -120,6 +138,12 @@ class Sections(_Section):
 
     collect: CollectSection = Field(
         default=CollectSection(), description="What holds for every account that does not say otherwise."
+    )
+    marks: MarksSection = Field(
+        default=MarksSection(),
+        description="Live marks: between two collections of an account, its newest figures are valued anew "
+        "at the mark prices that one public call a venue tells for all accounts (where docs/venues.md names "
+        "such a call). Data get no younger by it, and are shown no longer.",
     )
     usd_pegs: dict[Coin, Annotated[Number, Field(gt=0)]] = Field(
         default={coin: value for coin, value in _DEFAULT_RISK.usd_pegs.items() if coin != "USD"},

@@ -79,6 +79,9 @@ class Telemetry:
         self._rate_limit_used = self._gauge(catalogue.API_RATE_LIMIT_USED)
         self._clock_offset = self._gauge(catalogue.API_CLOCK_OFFSET)
         self._blocked_until = self._gauge(catalogue.API_BLOCKED_UNTIL)
+        self._marks_at = self._gauge(catalogue.MARKS_LAST_SUCCESS)
+        self._marks_interval = self._gauge(catalogue.MARKS_INTERVAL)
+        self._marks: dict[int, tuple[str, float]] = {}
         self._budgets = _Budgets()
         self.registry.register(self._budgets)
         self._config_loaded = self._gauge(catalogue.CONFIG_RELOAD_SUCCESSFUL)
@@ -154,6 +157,25 @@ class Telemetry:
             self._used_told_at.pop(exchange, None)
             for gauge in (self._rate_limit_used, self._clock_offset, self._blocked_until):
                 gauge.remove(exchange)
+
+    def watch_marks(self, ways: Iterable[str], *, interval: float) -> None:
+        """Marks are asked for from now on, `interval` seconds apart; `ways` has the venue of each way."""
+        self._marks = {way: (exchange, 0.0) for way, exchange in enumerate(ways)}
+        self._marks_at.clear()
+        self._marks_interval.clear()
+        for exchange, _ in self._marks.values():
+            self._marks_interval.labels(exchange).set(interval)
+
+    def marks_received(self, exchange: str, way: int, asked_at: float) -> None:
+        """The marks of a venue came, asked for at that moment (Unix seconds), by one of the ways to it.
+
+        Shown is the oldest of all ways, once all have brought some: one that brings none is not hidden.
+        """
+        if self._marks.get(way, ("", 0.0))[0] == exchange:
+            self._marks[way] = (exchange, asked_at)
+            oldest = min(at for venue, at in self._marks.values() if venue == exchange)
+            if oldest:
+                self._marks_at.labels(exchange).set(oldest)
 
     def pace(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """How often an account is collected now, and how old its data may get; in seconds."""

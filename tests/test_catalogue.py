@@ -87,6 +87,8 @@ EXPECTED = {
     "risk_api_rate_limit_used_ratio": "exchange",
     "risk_api_clock_offset_seconds": "exchange",
     "risk_api_blocked_until_timestamp_seconds": "exchange",
+    "risk_marks_last_success_timestamp_seconds": "exchange",
+    "risk_marks_interval_seconds": "exchange",
     "risk_exporter_config_last_reload_successful": "",
     "risk_exporter_config_last_reload_success_timestamp_seconds": "",
     "risk_exporter_config_info": "hash",

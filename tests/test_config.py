@@ -384,3 +384,12 @@ def test_any_text_is_read_or_refused_but_never_crashes(
     path.write_text(text, encoding="utf-8", errors="replace")
     with pytest.raises(ConfigError):
         load(path, environment={}, venues=VENUES)
+
+
+def test_marks_are_asked_for_only_where_their_interval_stands(read: Read) -> None:
+    assert read(f"accounts: [{ACCOUNT}]").marks_interval == 0.0
+    assert read(f"marks: {{interval: 5s}}\naccounts: [{ACCOUNT}]").marks_interval == 5.0
+    assert problems(read, f"marks: {{interval: 500ms, every: 2s}}\naccounts: [{ACCOUNT}]") == [
+        "1: marks.every: unknown field; known: interval",
+        "1: marks.interval: must be at least 1s, or 0s for never",
+    ]

@@ -44,6 +44,14 @@ def test_accounts_that_do_not_fit_are_told_with_numbers(tmp_path: Path) -> None:
     assert len(told) == 2
 
 
+def test_live_marks_leave_less_for_the_accounts(tmp_path: Path) -> None:
+    """10 of weight every 5 seconds, however many accounts there are: 1,080 of 1,200 are theirs."""
+    (fit,) = found(tmp_path, accounts(47), marks={"interval": "5s"})
+    assert (fit.needed, fit.allowed) == pytest.approx((1880.0, 1080.0))
+    (fit,) = found(tmp_path, accounts(1), marks={"interval": "5s"}, budgets={"binance": {"per_minute": 100}})
+    assert fit.allowed == pytest.approx(25.0), "marks take half at most"
+
+
 def test_accounts_that_fit_are_not_mentioned(tmp_path: Path) -> None:
     assert texts(tmp_path, accounts(19)) == []
 

@@ -23,12 +23,13 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def running(*, seed: int, interval: float) -> AsyncIterator[Config]:
+async def running(*, seed: int, interval: float, marks_interval: float = 0.0) -> AsyncIterator[Config]:
     """Starts the stand-ins on free loopback ports; gives the configuration that watches their accounts.
 
     Args:
         seed: Of the prices; the same seed gives the same walk.
         interval: Seconds between two collections of an account.
+        marks_interval: Seconds between two calls for the marks of a venue; 0 is never.
     """
     market = Market(seed=seed)
     async with AsyncExitStack() as stack:
@@ -45,7 +46,9 @@ async def running(*, seed: int, interval: float) -> AsyncIterator[Config]:
                 log.warning("left out of the demo", exchange=venue.name, reason="; ".join(sorted(reasons)))
                 continue
             accounts += configs
-        yield Config(accounts=tuple(accounts), risk=RiskSettings(cross_check=True))
+        yield Config(
+            accounts=tuple(accounts), risk=RiskSettings(cross_check=True), marks_interval=marks_interval
+        )
 
 
 def _timed(entry: dict[str, object], interval: float) -> dict[str, Any]:

@@ -19,8 +19,10 @@ are too, and the engine looks for the first place where they meet:
 * `exporter.risk.shock`: the move of all coins that liquidates, and the rate under given shocks
 * `exporter.risk.target`: the money, or the cut, that brings a rate back to a target
 * `exporter.risk.assess`: all of it for one account
+* `exporter.risk.revalue`: a snapshot at newer marks
 """
 
 from exporter.risk.assess import assess, computed_liquidation_prices
+from exporter.risk.revalue import Revaluation
 
-__all__ = ["assess", "computed_liquidation_prices"]
+__all__ = ["Revaluation", "assess", "computed_liquidation_prices"]

@@ -17,7 +17,7 @@ from exporter.risk.pools import Holding, Pool
 from exporter.risk.prices import Prices
 
 # How far a schedule may be from the venue's own figure, as a factor, and still be the position's.
-_SCHEDULE_TOLERANCE = 2.0
+SCHEDULE_TOLERANCE = 2.0
 
 
 class Exposure(Struct, frozen=True):
@@ -87,7 +87,7 @@ def leg_from(
     scale = 1.0
     if schedule is not None and not exact:
         expected = schedule.at(total)
-        if expected > 0.0 and expected / _SCHEDULE_TOLERANCE <= margin <= expected * _SCHEDULE_TOLERANCE:
+        if expected > 0.0 and expected / SCHEDULE_TOLERANCE <= margin <= expected * SCHEDULE_TOLERANCE:
             scale = margin / expected
         else:
             schedule = None

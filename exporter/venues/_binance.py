@@ -20,7 +20,16 @@ from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
-from exporter.model import Contract, ContractKind, MaintenanceTier, MarginPool, Position, Side
+from exporter.model import (
+    Contract,
+    ContractKind,
+    MaintenanceTier,
+    MarginPool,
+    Marks,
+    Position,
+    PublicPrice,
+    Side,
+)
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.venues.base import Refusal, Refusals, Venue, ascending_tiers, nothing_less, told
@@ -345,6 +354,39 @@ def side_of(quantity: float) -> Side:
 def adl_ratio(quantile: float | None) -> float | None:
     """Place in the auto-deleveraging queue, 0 to 1, from the venue's 0 to 4."""
     return quantile / _ADL_MAX if quantile is not None and 0.0 <= quantile <= _ADL_MAX else None
+
+
+class MarkRow(Wire):
+    """What the premium index says of the prices of a contract."""
+
+    symbol: str
+    markPrice: Positive = None
+    indexPrice: Positive = None
+    time: Millis = None
+
+
+def marks_of(
+    rows: Iterable[MarkRow],
+    coin_of: Callable[[str], str],
+    currency: str,
+    at: Callable[[float | None], float],
+) -> Marks:
+    """Mark prices by symbol, and index prices of the coins that a symbol is named after.
+
+    Args:
+        rows: The premium index.
+        coin_of: The coin whose index price in `currency` a symbol's row has; empty for the others.
+        currency: Of the coins' prices.
+        at: A moment of the venue's clock on ours; of None, when the call was made.
+    """
+    symbols, coins = {}, {}
+    for row in rows:
+        if row.markPrice is not None:
+            symbols[row.symbol] = PublicPrice(row.markPrice, at(row.time))
+        coin = coin_of(row.symbol)
+        if coin and row.indexPrice is not None:
+            coins[coin] = PublicPrice(row.indexPrice, at(row.time), currency)
+    return Marks(symbols, coins)
 
 
 class PortfolioMargin(Wire):

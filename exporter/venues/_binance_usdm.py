@@ -66,8 +66,8 @@ UNREAD = {
         TIME_OF_PRICES: "time",
     },
     PREMIUM_INDEX: {
-        "the position call has the mark price it was valued at": "markPrice",
-        "the asset index has the prices of coins in USD": "indexPrice",
+        "the position call has the mark price it was valued at; of live marks": "markPrice",
+        "the asset index has the prices of coins in USD; of live marks": "indexPrice",
         "only matters in the hour before settlement": "estimatedSettlePrice",
         "part of the funding rate": "interestRate",
         TIME_OF_PRICES: "time",

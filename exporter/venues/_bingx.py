@@ -116,6 +116,12 @@ class TierRow(Wire):
     maxPositionVal: Positive = None
 
 
+class MarkRow(Wire):
+    symbol: str
+    markPrice: Positive = None
+    indexPrice: Positive = None
+
+
 class PriceRow(Wire):
     symbol: str
     markPrice: Positive = None

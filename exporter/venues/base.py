@@ -22,7 +22,7 @@ from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import RequestBudget
-from exporter.model import AccountSnapshot, MaintenanceTier, MarginPool, Position
+from exporter.model import AccountSnapshot, MaintenanceTier, MarginPool, Marks, Position
 from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
@@ -85,6 +85,11 @@ class Venue(ABC, Generic[ConfigT]):
 
     What they really take is measured.
     """
+    marks_endpoint: ClassVar[Endpoint | None] = None
+    """The public call whose one answer has the mark prices of all symbols; None where there is none.
+
+    One of `endpoints`. A venue that declares it has `marks`.
+    """
     note: ClassVar[str] = ""
     """For the documentation, Markdown: first a sentence for who configures the venue, such as that it is
     discontinued; then what its rate contains, by what it liquidates, what is assumed and not told."""
@@ -104,6 +109,14 @@ class Venue(ABC, Generic[ConfigT]):
         Raises:
             VenueError: with the reason.
         """
+
+    async def marks(self, api: Api) -> Marks:
+        """What `marks_endpoint` says: every mark price that there is, and what collateral is valued at.
+
+        Raises:
+            VenueError: with the reason.
+        """
+        raise NotImplementedError(f"{self.name} declares no call for mark prices")
 
     def sign(self, request: Request) -> SignedRequest:
         """What to send. The default is unsigned. Pure: time and token come in with the request."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
-from exporter.model import AccountSnapshot, Contract, Position
+from exporter.model import AccountSnapshot, Contract, Marks, Position
 from exporter.request import Endpoint
 from exporter.tasks import together
 from exporter.venues._binance import (
@@ -25,10 +25,12 @@ from exporter.venues._binance import (
     BinanceVenue,
     Brackets,
     ExchangeInformation,
+    MarkRow,
     adl_ratio,
     by_symbol,
     joined,
     maintenance_tiers,
+    marks_of,
     match,
     newest,
     pool_of,
@@ -76,7 +78,7 @@ UNREAD = {
     ADL_QUANTILE: {"a sign without a value": "HEDGE"},
     EXCHANGE_INFO: {**UNREAD_RULES, TRADING_RULE: f"{UNREAD_RULES[TRADING_RULE]} equalQtyPrecision"},
     PREMIUM_INDEX: {
-        "the position call has the mark price it was valued at": "markPrice",
+        "the position call has the mark price it was valued at; of live marks": "markPrice",
         "only matters in the hour before settlement": "estimatedSettlePrice",
         "part of the funding rate": "interestRate",
         TIME_OF_PRICES: "time",
@@ -213,6 +215,7 @@ class BinanceCoinm(BinanceVenue):
         TIME,
     )
     each_collection = (ACCOUNT, POSITION_RISK, PREMIUM_INDEX)
+    marks_endpoint = PREMIUM_INDEX
     unread = UNREAD
     time_endpoint = TIME
     bracket_endpoint = LEVERAGE_BRACKET
@@ -235,6 +238,15 @@ class BinanceCoinm(BinanceVenue):
         )
         known = Known(contracts=contracts, brackets=brackets, quantiles=quantiles, premiums=prices)
         return parse(account, rows, known)
+
+    async def marks(self, api: Api) -> Marks:
+        at = api.moments()
+        return marks_of(await api.get_rows(PREMIUM_INDEX, MarkRow), _coin_of, "USD", at)
+
+
+def _coin_of(symbol: str) -> str:
+    """BTC of ``BTCUSD_PERP``; nothing of a delivery contract."""
+    return symbol.removesuffix(_PERPETUAL) if symbol.endswith(_PERPETUAL) else ""
 
 
 async def _contracts(api: Api, symbols: Iterable[str]) -> Mapping[str, Contract]:
@@ -271,9 +283,9 @@ class Known(Struct, frozen=True, kw_only=True):
     def indices(self) -> Mapping[str, float]:
         """Coin to USD from the perpetual of each coin."""
         return {
-            symbol.removesuffix(_PERPETUAL): item.indexPrice
+            coin: item.indexPrice
             for symbol, item in self.premiums.items()
-            if symbol.endswith(_PERPETUAL) and item.indexPrice
+            if item.indexPrice and (coin := _coin_of(symbol))
         }
 
 

@@ -11,7 +11,7 @@ from exporter.alike import Tables
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.coins import STABLE_COINS
-from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
+from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Marks, Position
 from exporter.request import Endpoint
 from exporter.tasks import together
 from exporter.venues._binance import (
@@ -21,9 +21,11 @@ from exporter.venues._binance import (
     BinanceVenue,
     Brackets,
     ExchangeInformation,
+    MarkRow,
     adl_ratio,
     joined,
     maintenance_tiers,
+    marks_of,
     newest,
     pool_of,
     side_of,
@@ -139,6 +141,7 @@ class BinanceUsdm(BinanceVenue):
         TIME,
     )
     each_collection = (ACCOUNT, POSITION_RISK)
+    marks_endpoint = PREMIUM_INDEX
     unread = UNREAD
     time_endpoint = TIME
     bracket_endpoint = LEVERAGE_BRACKET
@@ -180,6 +183,10 @@ class BinanceUsdm(BinanceVenue):
             modes["position_mode"] = "hedge" if hedged else "one_way"
         return parse(account, rows, modes, structs.replace(known, indices=indices))
 
+    async def marks(self, api: Api) -> Marks:
+        at = api.moments()
+        return marks_of(await api.get_rows(PREMIUM_INDEX, MarkRow), _coin_of, "USDT", at)
+
     async def _account_and_rows(self, api: Api) -> tuple[Account, list[PositionRow]]:
         """Account and positions, which are not asked for where the account shows none.
 
@@ -189,6 +196,12 @@ class BinanceUsdm(BinanceVenue):
             return await together(self.account(api, Account), api.get_rows(POSITION_RISK, PositionRow))
         account = await self.account(api, Account)
         return account, await api.get_rows(POSITION_RISK, PositionRow) if account.may_hold else []
+
+
+def _coin_of(symbol: str) -> str:
+    """BTC of ``BTCUSDT``; nothing of a delivery contract, and of one in another coin."""
+    coin = symbol.removesuffix("USDT")
+    return coin if coin != symbol and "_" not in coin else ""
 
 
 def _hedged(sides: Iterable[str]) -> bool | None:

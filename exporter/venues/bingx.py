@@ -15,7 +15,7 @@ from exporter.api import Api
 from exporter.errors import Reason, VenueError
 from exporter.gradually import Gradually
 from exporter.limits import Limit, RequestBudget
-from exporter.model import AccountSnapshot, MaintenanceTier
+from exporter.model import AccountSnapshot, MaintenanceTier, Marks, PublicPrice
 from exporter.request import Endpoint, Params, Request, Response, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
@@ -42,6 +42,7 @@ from exporter.venues._bingx import (
     ContractRow,
     Leverage,
     MarginAsset,
+    MarkRow,
     PositionMode,
     PositionRow,
     PriceRow,
@@ -124,7 +125,7 @@ UNREAD = {
         "what may be added; the pool's available balance says it": "availableLongVol availableShortVol "
         "availableLongVal availableShortVal",
     },
-    MARK_PRICES: {"positions are liquidated by the mark price": "indexPrice"},
+    MARK_PRICES: {"positions are liquidated by the mark price; of live marks": "indexPrice"},
     COMMISSION: {"a liquidation takes": "makerCommissionRate"},
     CONTRACTS: {
         "of orders": "quantityPrecision pricePrecision tradeMinLimit tradeMinQuantity tradeMinUSDT",
@@ -194,6 +195,7 @@ class Bingx(Venue[BingxConfig]):
         RequestBudget("bingx_market", (Limit(1.0, 1.0),), signed=False, each_endpoint=True),
     )
     each_collection = (BALANCE, POSITIONS)
+    marks_endpoint = MARK_PRICES
     refusals = REFUSALS
     unread = UNREAD
 
@@ -255,6 +257,19 @@ class Bingx(Venue[BingxConfig]):
             multi_assets=found if multi_assets else None,
             modes=modes_of(hedge, multi_assets),
         )
+
+    async def marks(self, api: Api) -> Marks:
+        asked_at = api.now()
+        rows = listed((await api.get(MARK_PRICES, Answer[Rows[MarkRow]])).data)
+        symbols = {
+            row.symbol: PublicPrice(row.markPrice, asked_at) for row in rows if row.markPrice is not None
+        }
+        coins = {
+            row.symbol.removesuffix("-USDT"): PublicPrice(row.indexPrice, asked_at, "USDT")
+            for row in rows
+            if row.symbol.endswith("-USDT") and row.indexPrice
+        }
+        return Marks(symbols, coins)
 
     async def _symbols(self, api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]) -> Symbols:
         names = list(dict.fromkeys(row.symbol for row in rows))
