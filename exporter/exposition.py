@@ -55,8 +55,8 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
     Rows are in the order of their labels, whatever order the venue sent them in.
 
     Raises:
-        VenueError: reason `schema`, if two rows of the venue would be one series, or if a value is outside
-            the range of its family.
+        VenueError: reason `schema`, if a row of the venue lacks the name for a label, if two rows would be
+            one series, or if a value is outside the range of its family.
     """
     begin = _labels((("exchange", exchange), ("account", account)))
     rows = {id(level): _rows(begin, level, risk) for level in LEVELS}
@@ -74,6 +74,10 @@ def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, A
     found: dict[str, Any] = {}
     for row in level.rows(risk):
         named = [(name, read(row)) for name, read in readers]
+        # A label without a value is none: one row without a name would make the whole page unreadable.
+        nameless = next((name for name, value in named if not value and name in level.labels), None)
+        if nameless is not None:
+            raise VenueError("schema", f"the venue gives {level.rows_are} without a name for {nameless}")
         labels = f"{begin},{_labels(named)}" if named else begin
         if labels in found:
             values = " ".join(value for _, value in named if value)

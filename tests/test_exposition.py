@@ -220,6 +220,21 @@ def test_two_rows_that_would_be_one_series_are_a_schema_error_that_names_them(
     assert raised.value.reason == "schema"
 
 
+@pytest.mark.parametrize(
+    ("risk", "named"),
+    [
+        (risk_of(*rows_of("")), "positions without a name for symbol"),
+        (risk_of(pools=(PoolRisk(pool=MarginPool(currency="")),)), "pools without a name for currency"),
+        (risk_of(assets=(Asset(asset=""),)), "collateral rows without a name for asset"),
+    ],
+)
+def test_a_row_without_a_name_is_a_schema_error(risk: object, named: str) -> None:
+    """An empty label would leave a comma alone, and Prometheus would refuse the page of all accounts."""
+    with pytest.raises(VenueError, match=named) as raised:
+        render("x", "a", risk)  # type: ignore[arg-type]  # an AccountRisk
+    assert raised.value.reason == "schema"
+
+
 def test_positions_that_differ_in_one_label_are_two_series() -> None:
     rows = [
         PositionRisk(position=position(**fields), mark_price=1.0)
