@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
@@ -133,6 +134,7 @@ class AccountConfig(BaseModel):
         }
 
     @classmethod
+    @cache  # asked for with every answer of a venue
     def secret_fields(cls) -> tuple[str, ...]:
         """The names of the fields that are secrets."""
         return tuple(name for name, field in cls.model_fields.items() if is_secret(field.annotation))
