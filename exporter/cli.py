@@ -192,6 +192,11 @@ def run(
     default="5s",
     help="From one collection of an account to the next.",
 )
+@_option(
+    "--chaos",
+    is_flag=True,
+    help="Let things go wrong at the venues, at random and as the seed has it; each fault is logged.",
+)
 @_start_option
 @_web_options
 @_log_options
@@ -199,6 +204,7 @@ def demo(
     *,
     seed: int,
     interval: float,
+    chaos: bool,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
     web_listen_address: tuple[str, ...],
@@ -214,7 +220,7 @@ def demo(
             click.echo(f"Simulated accounts: {url} (Ctrl-C stops)")
 
     async def serve() -> None:
-        async with simulated.running(seed=seed, interval=interval) as config:
+        async with simulated.running(seed=seed, interval=interval, with_chaos=chaos) as config:
             await app.run(
                 config,
                 web_listen_address,
