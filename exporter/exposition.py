@@ -195,6 +195,8 @@ class Store:
 
     def page(self, format_: Format) -> bytes:
         """The whole page. Families without samples have no header."""
+        # Before the data: a collection that ends meanwhile must not make old data pass for its own.
+        own = self._own.exposition(format_)
         now = self._elapsed()
         # A list of the moment: `put` may replace entries while this runs.
         shown = [entry.chunks for entry in list(self._accounts.values()) if now < entry.expires_at]
@@ -204,7 +206,7 @@ class Store:
             if found:
                 parts.append(_HEADERS[name])
                 parts += found
-        parts.append(self._own.exposition(format_))
+        parts.append(own)
         if format_ is Format.OPENMETRICS_1_0_0:
             parts.append(b"# EOF\n")
         return b"".join(parts)

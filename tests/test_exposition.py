@@ -369,6 +369,21 @@ def test_storing_a_known_account_moves_nobody_else() -> None:
     assert b"new\n" in store.page(Format.TEXT_0_0_4)
 
 
+def test_data_are_never_older_than_the_page_says() -> None:
+    """A collection may end while the page is made: then its data are there, whatever is said of it."""
+
+    class Ending:
+        def exposition(self, _: Format) -> bytes:
+            store.put("x", "a", {"risk_positions": b"new\n"}, taken_at=0.0, max_age=1.0)
+            return b"risk_up 1\n"
+
+    store = Store(Ending(), elapsed=lambda: 0.0)
+    store.put("x", "a", {"risk_positions": b"old\n"}, taken_at=0.0, max_age=1.0)
+    page = store.page(Format.TEXT_0_0_4)
+    assert b"new\n" in page
+    assert b"old\n" not in page
+
+
 def test_a_page_made_while_accounts_are_stored_shows_each_as_a_whole() -> None:
     """Pages are made in threads; both families of an account are of one collection on every page."""
     store = Store(Telemetry(), elapsed=lambda: 0.0)
