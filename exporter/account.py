@@ -112,6 +112,7 @@ class AccountConfig(BaseModel):
         }
 
     @classmethod
+    @cache  # asked for with every answer of a venue
     def secret_fields(cls) -> tuple[str, ...]:
         """The names of the fields that are secrets."""
         return _secret_fields(cls)

@@ -25,6 +25,7 @@ from exporter.errors import Reason, VenueError
 from exporter.kept import KeptAnswers
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.pacing import Call, Pacing
+from exporter.pause import found_out
 from exporter.refusals import http_error
 from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
@@ -355,11 +356,12 @@ class Api(KeptAnswers):
         if endpoint not in self._declared:
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
+        probed: Collection[Budget] = ()
         try:
             # Nobody waits for room in a limit that is closed.
-            self._due_as_probes(endpoint)
+            self._refuse_closed(endpoint)
             async with self.meter.call(endpoint) as call:
-                probed = self._check_limits(endpoint)
+                probed = await self._check_limits(endpoint)
                 call.sent()
                 response = await self._exchange(asked, token)
                 failure = self._failure(endpoint, response, call)
@@ -368,6 +370,9 @@ class Api(KeptAnswers):
                 raise failure
         except VenueError as error:
             raise error.within(self._where(endpoint)) from None
+        finally:
+            for limit in probed:
+                limit.probe_ended()
         made_at = None if _measuring.get() else response.made_at
         dated = 0.0 if made_at is None else self._clock.age(endpoint.label, made_at, response.received_at)
         if made_at is not None and dated > self._oldest() and await self._clock_measured():
@@ -425,19 +430,21 @@ class Api(KeptAnswers):
             )
         return failure
 
-    def _check_limits(self, endpoint: Endpoint) -> Collection[Budget]:
+    async def _check_limits(self, endpoint: Endpoint) -> Collection[Budget]:
         """Raises where a limit is closed; gives those that this request finds out about."""
-        probed = self._due_as_probes(endpoint)
-        for limit in probed:
-            limit.probe(self.now())
-        return probed
+        return await found_out(self._limits_of(endpoint), self.now)
 
-    def _due_as_probes(self, endpoint: Endpoint) -> Collection[Budget]:
-        """Raises where a limit is closed; gives those that wait for a request to find out."""
-        now = self.now()
+    def _refuse_closed(self, endpoint: Endpoint) -> None:
+        """Raises where a limit is closed, but for one that another request finds out about just now."""
+        limits = self._limits_of(endpoint)
+        if not any(limit.probing for limit in limits):
+            for limit in limits:
+                limit.check(self.now())
+
+    def _limits_of(self, endpoint: Endpoint) -> list[Budget]:
         # A call that names no user is shared: what the venue thinks of one account is nothing to the others.
         scopes = self._limits if endpoint.signed else ("address",)
-        return [limit for scope, limit in self._limits.items() if scope in scopes and limit.check(now)]
+        return [limit for scope, limit in self._limits.items() if scope in scopes]
 
     def _close_limit(self, failure: VenueError | None, probed: Collection[Budget]) -> None:
         now = self.now()

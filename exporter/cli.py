@@ -197,6 +197,11 @@ def run(
     default="5s",
     help="From one call for the mark prices of a venue to the next, between collections; 0s for never.",
 )
+@_option(
+    "--chaos",
+    is_flag=True,
+    help="Let things go wrong at the venues, at random and as the seed has it; each fault is logged.",
+)
 @_start_option
 @_web_options
 @_log_options
@@ -205,6 +210,7 @@ def demo(
     seed: int,
     interval: float,
     marks_interval: float,
+    chaos: bool,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
     web_listen_address: tuple[str, ...],
@@ -223,7 +229,9 @@ def demo(
             click.echo(f"Simulated accounts: {url} (Ctrl-C stops)")
 
     async def serve() -> None:
-        async with simulated.running(seed=seed, interval=interval, marks_interval=marks_interval) as config:
+        async with simulated.running(
+            seed=seed, interval=interval, marks_interval=marks_interval, with_chaos=chaos
+        ) as config:
             await app.run(
                 config,
                 web_listen_address,

@@ -55,8 +55,8 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
     Rows are in the order of their labels, whatever order the venue sent them in.
 
     Raises:
-        VenueError: reason `schema`, if two rows of the venue would be one series, or if a value is outside
-            the range of its family.
+        VenueError: reason `schema`, if a row of the venue lacks the name for a label, if two rows would be
+            one series, or if a value is outside the range of its family.
     """
     begin = _labels((("exchange", exchange), ("account", account)))
     rows = {id(level): _rows(begin, level, risk) for level in LEVELS}
@@ -74,6 +74,10 @@ def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, A
     found: dict[str, Any] = {}
     for row in level.rows(risk):
         named = [(name, read(row)) for name, read in readers]
+        # A label without a value is none: one row without a name would make the whole page unreadable.
+        nameless = next((name for name, value in named if not value and name in level.labels), None)
+        if nameless is not None:
+            raise VenueError("schema", f"the venue gives {level.rows_are} without a name for {nameless}")
         labels = f"{begin},{_labels(named)}" if named else begin
         if labels in found:
             values = " ".join(value for _, value in named if value)
@@ -191,6 +195,8 @@ class Store:
 
     def page(self, format_: Format) -> bytes:
         """The whole page. Families without samples have no header."""
+        # Before the data: a collection that ends meanwhile must not make old data pass for its own.
+        own = self._own.exposition(format_)
         now = self._elapsed()
         # A list of the moment: `put` may replace entries while this runs.
         shown = [entry.chunks for entry in list(self._accounts.values()) if now < entry.expires_at]
@@ -200,7 +206,7 @@ class Store:
             if found:
                 parts.append(_HEADERS[name])
                 parts += found
-        parts.append(self._own.exposition(format_))
+        parts.append(own)
         if format_ is Format.OPENMETRICS_1_0_0:
             parts.append(b"# EOF\n")
         return b"".join(parts)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from exporter.errors import VenueError
 
@@ -32,6 +35,8 @@ class Pause:
         self._checked_at = 0.0
         self._probe_at = math.inf
         self._probe_after = FIRST_PROBE
+        self.probing: asyncio.Event | None = None
+        """Set when the probe that is on its way has ended; None while there is none."""
 
     def check(self, now: float) -> bool:
         """Whether the request that asks is due as a probe; False if there is nothing to be found out.
@@ -57,9 +62,19 @@ class Pause:
         )
 
     def probe(self, now: float) -> None:
-        """A probe is sent; the next one is due only later, whatever becomes of it."""
+        """A probe is sent; the next one is due only later, whatever becomes of it.
+
+        Until `probe_ended` other requests wait for what it finds out.
+        """
         self._probe_after = min(self._probe_after * PROBES_GROW, RAREST_PROBE)
         self._probe_at = now + self._probe_after
+        self.probing = asyncio.Event()
+
+    def probe_ended(self) -> None:
+        """The probe was answered, or nobody waits for the answer any longer."""
+        if self.probing is not None:
+            self.probing.set()
+            self.probing = None
 
     def close(self, error: VenueError, until: float, now: float, *, probed: bool = False) -> float:
         """Nothing is sent until then; gives the moment that this is (Unix seconds, all of them).
@@ -79,3 +94,24 @@ class Pause:
         """A probe was answered: it is over."""
         self.closed_until = now
         self.closed_by = None
+
+
+PauseT = TypeVar("PauseT", bound=Pause)
+
+
+async def found_out(pauses: Sequence[PauseT], now: Callable[[], float]) -> list[PauseT]:
+    """Those that the request which asks is to find out about: `probe` has been called for them.
+
+    While another request finds out, this one waits: a collection makes several at once, and the refusal of
+    one would cancel the probe among them.
+
+    Raises:
+        VenueError: As `Pause.check`.
+    """
+    while (probing := next((pause.probing for pause in pauses if pause.probing), None)) is not None:
+        await probing.wait()
+    moment = now()
+    found = [pause for pause in pauses if pause.check(moment)]
+    for pause in found:
+        pause.probe(moment)
+    return found

@@ -16,6 +16,7 @@ from exporter.example import example_configuration
 from exporter.venues import discover
 from grafana.generator import files as grafana_files
 from grafana.generator import output
+from tests.faults.page import faults_page
 from tests.venues.bench import benches
 from tests.venues.measure import measured, rows_of
 
@@ -35,6 +36,7 @@ async def venues_page() -> str:
 def files() -> dict[Path, str]:
     """Path, relative to the repository, and text of the generated files, but for the page of the venues."""
     return {
+        Path("docs/faults.md"): faults_page(),
         Path("docs/metrics.md"): reference.metrics_page(),
         Path("risk-exporter.example.yml"): example_configuration(discover()),
         **grafana_files(),

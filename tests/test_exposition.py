@@ -220,6 +220,21 @@ def test_two_rows_that_would_be_one_series_are_a_schema_error_that_names_them(
     assert raised.value.reason == "schema"
 
 
+@pytest.mark.parametrize(
+    ("risk", "named"),
+    [
+        (risk_of(*rows_of("")), "positions without a name for symbol"),
+        (risk_of(pools=(PoolRisk(pool=MarginPool(currency="")),)), "pools without a name for currency"),
+        (risk_of(assets=(Asset(asset=""),)), "collateral rows without a name for asset"),
+    ],
+)
+def test_a_row_without_a_name_is_a_schema_error(risk: object, named: str) -> None:
+    """An empty label would leave a comma alone, and Prometheus would refuse the page of all accounts."""
+    with pytest.raises(VenueError, match=named) as raised:
+        render("x", "a", risk)  # type: ignore[arg-type]  # an AccountRisk
+    assert raised.value.reason == "schema"
+
+
 def test_positions_that_differ_in_one_label_are_two_series() -> None:
     rows = [
         PositionRisk(position=position(**fields), mark_price=1.0)
@@ -352,6 +367,21 @@ def test_storing_a_known_account_moves_nobody_else() -> None:
     store.put("x", "account-3", {"risk_positions": b"new\n"}, taken_at=0.0, max_age=1.0)
     assert store._accounts is known
     assert b"new\n" in store.page(Format.TEXT_0_0_4)
+
+
+def test_data_are_never_older_than_the_page_says() -> None:
+    """A collection may end while the page is made: then its data are there, whatever is said of it."""
+
+    class Ending:
+        def exposition(self, _: Format) -> bytes:
+            store.put("x", "a", {"risk_positions": b"new\n"}, taken_at=0.0, max_age=1.0)
+            return b"risk_up 1\n"
+
+    store = Store(Ending(), elapsed=lambda: 0.0)
+    store.put("x", "a", {"risk_positions": b"old\n"}, taken_at=0.0, max_age=1.0)
+    page = store.page(Format.TEXT_0_0_4)
+    assert b"new\n" in page
+    assert b"old\n" not in page
 
 
 def test_a_page_made_while_accounts_are_stored_shows_each_as_a_whole() -> None:

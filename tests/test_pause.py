@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -157,6 +158,62 @@ async def test_only_one_of_many_accounts_finds_out_and_a_refusal_keeps_all_silen
         await all_ask()
         await all_ask()
         assert count == 2
+
+
+async def test_requests_that_are_made_at_once_wait_for_the_one_that_finds_out() -> None:
+    """A collection makes several: the refusal of one would cancel the probe among them, each time anew."""
+    clock, recorder, count = FakeClock(), Recorder(), 0
+
+    async def handler(_: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        if count == 1:
+            return web.Response(status=429, headers={"Retry-After": "999999999999"})
+        await asyncio.sleep(0.01)
+        return web.json_response({"time": 1})
+
+    async def collection(api: Api) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(api.get(OPEN, Time))
+
+    async def question(api: Api) -> None:
+        with pytest.raises(VenueError):
+            await api.get(OPEN, Time)
+        clock.now += FIRST_PROBE
+        await collection(api)
+        await collection(api)
+
+    await ask(handler, question, clock=clock, recorder=recorder)
+    assert count == 1 + 3 + 3
+
+
+async def test_a_probe_that_is_cancelled_keeps_nobody_waiting() -> None:
+    clock, count = FakeClock(), 0
+
+    async def handler(_: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        if count == 2:
+            await asyncio.sleep(60.0)
+        return web.Response(status=429, headers={"Retry-After": "999999999999"})
+
+    async def question(api: Api) -> None:
+        with pytest.raises(VenueError):
+            await api.get(OPEN, Time)
+        clock.now += FIRST_PROBE
+        probe = asyncio.create_task(api.get(OPEN, Time))
+        while count < 2:  # noqa: ASYNC110 (the server counts)
+            await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(api.get(OPEN, Time))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        probe.cancel()
+        with pytest.raises(VenueError, match="no request is sent"):
+            await waiting
+        assert count == 2
+
+    await ask(handler, question, clock=clock)
 
 
 async def test_a_ban_of_one_account_does_not_keep_back_a_call_that_names_none() -> None:

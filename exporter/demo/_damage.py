@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -29,9 +31,27 @@ def changed(document: Any, name: str, value: Any) -> Any:
     }
 
 
+def places(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a JSON document: what it is in, and its key or index there."""
+    children: Any = ()
+    if isinstance(document, dict):
+        children = document.items()
+    elif isinstance(document, list):
+        children = enumerate(document)
+    for key, child in children:
+        yield document, key
+        yield from places(child)
+
+
 @cache
 def bomb(size: int) -> bytes:
-    """As gzip: `size` bytes of nothing."""
-    deflate = zlib.compressobj(1, wbits=31)
-    block = bytes(1024 * 1024)
-    return b"".join([*(deflate.compress(block) for _ in range(size // len(block))), deflate.flush()])
+    """So many zero bytes (whole MiB) as gzip. Compressing them all would hold up the stand-ins."""
+    block, count = bytes(1024 * 1024), size // (1024 * 1024)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # A full flush leaves no reference to what was before: the piece can stand there any number of times.
+    piece = deflate.compress(block) + deflate.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(count):
+        checksum = zlib.crc32(block, checksum)
+    head, end = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff", b"\x03\x00"
+    return head + piece * count + end + struct.pack("<II", checksum, size % 2**32)

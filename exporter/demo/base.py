@@ -6,14 +6,15 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from aiohttp import web
 
 from exporter.demo.book import Book
-from exporter.demo.faults import Faults
 from exporter.demo.market import Market
+from exporter.demo.switch import Faults
 
+ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -74,6 +75,10 @@ class VenueSimulator(ABC):
         named = {*request.headers.values(), *request.query.values()}
         return next((one.account for key, one in self.credentials.items() if key in named), None)
 
+    async def endpoint_of(self, request: web.Request) -> str:
+        """What a fault knows the endpoint of a request by; another than its path where calls share one."""
+        return request.path
+
     @web.middleware
     async def _frame(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
@@ -83,7 +88,13 @@ class VenueSimulator(ABC):
             self.tick()
             response = await handler(request)
             assert isinstance(response, web.Response)  # noqa: S101 (what a handler here makes)
-            response.headers.setdefault("Date", formatdate(self.now(), usegmt=True))
-            return response
+            return self._dated(response)
 
-        return await self.faults.meet(request, self.account_of(request), answer)
+        endpoint, account = await self.endpoint_of(request), self.account_of(request)
+        response = await self.faults.meet(request, endpoint, account, answer)
+        return response if response.prepared else self._dated(response)
+
+    def _dated(self, response: ResponseT) -> ResponseT:
+        """The same with the time of the venue's clock."""
+        response.headers.setdefault("Date", formatdate(self.now(), usegmt=True))
+        return response

@@ -1,14 +1,6 @@
-"""What can go wrong at a venue, and the switch that makes it go wrong at a stand-in.
+"""What can go wrong at a venue: with its requests (`Fault`), or as a whole (`Condition`).
 
-::
-
-    venue.faults.set(Status(503), requests=3)                         # the next three requests
-    venue.faults.set(Hang(), at="/fapi/v1/assetIndex", seconds=60)    # one endpoint, for a minute
-    venue.faults.set(RevokedKey(), account="usdm-hedged")              # one account, until it is ended
-    venue.faults.clear()                                              # everything works again
-
-A `Fault` happens to requests, a `Condition` is a state of the whole venue. Both know HTTP and nothing of the
-venue they happen to.
+They know HTTP and nothing of the venue they happen to; `exporter.demo.switch` sets them.
 """
 
 from __future__ import annotations
@@ -16,52 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 import socket
 import struct
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
-from typing import Any, Protocol
+from random import Random
+from typing import Any
 
 from aiohttp import web
 
-from exporter.demo._damage import MISSING, bomb, changed
-
-
-@dataclass(frozen=True)
-class Met:
-    """A request that met a fault."""
-
-    request: web.Request
-    answer: Callable[[], Awaitable[web.Response]]
-    """Makes the venue's own answer, for faults that delay or change it."""
-    remaining: float
-    """Seconds until the fault is over; infinite where nobody said."""
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The connection.
-
-        Raises:
-            ConnectionResetError: The caller has hung up.
-        """
-        if self.request.transport is None:
-            raise ConnectionResetError("the caller has hung up")
-        return self.request.transport
-
-
-class Fault(ABC):
-    """Something that happens to a request."""
-
-    @abstractmethod
-    async def meet(self, met: Met) -> web.StreamResponse:
-        """Answers in the venue's place."""
-
-
-_NOWHERE = 503
-"""The status of an answer whose connection is gone."""
+from exporter.demo._damage import MISSING, bomb, changed, places
+from exporter.demo.switch import NOWHERE, Condition, Fault, Met, Venue
 
 
 @dataclass(frozen=True)
@@ -124,7 +82,7 @@ class Reset(Fault):
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
         met.transport.abort()
-        return web.Response(status=_NOWHERE)
+        return web.Response(status=NOWHERE)
 
 
 @dataclass(frozen=True)
@@ -143,7 +101,7 @@ class ClosesKept(Fault):
             return await met.answer()
         self._used.discard(peer)
         met.transport.abort()
-        return web.Response(status=_NOWHERE)
+        return web.Response(status=NOWHERE)
 
 
 @dataclass(frozen=True)
@@ -155,7 +113,7 @@ class NotHttp(Fault):
     async def meet(self, met: Met) -> web.StreamResponse:
         met.transport.write(self.raw)
         met.transport.close()
-        return web.Response(status=_NOWHERE)
+        return web.Response(status=NOWHERE)
 
 
 @dataclass(frozen=True)
@@ -199,20 +157,23 @@ class Headers(Fault):
 
 @dataclass(frozen=True)
 class Cached(Fault):
-    """The venue's own answer as a cache on the way gives it that has kept it for so many seconds.
+    """The venue's own answer as a cache on the way gives it that had kept it for so many seconds at first.
 
     As RFC 9111 has it, the date of the answer stays and its age is told; not every cache tells it.
     """
 
     age: int
     told: bool = True
+    _made_at: dict[str, float] = field(default_factory=dict)
+    """Of the answer that is kept, by its path."""
 
     async def meet(self, met: Met) -> web.StreamResponse:
         response = await met.answer()
-        made_at = parsedate_to_datetime(response.headers["Date"]).timestamp()
-        response.headers["Date"] = formatdate(made_at - self.age, usegmt=True)
+        now = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        made_at = self._made_at.setdefault(met.request.path, now - self.age)
+        response.headers["Date"] = formatdate(made_at, usegmt=True)
         if self.told:
-            response.headers["Age"] = str(self.age)
+            response.headers["Age"] = str(round(now - made_at))
         return response
 
 
@@ -239,9 +200,7 @@ class Changed(Fault):
 
     async def meet(self, met: Met) -> web.StreamResponse:
         response = await met.answer()
-        if not isinstance(response.body, bytes):
-            raise TypeError("a stand-in's answer is not bytes")
-        document = json.loads(response.body)
+        document = json.loads(_body(response))
         if self.raw:
             mark = "the place of the raw value"
             text = json.dumps(changed(document, self.name, mark))
@@ -252,23 +211,38 @@ class Changed(Fault):
         return response
 
 
+@dataclass(frozen=True)
+class Garbled(Fault):
+    """The venue's own JSON answer with nonsense in one place, each time another."""
+
+    random: Random
+
+    async def meet(self, met: Met) -> web.StreamResponse:
+        response = await met.answer()
+        document = json.loads(_body(response))
+        choice = list(places(document))
+        if choice:
+            node, key = self.random.choice(choice)
+            node[key] = self.random.choice((None, "", "?", -1, 0, 1e300, [], {}, True))
+        response.body = json.dumps(document).encode()
+        return response
+
+
 async def _begun(met: Met) -> tuple[web.StreamResponse, bytes]:
     """The venue's own answer with nothing sent but its head, and the body."""
     own = await met.answer()
-    if not isinstance(own.body, bytes):
-        raise TypeError("a stand-in's answer is not bytes")
+    body = _body(own)
     response = web.StreamResponse(status=own.status, headers=own.headers)
-    response.content_length = len(own.body)
+    response.content_length = len(body)
     await response.prepare(met.request)
-    return response, own.body
+    return response, body
 
 
-class Condition(ABC):
-    """A state of the whole venue, whatever is asked."""
-
-    @abstractmethod
-    def begin(self, venue: Venue, account: str | None) -> Callable[[], None]:
-        """Brings it about, for one account where there is a difference; gives what ends it."""
+def _body(response: web.Response) -> bytes:
+    """What a stand-in wrote."""
+    if not isinstance(response.body, bytes):
+        raise TypeError("a stand-in's answer is not bytes")
+    return response.body
 
 
 @dataclass(frozen=True)
@@ -313,135 +287,3 @@ class Outage(Condition):
             raise RuntimeError("no server runs this venue")
         listener.refuse()
         return listener.accept
-
-
-class Listener(Protocol):
-    """The server that runs a venue."""
-
-    def refuse(self) -> None:
-        """From now on connections are refused, and those that there are break."""
-
-    def accept(self) -> None:
-        """Connections are taken again."""
-
-
-class Venue(Protocol):
-    """What a condition changes."""
-
-    @property
-    def faults(self) -> Faults: ...
-    @property
-    def credentials(self) -> dict[str, Any]:
-        """Accepted keys, by what a request names; each knows its ``account``."""
-
-
-class Injected:
-    """A fault that was set. `end` ends it."""
-
-    def __init__(
-        self,
-        fault: Fault | None,
-        at: str | None,
-        account: str | None,
-        requests: int | None,
-        lasts_until: float = math.inf,
-    ) -> None:
-        self.met = 0
-        """Requests it has happened to."""
-        self.over = False
-        self.on_end: list[Callable[[], object]] = []
-        """What is called when it ends."""
-        self.fault = fault
-        self._path = None if at is None else re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(at)))
-        self._account = account
-        self._requests = requests
-        self._lasts_until = lasts_until
-
-    def end(self) -> None:
-        """The venue works again, as far as this fault goes. Does nothing if it is over."""
-        if not self.over:
-            self.over = True
-            for call in self.on_end:
-                call()
-
-    def hits(self, path: str, account: str | None) -> bool:
-        """Whether it happens to such a request."""
-        return (
-            self.fault is not None
-            and (self._path is None or self._path.fullmatch(path) is not None)
-            and self._account in (None, account)
-        )
-
-    async def happen(self, request: web.Request, answer: Callable[[], Awaitable[web.Response]]) -> Any:
-        """Answers a request that it hits."""
-        assert self.fault is not None  # noqa: S101 (a condition hits no request)
-        self.met += 1
-        if self.met == self._requests:
-            self.end()
-        remaining = self._lasts_until - asyncio.get_running_loop().time()
-        return await self.fault.meet(Met(request, answer, remaining))
-
-
-class Faults:
-    """The faults of one venue; none at first.
-
-    Args:
-        venue: Whose they are.
-    """
-
-    def __init__(self, venue: Venue) -> None:
-        self.clock_skew = 0.0
-        """Seconds the venue's clock is ahead of the real one (negative: behind)."""
-        self.listener: Listener | None = None
-        """The server that runs the venue; it says so itself."""
-        self._venue = venue
-        self._injected: list[Injected] = []
-
-    def set(
-        self,
-        fault: Fault | Condition,
-        *,
-        at: str | None = None,
-        account: str | None = None,
-        requests: int | None = None,
-        seconds: float | None = None,
-    ) -> Injected:
-        """From now on something goes wrong. Of several faults that hit a request, the first one happens.
-
-        Args:
-            fault: What.
-            at: Path of the endpoint; a field in braces stands for anything. By default every endpoint.
-            account: The account whose signed requests it happens to. By default every request.
-            requests: How many requests it happens to. By default any number.
-            seconds: How long it lasts; needs a running event loop. By default until it is ended.
-
-        Raises:
-            ValueError: A condition is of the whole venue and cannot be at one endpoint or for some requests.
-        """
-        if isinstance(fault, Condition):
-            if at is not None or requests is not None:
-                raise ValueError("this is a state of the venue, not of an endpoint or a request")
-            injected = Injected(None, None, account, None)
-            injected.on_end.append(fault.begin(self._venue, account))
-        else:
-            until = math.inf if seconds is None else asyncio.get_running_loop().time() + seconds
-            injected = Injected(fault, at, account, requests, until)
-        self._injected.append(injected)
-        injected.on_end.append(lambda: self._injected.remove(injected))
-        if seconds is not None:
-            injected.on_end.append(asyncio.get_running_loop().call_later(seconds, injected.end).cancel)
-        return injected
-
-    def clear(self) -> None:
-        """Everything works again."""
-        for injected in list(self._injected):
-            injected.end()
-        self.clock_skew = 0.0
-
-    async def meet(
-        self, request: web.Request, account: str | None, answer: Callable[[], Awaitable[web.Response]]
-    ) -> web.StreamResponse:
-        """The answer to a request: the venue's own, or what a fault makes of it."""
-        hit = next((one for one in self._injected if one.hits(request.path, account)), None)
-        response: web.StreamResponse = await (answer() if hit is None else hit.happen(request, answer))
-        return response

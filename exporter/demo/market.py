@@ -109,6 +109,8 @@ class Market:
         self._origin: float | None = None
         self._steps = 0
         self._frozen = False
+        # The prices of this moment: accounts ask for the same ones again and again.
+        self._known: dict[tuple[str, str, int | None, bool], Decimal] = {}
 
     @property
     def coins(self) -> tuple[str, ...]:
@@ -152,10 +154,12 @@ class Market:
         """
         usd = _CONTEXT.multiply(_decimal(price), self._usd_mark(quote))
         self._walks[coin].pinned = usd
+        self._known.clear()
 
     def release(self, coin: str) -> None:
         """Lets a pinned coin walk again, from where its walk is."""
         self._walks[coin].pinned = None
+        self._known.clear()
 
     def mark(self, coin: str, quote: str = "USD", digits: int | None = None) -> float:
         """Mark price of ``coin`` in ``quote``, rounded to ``digits`` (default: the coin's)."""
@@ -167,16 +171,20 @@ class Market:
 
     def exact_mark(self, coin: str, quote: str = "USD", digits: int | None = None) -> Decimal:
         """`mark` as a decimal."""
-        return self._price(coin, quote, self._usd_mark(coin), digits)
+        return self._price(coin, quote, digits, index=False)
 
     def exact_index(self, coin: str, quote: str = "USD", digits: int | None = None) -> Decimal:
         """`index` as a decimal."""
-        return self._price(coin, quote, self._walks[coin].index(), digits)
+        return self._price(coin, quote, digits, index=True)
 
-    def _price(self, coin: str, quote: str, usd: Decimal, digits: int | None) -> Decimal:
-        places = self._walks[coin].coin.digits if digits is None else digits
-        price = Decimal(1) if coin == quote else _CONTEXT.divide(usd, self._usd_mark(quote))
-        return price.quantize(Decimal(1).scaleb(-places), context=_CONTEXT)
+    def _price(self, coin: str, quote: str, digits: int | None, *, index: bool) -> Decimal:
+        asked = (coin, quote, digits, index)
+        if asked not in self._known:
+            places = self._walks[coin].coin.digits if digits is None else digits
+            usd = self._walks[coin].index() if index else self._usd_mark(coin)
+            price = Decimal(1) if coin == quote else _CONTEXT.divide(usd, self._usd_mark(quote))
+            self._known[asked] = price.quantize(Decimal(1).scaleb(-places), context=_CONTEXT)
+        return self._known[asked]
 
     def _usd_mark(self, coin: str) -> Decimal:
         walk = self._walks[coin]
@@ -191,3 +199,4 @@ class Market:
             for walk in self._walks.values():
                 walk.step(common)
         self._steps += steps
+        self._known.clear()

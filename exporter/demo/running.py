@@ -6,6 +6,7 @@ machine.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ import structlog
 
 from exporter import demo
 from exporter.config import Config
+from exporter.demo import chaos
 from exporter.demo.market import Market
 from exporter.demo.server import Server
 from exporter.model import RiskSettings
@@ -23,17 +25,20 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def running(*, seed: int, interval: float, marks_interval: float = 0.0) -> AsyncIterator[Config]:
+async def running(
+    *, seed: int, interval: float, marks_interval: float = 0.0, with_chaos: bool = False
+) -> AsyncIterator[Config]:
     """Starts the stand-ins on free loopback ports; gives the configuration that watches their accounts.
 
     Args:
-        seed: Of the prices; the same seed gives the same walk.
+        seed: Of the prices, and of the faults; the same seed gives the same walk.
         interval: Seconds between two collections of an account.
         marks_interval: Seconds between two calls for the marks of a venue; 0 is never.
+        with_chaos: Whether things go wrong at the venues.
     """
     market = Market(seed=seed)
     async with AsyncExitStack() as stack:
-        accounts = []
+        accounts, venues = [], []
         stand_ins = demo.discover()
         for name, venue in discover().items():
             if name not in stand_ins:
@@ -46,6 +51,10 @@ async def running(*, seed: int, interval: float, marks_interval: float = 0.0) ->
                 log.warning("left out of the demo", exchange=venue.name, reason="; ".join(sorted(reasons)))
                 continue
             accounts += configs
+            venues.append(server.simulator)
+        if with_chaos:
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(group.create_task(chaos.run(venues, seed)).cancel)
         yield Config(
             accounts=tuple(accounts), risk=RiskSettings(cross_check=True), marks_interval=marks_interval
         )

@@ -7,7 +7,9 @@ import errno
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from random import Random
 
 import aiohttp
 import pytest
@@ -23,9 +25,8 @@ from exporter.demo.faults import (
     Changed,
     ClosesKept,
     Compressed,
-    Condition,
     Drip,
-    Fault,
+    Garbled,
     Hang,
     Headers,
     Latency,
@@ -37,6 +38,7 @@ from exporter.demo.faults import (
     Status,
     Truncation,
 )
+from exporter.demo.switch import Condition, Fault
 
 NOW = 1_700_000_030.0
 PING, TIME = "/fapi/v1/ping", "/fapi/v1/time"
@@ -59,6 +61,14 @@ class Asked:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self._session.get(self.server.base_url + path, headers=names) as response:
             return response.status, dict(response.headers), await response.read()
+
+    async def answers_again(self, path: str) -> None:
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(aiohttp.ClientConnectionError):
+                    assert (await self.get(path))[0] == 200
+                    return
+                await asyncio.sleep(0.005)
 
     async def fails(self, path: str, error: type[BaseException]) -> BaseException:
         with pytest.raises(error) as caught:
@@ -265,6 +275,17 @@ async def test_fields_change_in_rows_too(asked: Asked) -> None:
     assert {row["index"] for row in rows} == {"0"}
 
 
+async def test_a_value_can_become_nonsense_another_one_each_time(asked: Asked) -> None:
+    asked.faults.set(Garbled(Random(1)))  # noqa: S311 (no secret)
+    bodies = {(await asked.get("/fapi/v1/assetIndex"))[1] for _ in range(5)}
+    asked.faults.clear()
+    own = json.loads((await asked.get("/fapi/v1/assetIndex"))[1])
+    assert len(bodies) == 5
+    for body in bodies:
+        pairs = zip(own, json.loads(body), strict=True)
+        assert sum(before != after for before, after in pairs) == 1
+
+
 # States of the venue
 
 
@@ -295,8 +316,7 @@ async def test_an_outage_refuses_connections_breaks_those_there_are_and_ends_on_
     assert isinstance(error, OSError)
     assert error.errno == errno.ECONNREFUSED
     outage.end()
-    await asyncio.sleep(0.01)
-    assert await asked.get(PING) == (200, b"{}")
+    await asked.answers_again(PING)
     asked.faults.set(Outage())
     await asked.server.restart()
     assert await asked.get(PING) == (200, b"{}")

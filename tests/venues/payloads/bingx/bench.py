@@ -227,5 +227,17 @@ BENCH = Bench(
     ),
     refused_time=(200, {"code": 100421, "msg": "Null timestamp or timestamp mismatch"}),
     failure=(200, {"code": 80012, "msg": "WORDS"}),
-    optional=frozenset({TIERS, LEVERAGE, POSITION_MODE, ASSET_MODE, MARK_PRICES, COMMISSION}),
+    optional=frozenset(
+        {
+            TIERS,
+            LEVERAGE,
+            POSITION_MODE,
+            ASSET_MODE,
+            MARK_PRICES,
+            COMMISSION,
+            CONTRACTS,
+            RULES,
+            MARGIN_ASSETS,
+        }
+    ),
 )

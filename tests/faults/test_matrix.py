@@ -1,0 +1,88 @@
+"""Every fault at every venue: what the desk sees of it, what it costs others, and that it ends.
+
+The table is `tests.faults.table`; what is seen of an account is compared with it in `tests.faults.stage`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
+
+import pytest
+
+from exporter.api import Client
+from exporter.errors import VenueError
+from tests.faults.jumping import JumpingTime, run
+from tests.faults.stage import BENCHES, Cell, Play, complaints, play
+from tests.faults.table import SECTIONS, Row
+from tests.venues.bench import Bench, as_answers
+from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
+
+NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
+    "binance_coinm": {"/dapi/v1/pmAccountInfo": "asked where the account shows nothing"},
+    "binance_usdm": {"/fapi/v1/pmAccountInfo": "asked where the account shows nothing"},
+    "bingx": {
+        "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
+        "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
+    },
+}
+"""Endpoints that no account of the stand-ins needs, with the reason."""
+ASKED_BY: Mapping[str, str] = {
+    "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",
+    "/openApi/swap/v1/user/marginAssets": "bingx-multi-assets",
+}
+"""Endpoints that only one account of a stand-in needs, with its name."""
+
+
+def endpoints(bench: Bench, row: Row) -> list[str | None]:
+    """Where a fault strikes at a venue."""
+    if row.where in ("account", "venue"):
+        return [None]
+    clock = clock_endpoints(bench.venue)
+    optional = {one.label for one in bench.optional}
+    labels = [one.label for one in bench.cls.endpoints]
+    chosen = {
+        "clock": clock,
+        "side": optional,
+        "needed": {label for label in labels if label not in optional | clock},
+    }[row.where]
+    return [label for label in labels if label in chosen and label not in NEVER_ASKED.get(bench.venue, {})]
+
+
+@cache
+def clock_endpoints(venue: str) -> set[str]:
+    """The calls that tell the venue's time."""
+    return asyncio.run(_clock_endpoints(BENCHES[venue]))
+
+
+async def _clock_endpoints(bench: Bench) -> set[str]:
+    transport = MemoryTransport(as_answers(bench.documents(bench.rows.scenario)))
+    venue = make_venue(bench.venue, "http://venue.test", bench.config)
+    async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
+        with suppress(VenueError):
+            await venue.server_time(client.account(venue))
+    asked = {one.path for one in transport.asked}
+    return {one.label for one in bench.cls.endpoints if one.path in asked}
+
+
+def cells(bench: Bench, rows: Iterable[Row]) -> list[Cell]:
+    """The faults at a venue, each at everything or at one endpoint after the other."""
+    return [
+        Cell(bench, row, endpoint, ASKED_BY.get(endpoint or "", ""))
+        for row in rows
+        for endpoint in endpoints(bench, row)
+    ]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("venue", BENCHES)
+def test_a_fault_costs_what_the_table_says_and_nobody_else(venue: str, section: str) -> None:
+    chosen = cells(BENCHES[venue], SECTIONS[section])
+
+    async def main(clock: JumpingTime) -> Play:
+        return await play(chosen, clock)
+
+    found = complaints(run(main))
+    assert not found, "\n".join(found)
