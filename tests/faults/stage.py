@@ -322,7 +322,7 @@ def complaints(seen: Play) -> list[str]:
     """What was otherwise than the table says; empty if nothing."""
     found = [f"{scene.cell}: {what}" for scene in seen.scenes for what in _scene(seen, scene)]
     for account in seen.bystanders:
-        found += _untouched(seen, account, 0.0)
+        found += _untouched(seen, account)
     return [*found, *_lines(seen)]
 
 
@@ -336,7 +336,8 @@ def _scene(seen: Play, scene: Scene) -> list[str]:
         failing = [account for account in failing if seen.looks[account][-1].errors] or failing[:1]
     for account in (*scene.struck, *scene.spared):
         if account not in failing:
-            found += _untouched(seen, account, row.late if account in scene.struck else 0.0)
+            late = row.late if account in scene.struck else 0.0
+            found += _untouched(seen, account, late, whole=row.where != "side")
         elif expected.reason is not None:
             found += _struck(seen, scene, account, expected.reason, heals=expected.heals)
     if not scene.met and not isinstance(row.make(bench), Condition):
@@ -348,8 +349,8 @@ def _scene(seen: Play, scene: Scene) -> list[str]:
     return found
 
 
-def _untouched(seen: Play, account: str, late: float) -> list[str]:
-    """An account that goes on as if nothing had happened."""
+def _untouched(seen: Play, account: str, late: float = 0.0, *, whole: bool = True) -> list[str]:
+    """An account that goes on as if nothing had happened; if not `whole`, with a part of its data."""
     found: list[str] = []
     interval = seen.intervals[account]
     begun = 31.0 if interval > DEFAULT_INTERVAL else FIRST_WITHIN + late
@@ -360,7 +361,7 @@ def _untouched(seen: Play, account: str, late: float) -> list[str]:
             found.append(f"{account} is not up at {look.at:.1f}: {dict(look.errors)}")
         elif look.age is None or look.age > oldest:
             found.append(f"{account} was last collected {look.age} s ago at {look.at:.1f}")
-        elif "risk_account_equity" not in look.families:
+        elif not look.families or (whole and "risk_account_equity" not in look.families):
             found.append(f"{account} has no data at {look.at:.1f}")
         else:
             continue
