@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+ANSWERS ?= 2000000
+SEED ?= 20250101
+MINUTES ?= 10
 IMAGE ?= risk-exporter
 ENGINE ?=
 BASE ?=
@@ -20,7 +23,7 @@ PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-inde
 	--no-emit-trusted-host pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate docs bench image lock clean
+.PHONY: help demo test lint format generate docs bench fuzz soak image lock clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -55,6 +58,12 @@ docs: generate ## The same
 bench: $(VENV)/dev ## How long it takes: the risk engine on one core, and the page
 	$(python) -m benchmarks.risk_engine
 	$(python) -m benchmarks.exposition
+
+fuzz: $(VENV)/dev ## Ten times the damaged answers of the suite; ANSWERS= and SEED= choose how many and which
+	FUZZ_ANSWERS=$(ANSWERS) FUZZ_SEED=$(SEED) $(python) -m pytest -n $(WORKERS) tests/fuzz
+
+soak: $(VENV)/dev ## Ten minutes of chaos: memory, descriptors and tasks must stay flat; MINUTES= chooses how long
+	$(python) -m tests.faults.soak --minutes $(MINUTES)
 
 # The OCI format has no HEALTHCHECK; docker's own has one.
 image: ## The container image, with the engine that is installed; see CONTRIBUTING.md

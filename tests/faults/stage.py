@@ -277,7 +277,6 @@ async def _act(scene: Scene, seen: Play, clock: JumpingTime) -> None:
         await asyncio.sleep(LOOK_EVERY)
         if all(seen.looks[account][-1].up for account in scene.struck):
             break
-    await asyncio.sleep(DEFAULT_INTERVAL)
 
 
 async def _watch(seen: Play, session: aiohttp.ClientSession, url: str, clock: JumpingTime) -> None:
