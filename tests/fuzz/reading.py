@@ -20,7 +20,7 @@ T = TypeVar("T")
 class _NoLimits:
     """In the place of the request limits: as `exporter.pacing.Pacing`, its meter and a call."""
 
-    def meter(self, _: object) -> _NoLimits:
+    def meter(self, _: object, **__: object) -> _NoLimits:
         return self
 
     def call(self, _: object) -> _NoLimits:
