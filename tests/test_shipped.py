@@ -102,7 +102,7 @@ def test_a_directory_that_cannot_be_written_ends_the_command(tmp_path: Path) -> 
 
 def test_the_wheel_has_them_and_its_commands_write_them(tmp_path: Path) -> None:
     """Built as pip builds it, and run from nowhere near a clone."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path]
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")

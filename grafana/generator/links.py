@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.defaults import GRAFANA_URL, RUNBOOK_URL
+from exporter import defaults
 from grafana.generator.placeholders import label
+
+GRAFANA_URL: Final = defaults.GRAFANA_URL
+RUNBOOK_URL: Final = defaults.RUNBOOK_URL
 
 FLEET_UID: Final = "risk-fleet"
 ACCOUNT_UID: Final = "risk-account"
