@@ -23,6 +23,7 @@ from grafana.generator.dashboards.shared import (
     EQUITY_KNOWN,
     KNOWN,
     NOTHING_TO_DO,
+    OWNERS,
     POOL_LEGEND,
     RATE_KNOWN,
     RATE_SCALE,
@@ -41,18 +42,21 @@ from grafana.generator.dashboards.tables import Column, link_to, table
 from grafana.generator.promql import POOL, POSITION
 
 _ACCOUNT: Final = "exchange, account"
+_OWNER: Final = "desk, owner"
 _FIRING: Final = 'alertstate="firing", alertname=~"Risk.*", exchange=~"|$exchange", account=~"|$account"'
 _SEVERITIES: Final = {"critical": p.RED, "warning": p.ORANGE, "info": p.BLUE}
 
 
-def fleet() -> Dashboard:
+def fleet(owners: str | None = OWNERS) -> Dashboard:
+    """The dashboard, grouped by owner if a metric says whose the accounts are."""
     return build(
         "Risk / Fleet",
         links.FLEET_UID,
         "Who is in danger now, and whom does nobody see?",
         [EXCHANGES, ACCOUNTS],
-        first=[*_figures(), _accounts(), _alerts(), _positions()],
+        first=[*_figures(), _accounts(owners), _alerts(), _positions()],
         rows=[
+            *([Row("By owner", [_by_owner(owners)])] if owners else []),
             Row("Over time", _over_time()),
             Row("If all coins moved", [stress_grid(CHOSEN)]),
             Row("Concentration and exposure of all accounts, whatever is chosen above", _concentration()),
@@ -135,7 +139,7 @@ def _figures() -> list[Panel]:
     ]
 
 
-def _accounts() -> Panel:
+def _accounts(owners: str | None) -> Panel:
     nearest = f"min by ({_ACCOUNT}) ({CHOSEN.of(DISTANCE_KNOWN)} or {CHOSEN.of(SHOCK_KNOWN)})"
     position = f"min by ({_ACCOUNT}, symbol, side) ({CHOSEN.of(DISTANCE_KNOWN)})"
     to_close = " or ".join(
@@ -150,7 +154,13 @@ def _accounts() -> Panel:
         "and of all coins together (Joint move). Rate: requirement / equity of the worst pool or isolated "
         "position; 100 % is liquidation. To add, or to close as a share of the positions: what takes it down "
         "to the target." + CAPPED + KNOWN,
-        {"account": "Account", "exchange": "Exchange", "symbol": "Nearest", "side": "Side"},
+        {
+            "account": "Account",
+            "exchange": "Exchange",
+            **({"desk": "Desk", "owner": "Owner"} if owners else {}),
+            "symbol": "Nearest",
+            "side": "Side",
+        },
         [
             Column("Order", f"sort({nearest})", p.RATIO, hidden=True),
             Column("State", CHOSEN.once(BLIND, _ACCOUNT), p.COUNT, text_colored=True, names=STATE),
@@ -182,11 +192,54 @@ def _accounts() -> Panel:
             Column("To close", f"max by ({_ACCOUNT}) ({to_close})", p.RATIO, names=NOTHING_TO_DO),
             Column("Equity", CHOSEN.once(EQUITY_KNOWN, _ACCOUNT), p.USD),
             Column("Age", CHOSEN.once(DATA_AGE, _ACCOUNT, "min"), p.AGE),
+            *([Column("Whose", _of_owners(owners), p.COUNT, hidden=True)] if owners else []),
         ],
         sort_by=None,
         link=("Open the account", link_to(links.ACCOUNT_UID, exchange="Exchange", account="Account")),
         width=16,
         height=10,
+    )
+
+
+def _of_owners(owners: str) -> str:
+    return CHOSEN.once(owners, f"{_ACCOUNT}, {_OWNER}")
+
+
+def _by_owner(owners: str) -> Panel:
+    def of(operation: str, expr: str) -> str:
+        whose = f"* on ({_ACCOUNT}) group_left ({_OWNER}) {_of_owners(owners)}"
+        return f"{operation} by ({_OWNER}) (({expr}) {whose})"
+
+    distance, shock = (CHOSEN.once(known, _ACCOUNT, "min") for known in (DISTANCE_KNOWN, SHOCK_KNOWN))
+    blind = CHOSEN.once(BLIND, _ACCOUNT)
+    return table(
+        "Owners, nearest to liquidation first",
+        "The accounts of each owner together: the smallest distance and joint move, the highest rate, the "
+        "sums of what to add and of equity. A row without a name: accounts of which nobody said whose they "
+        "are." + CAPPED + KNOWN,
+        {"desk": "Desk", "owner": "Owner"},
+        [
+            Column("Distance", f"sort({of('min', distance)})", p.RATIO, DISTANCE_SCALE, bar_maximum=0.5),
+            Column("Joint move", of("min", shock), p.RATIO, SHOCK_SCALE, text_colored=True),
+            Column(
+                "Rate",
+                capped(of("max", f"max by ({_ACCOUNT}) ({CHOSEN.margin_rate()})")),
+                p.RATIO,
+                RATE_SCALE,
+                text_colored=True,
+            ),
+            Column(
+                "To add",
+                of("sum", f"sum by ({_ACCOUNT}) ({CHOSEN.margin_to_target()})"),
+                p.USD,
+                names=NOTHING_TO_DO,
+            ),
+            Column("Equity", of("sum", CHOSEN.once(EQUITY_KNOWN, _ACCOUNT)), p.USD),
+            Column("Accounts", of("count", blind), p.COUNT),
+            Column("Blind", of("sum", blind), p.COUNT, p.ONE_IS_RED, text_colored=True),
+        ],
+        sort_by=None,
+        height=6,
     )
 
 
@@ -213,7 +266,7 @@ def _alerts() -> Panel:
         ],
         sort_by=None,
         hidden=["severity", "exchange"],
-        empty="nothing fires",
+        empty="none found",
         width=8,
         height=10,
     )
@@ -222,7 +275,7 @@ def _alerts() -> Panel:
 def _over_time() -> list[Panel]:
     return [
         p.graph(
-            "Nearest liquidation",
+            "Distance of the nearest positions",
             "Liquidation distance of the nearest position of each account, the eight nearest now. Distances "
             "above 100 % are drawn as 100 %.",
             [

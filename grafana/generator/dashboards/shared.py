@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from exporter import catalogue
 from grafana.generator import links, recording
 from grafana.generator import thresholds as t
 from grafana.generator.dashboards import panels as p
@@ -40,6 +41,12 @@ RATE_KNOWN: Final = recorded("account:maintenance_margin_rate:known")
 SHOCK_KNOWN: Final = recorded("account:liquidation_shock_ratio:known")
 DISTANCE_KNOWN: Final = recorded("position:liquidation_distance_ratio:known")
 SIGMAS_KNOWN: Final = recorded("position:liquidation_distance_sigmas:known")
+
+
+OWNERS: Final = next(
+    (family.name for family in catalogue.ALL_FAMILIES if "owner" in family.optional_labels), None
+)
+"""The metric whose labels say whose an account is; None where the exporter does not publish that."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ def _column_properties(column: Column) -> list[models.DynamicConfigValue]:
     mappings: list[Any] = [p.unknown("–", "text")]
     if column.names:
         mappings.append(p.named(column.names))
+    if column.unit is p.RATIO:
+        mappings.append(p.at_least(10, "≥ 1000 %"))
     properties = [
         models.DynamicConfigValue("unit", column.unit.name),
         models.DynamicConfigValue("thresholds", p.thresholds(column.scale.steps).build()),

@@ -87,7 +87,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.grafana.pictures", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="the folder for the pictures")
     parser.add_argument("--prometheus", help="its URL; without one the demo plays a story before its own")
-    parser.add_argument("--minutes", type=float, default=12, help="how much time is shown, and played")
+    parser.add_argument("--minutes", type=float, default=40, help="how much time is shown, and played")
     parser.add_argument("--dashboard", action="append", help="only this one; can be given several times")
     parser.add_argument(
         "--variable", action="append", default=[], help="NAME=VALUE of a dashboard's variable"

@@ -254,6 +254,4 @@ def _alignment(found: tables.Table, name: str) -> str:
 
 
 def _nothing(config: Mapping[str, Any]) -> str:
-    result = values.mapped(config, None)
-    text = result["text"] if result else config.get("noValue", "No data")
-    return f"<div class=nothing>{escape(text)}</div>"
+    return f"<div class=nothing>{escape(config.get('noValue', 'No data'))}</div>"
