@@ -32,6 +32,7 @@ LEGS = (
     'symbol="BTCUSDT",side="long",margin_mode="cross",currency="USDT"',
     'symbol="BTCUSDT",side="short",margin_mode="cross",currency="USDT"',
 )
+ISOLATED = 'symbol="ETHUSDT",side="long",margin_mode="isolated",currency="USDT"'
 INFO = 'base="ADA",quote="USDT",contract_kind="linear",liquidation_source="venue"'
 FIRING = 'alertname="RiskLiquidationNear",alertstate="firing",severity="critical",symbol="ADAUSDT"'
 
@@ -52,6 +53,11 @@ CONSTANT: Mapping[str, float] = {
     f"{recorded('position:liquidation_distance_ratio:known')}{{{BLIND},{LONG}}}": 0.088,
     f"{recorded('position:liquidation_distance_ratio:known')}{{{CALM},{LEGS[0]}}}": 80.0,
     f"{recorded('position:liquidation_distance_ratio:known')}{{{CALM},{LEGS[1]}}}": 80.0,
+    # The rate of a pool whose reduction is told, behind that of an isolated position without one.
+    f'{recorded("account:maintenance_margin_rate:known")}{{{CALM},currency="USDT"}}': 0.6,
+    f'risk_account_reduction_to_target_ratio{{{CALM},currency="USDT"}}': 0.2,
+    f"risk_position_maintenance_margin_rate{{{CALM},{ISOLATED}}}": 0.9,
+    f"{recorded('position:liquidation_distance_ratio:known')}{{{CALM},{ISOLATED}}}": 0.5,
     # No single coin liquidates it at once, but all together are nearer than the blind one's position.
     f'{recorded("account:liquidation_shock_ratio:known")}{{{CALM},currency="USDT",direction="up"}}': 0.05,
     f'{recorded("account:maintenance_margin_rate:known")}{{{NEAR},currency="USDT"}}': 0.85,
@@ -162,7 +168,7 @@ def test_the_fleet_names_who_is_in_danger_nearest_first(drawn: Mapping[str, Mapp
         }
         == near
     )
-    assert calm | {"Distance": "≥ 1000 %", "Joint move": "5.0%", "To add": "–"} == calm
+    assert calm | {"Distance": "50.0%", "Joint move": "5.0%", "To add": "–"} == calm
     assert (
         unseen
         | {"State": "BLIND", "Distance": "8.8%", "Rate": "40.0%", "To add": "$250.0", "Age": "3 minutes"}
@@ -194,6 +200,14 @@ def test_blind_positions_stay_marked_with_what_was_known(drawn: Mapping[str, Map
     assert positions[1]["Mark"] == "0.517"
 
 
+def test_the_way_back_of_a_pool_is_not_that_of_an_isolated_position(
+    drawn: Mapping[str, Mapping[str, str]],
+) -> None:
+    isolated, pool = rows(drawn["account"]["The way back to the target"])
+    assert isolated | {"Of": "ETHUSDT", "Side": "long", "Rate": "90.0%", "To close": "–"} == isolated
+    assert pool | {"Of": "all cross positions", "Rate": "60.0%", "To close": "20.0%"} == pool
+
+
 def test_the_stress_grid_has_its_shocks_in_order(drawn: Mapping[str, Mapping[str, str]]) -> None:
     (row,) = rows(drawn["fleet"]["Stress: margin rate if all coins moved by"])
     assert list(row) == ["Pool", "-0.1", "-0.05", "0.1"]
@@ -210,7 +224,7 @@ def test_accounts_are_grouped_by_their_owner(drawn: Mapping[str, Mapping[str, st
     accounts = rows(drawn["owned"]["Accounts, nearest to liquidation first"])
     assert [(row["Account"], row["Owner"]) for row in accounts] == [
         ("near", "anna"),
-        ("calm", ""),
+        ("calm", "–"),
         ("unseen", "anna"),
     ]
     anna, nobody = rows(drawn["owned"]["Owners, nearest to liquidation first"])

@@ -22,6 +22,7 @@ from grafana.generator.dashboards.shared import (
     LEVERAGE_SCALE,
     NOTHING_TO_DO,
     ONE,
+    RATE_KNOWN,
     RATE_SCALE,
     SCARCE,
     SHOCK_KNOWN,
@@ -140,13 +141,21 @@ def _figures() -> list[Panel]:
 
 
 def _way_back() -> Panel:
-    """Pools, and isolated positions, whose symbol says that they are."""
+    """Pools, and isolated positions.
+
+    Grafana puts rows together that do not differ in a label that both have. A pool without a symbol would
+    lend its figures to a position: it gets one.
+    """
     keys = f"{POOL}, symbol, side"
 
-    def both(of_pools: str, of_positions: str) -> str:
-        pools = ONE.remembered(of_pools, POOL)
-        return f"max by ({keys}) ({pools} or {ONE.remembered(of_positions, POSITION)})"
+    def rows(of_pools: str, of_positions: str) -> str:
+        pools = f'label_replace({of_pools}, "symbol", "all cross positions", "", "")'
+        return f"max by ({keys}) ({pools} or {of_positions})"
 
+    def both(of_pools: str, of_positions: str) -> str:
+        return rows(ONE.remembered(of_pools, POOL), ONE.remembered(of_positions, POSITION))
+
+    rate = rows(ONE.once(RATE_KNOWN), ONE.remembered("risk_position_maintenance_margin_rate", POSITION))
     to_add = both("risk_account_margin_to_target", "risk_position_margin_to_target")
     return table(
         "The way back to the target",
@@ -154,11 +163,11 @@ def _way_back() -> Panel:
         "configured): money to add, in the currency of the row, or the share to close of every cross "
         "position, or of the isolated one that is named. No share: closing all is not enough, or it is not "
         "known." + CAPPED + KNOWN,
-        {"currency": "Currency", "symbol": "Isolated", "side": "Side"},
+        {"symbol": "Of", "side": "Side", "currency": "Currency"},
         [
             Column(
                 "Rate",
-                f"sort_desc({capped(f'max by ({keys}) ({ONE.margin_rate()})')})",
+                f"sort_desc({capped(rate)})",
                 p.RATIO,
                 RATE_SCALE,
                 text_colored=True,
