@@ -14,12 +14,11 @@ import pytest
 
 from grafana.generator.dashboards import frame
 from grafana.generator.dashboards.fleet import fleet
-from grafana.generator.dashboards.shared import recorded
 from tests.e2e.programs import prometheus
 from tests.grafana.boards import BOARDS, panels
 from tests.grafana.pictures.drawing import Page
 from tests.grafana.pictures.source import Source
-from tests.grafana.programs import output, run
+from tests.grafana.programs import RELEASES, output, run
 
 NOW: Final = 1_790_000_000
 STEP: Final = 15
@@ -43,25 +42,25 @@ CONSTANT: Mapping[str, float] = {
     f"risk_up{{{NEAR}}}": 1,
     f"risk_up{{{BLIND}}}": 0,
     f"risk_up{{{CALM}}}": 1,
-    f"{recorded('account:blind:bool')}{{{NEAR}}}": 0,
-    f"{recorded('account:blind:bool')}{{{BLIND}}}": 1,
-    f"{recorded('account:blind:bool')}{{{CALM}}}": 0,
-    f"{recorded('account:data_age_seconds:known')}{{{NEAR}}}": 4,
-    f"{recorded('account:data_age_seconds:known')}{{{BLIND}}}": 180,
-    f"{recorded('account:data_age_seconds:known')}{{{CALM}}}": 5,
-    f"{recorded('position:liquidation_distance_ratio:known')}{{{NEAR},{LONG}}}": 0.012,
-    f"{recorded('position:liquidation_distance_ratio:known')}{{{BLIND},{LONG}}}": 0.088,
-    f"{recorded('position:liquidation_distance_ratio:known')}{{{CALM},{LEGS[0]}}}": 80.0,
-    f"{recorded('position:liquidation_distance_ratio:known')}{{{CALM},{LEGS[1]}}}": 80.0,
+    f"risk:account:blind:bool{{{NEAR}}}": 0,
+    f"risk:account:blind:bool{{{BLIND}}}": 1,
+    f"risk:account:blind:bool{{{CALM}}}": 0,
+    f"risk:account:data_age_seconds:known{{{NEAR}}}": 4,
+    f"risk:account:data_age_seconds:known{{{BLIND}}}": 180,
+    f"risk:account:data_age_seconds:known{{{CALM}}}": 5,
+    f"risk:position:liquidation_distance_ratio:known{{{NEAR},{LONG}}}": 0.012,
+    f"risk:position:liquidation_distance_ratio:known{{{BLIND},{LONG}}}": 0.088,
+    f"risk:position:liquidation_distance_ratio:known{{{CALM},{LEGS[0]}}}": 80.0,
+    f"risk:position:liquidation_distance_ratio:known{{{CALM},{LEGS[1]}}}": 80.0,
     # The rate of a pool whose reduction is told, behind that of an isolated position without one.
-    f'{recorded("account:maintenance_margin_rate:known")}{{{CALM},currency="USDT"}}': 0.6,
+    f'risk:account:maintenance_margin_rate:known{{{CALM},currency="USDT"}}': 0.6,
     f'risk_account_reduction_to_target_ratio{{{CALM},currency="USDT"}}': 0.2,
     f"risk_position_maintenance_margin_rate{{{CALM},{ISOLATED}}}": 0.9,
-    f"{recorded('position:liquidation_distance_ratio:known')}{{{CALM},{ISOLATED}}}": 0.5,
+    f"risk:position:liquidation_distance_ratio:known{{{CALM},{ISOLATED}}}": 0.5,
     # No single coin liquidates it at once, but all together are nearer than the blind one's position.
-    f'{recorded("account:liquidation_shock_ratio:known")}{{{CALM},currency="USDT",direction="up"}}': 0.05,
-    f'{recorded("account:maintenance_margin_rate:known")}{{{NEAR},currency="USDT"}}': 0.85,
-    f'{recorded("account:maintenance_margin_rate:known")}{{{BLIND},currency="USDT"}}': 0.4,
+    f'risk:account:liquidation_shock_ratio:known{{{CALM},currency="USDT",direction="up"}}': 0.05,
+    f'risk:account:maintenance_margin_rate:known{{{NEAR},currency="USDT"}}': 0.85,
+    f'risk:account:maintenance_margin_rate:known{{{BLIND},currency="USDT"}}': 0.4,
     f'risk_account_equity{{{NEAR},currency="USDT"}}': 100_000,
     f'risk_account_equity_usd{{{NEAR},currency="USDT"}}': 50_000,
     f'risk_account_margin_to_target{{{NEAR},currency="USDT"}}': 3_000,
@@ -107,8 +106,10 @@ def history() -> str:
     return "\n".join([*text, "# EOF", ""])
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, str]]:
+@pytest.fixture(scope="module", params=RELEASES)
+def drawn(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Mapping[str, str]]:
     """Each panel's text by dashboard and title, at a moment with data, and a day before under ``none``."""
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "history").write_text(history())
@@ -117,7 +118,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str,
 
     async def draw() -> dict[str, dict[str, str]]:
         settings = ("--storage.tsdb.retention.time=100y",)
-        async with prometheus(folder, {}, *settings) as server:
+        async with prometheus(folder, {}, *settings, release=request.param) as server:
             url = server.url
             found = {name: await asyncio.to_thread(texts, url, name, BOARDS[name]) for name in BOARDS}
             found["none"] = await asyncio.to_thread(texts, url, "fleet", BOARDS["fleet"], NOW - 86400)

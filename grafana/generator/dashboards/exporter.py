@@ -11,12 +11,12 @@ from grafana.generator import thresholds as t
 from grafana.generator.dashboards import panels as p
 from grafana.generator.dashboards.frame import ACCOUNTS, EXCHANGES, Panel, Row, build
 from grafana.generator.dashboards.panels import Query
-from grafana.generator.dashboards.shared import ACCOUNT_LEGEND, BLIND, CHOSEN, DATA_AGE, STATE, recorded
+from grafana.generator.dashboards.shared import ACCOUNT_LEGEND, BLIND, CHOSEN, DATA_AGE, STATE
 from grafana.generator.dashboards.tables import Column, link_to, table
 from grafana.generator.promql import selector
 
 _ACCOUNT: Final = "exchange, account"
-_FAILING: Final = recorded("account:failing:bool")
+_FAILING: Final = "risk:account:failing:bool"
 _EXPORTER: Final = "and on (job, instance) risk_exporter_build_info"
 _AGE_SCALE: Final = p.rising((t.Threshold(1.0, "the maximum age"), p.RED))
 _BUDGET_SCALE: Final = p.rising((t.RATE_LIMIT_USED_WARNING, p.ORANGE))

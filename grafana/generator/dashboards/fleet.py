@@ -35,7 +35,6 @@ from grafana.generator.dashboards.shared import (
     drawdown,
     near,
     positions_table,
-    recorded,
     stress_grid,
 )
 from grafana.generator.dashboards.tables import Column, link_to, table
@@ -355,7 +354,7 @@ def _concentration() -> list[Panel]:
             "Share of each exchange in the equity",
             "Of the positive equity of all accounts. Failing accounts count with their last known equity, "
             "for the others' sake.",
-            [Query(f"sort_desc({recorded('exchange:equity_usd_share:known')})", "{{exchange}}")],
+            [Query("sort_desc(risk:exchange:equity_usd_share:known)", "{{exchange}}")],
             p.RATIO,
             p.rising((t.EXCHANGE_CONCENTRATION, p.ORANGE)),
             maximum=1,
@@ -365,7 +364,7 @@ def _concentration() -> list[Panel]:
             "Share of each coin in the gross notional",
             "Of the gross notional of all accounts. Failing accounts count with their last known positions, "
             "for the others' sake.",
-            [Query(f"sort_desc({recorded('base:gross_notional_usd_share:known')})", "{{base}}")],
+            [Query("sort_desc(risk:base:gross_notional_usd_share:known)", "{{base}}")],
             p.RATIO,
             p.rising((t.COIN_CONCENTRATION, p.ORANGE)),
             maximum=1,
@@ -375,7 +374,7 @@ def _concentration() -> list[Panel]:
             "Net exposure by coin",
             "Long minus short notional in US dollars over all accounts that are seen. A blind account's legs "
             "are missing.",
-            [Query(recorded("base:net_notional_usd:sum"), "{{base}}")],
+            [Query("risk:base:net_notional_usd:sum", "{{base}}")],
             p.USD,
             width=6,
             height=9,
@@ -383,7 +382,7 @@ def _concentration() -> list[Panel]:
         p.graph(
             "Gross exposure by coin",
             "Long plus short notional in US dollars over all accounts that are seen.",
-            [Query(recorded("base:gross_notional_usd:sum"), "{{base}}")],
+            [Query("risk:base:gross_notional_usd:sum", "{{base}}")],
             p.USD,
             stacked=True,
             width=6,

@@ -29,20 +29,19 @@ from grafana.generator.dashboards.shared import (
     by_leg,
     capped,
     hedged,
-    recorded,
 )
 from grafana.generator.dashboards.tables import Column, table
 from grafana.generator.promql import POSITION, selector
 
 _LEG: Final = "side, margin_mode, position_id"
 _LEGEND: Final = "{{side}} {{margin_mode}} {{position_id}}"
-_NOTIONAL_KNOWN: Final = recorded("position:notional_usd:known")
-_TIME_KNOWN: Final = recorded("position:liquidation_time_seconds:known")
+_NOTIONAL_KNOWN: Final = "risk:position:notional_usd:known"
+_TIME_KNOWN: Final = "risk:position:liquidation_time_seconds:known"
 _DAY: Final = 86400
 _AT, _OF = 'exchange="$exchange"', 'symbol="$symbol"'
-_TIME: Final = recorded("position:liquidation_time_seconds:projected")
-_SPEED: Final = recorded("position:liquidation_distance_ratio:deriv15m")
-_SIGMAS: Final = recorded("position:liquidation_distance_sigmas:day")
+_TIME: Final = "risk:position:liquidation_time_seconds:projected"
+_SPEED: Final = "risk:position:liquidation_distance_ratio:deriv15m"
+_SIGMAS: Final = "risk:position:liquidation_distance_sigmas:day"
 
 
 def position() -> Dashboard:
@@ -275,7 +274,7 @@ def _size() -> list[Panel]:
             "Standard deviation of 5-minute returns of the scraped marks, scaled to an hour and to a day.",
             [
                 Query(
-                    f"max({selector(recorded(f'symbol:mark_price_volatility:{time}'), _AT, _OF)})",
+                    f"max({selector(f'risk:symbol:mark_price_volatility:{time}', _AT, _OF)})",
                     f"a {time}",
                 )
                 for time in ("hour", "day")

@@ -7,40 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter import catalogue
-from grafana.generator import links, recording
+from grafana.generator import links
 from grafana.generator import thresholds as t
 from grafana.generator.dashboards import panels as p
 from grafana.generator.dashboards.frame import Panel
 from grafana.generator.dashboards.panels import Query
 from grafana.generator.dashboards.tables import Column, link_to, matrix, table
 from grafana.generator.promql import POOL, POSITION, selector
-from grafana.generator.rules import Recording
 
-_RECORDED: Final = {
-    rule.record for group in recording.GROUPS for rule in group.rules if isinstance(rule, Recording)
-}
-
-
-def recorded(name: str) -> str:
-    """The recorded series of this name, with the prefix that all of them have, if they have one.
-
-    Raises:
-        KeyError: No rule records it.
-    """
-    for full in (name, f"risk:{name}"):
-        if full in _RECORDED:
-            return full
-    raise KeyError(name)
-
-
-BLIND: Final = recorded("account:blind:bool")
-DATA_AGE: Final = recorded("account:data_age_seconds:known")
-EQUITY_KNOWN: Final = recorded("account:equity_usd:known")
-EQUITY: Final = recorded("account:equity_usd:sum")
-RATE_KNOWN: Final = recorded("account:maintenance_margin_rate:known")
-SHOCK_KNOWN: Final = recorded("account:liquidation_shock_ratio:known")
-DISTANCE_KNOWN: Final = recorded("position:liquidation_distance_ratio:known")
-SIGMAS_KNOWN: Final = recorded("position:liquidation_distance_sigmas:known")
+BLIND: Final = "risk:account:blind:bool"
+DATA_AGE: Final = "risk:account:data_age_seconds:known"
+EQUITY_KNOWN: Final = "risk:account:equity_usd:known"
+EQUITY: Final = "risk:account:equity_usd:sum"
+RATE_KNOWN: Final = "risk:account:maintenance_margin_rate:known"
+SHOCK_KNOWN: Final = "risk:account:liquidation_shock_ratio:known"
+DISTANCE_KNOWN: Final = "risk:position:liquidation_distance_ratio:known"
+SIGMAS_KNOWN: Final = "risk:position:liquidation_distance_sigmas:known"
 
 
 OWNERS: Final = next(
