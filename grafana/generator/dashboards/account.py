@@ -45,7 +45,7 @@ def account() -> Dashboard:
         links.ACCOUNT_UID,
         "How did this account get where it is, and what brings it back?",
         [EXCHANGE, ACCOUNT],
-        first=[*_figures(), _positions(), _way_back(), stress_grid(ONE, width=12, height=7)],
+        first=[*_figures(), _positions(), _way_back(), stress_grid(ONE, width=12, height=6)],
         rows=[
             Row("Margin", _margin()),
             Row("Equity", _equity()),
@@ -60,7 +60,7 @@ def _positions() -> Panel:
         "Positions, nearest to liquidation first",
         "Those of a hedged pair have the distance of its net. Notional and PnL are in US dollars.",
         hidden=["exchange", "account"],
-        height=8,
+        height=7,
     )
 
 
@@ -183,7 +183,7 @@ def _way_back() -> Panel:
         sort_by=None,
         hidden=["exchange", "account"],
         width=12,
-        height=7,
+        height=6,
     )
 
 

@@ -24,24 +24,23 @@ BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 """Debian has the first two in packages of the same names."""
 
 
-def chosen(board: Mapping[str, Any], source: Source, wanted: Mapping[str, str]) -> dict[str, str]:
-    """A value for each variable, as a fresh Grafana chooses them: all, or the first that is offered."""
+def choose(board: Mapping[str, Any], source: Source, wanted: Mapping[str, str]) -> None:
+    """A value for each variable: all where that is offered, else what is wanted or the first there is."""
     source.values = {}
     for variable in board["templating"]["list"]:
         if variable["type"] != "query":
             continue
         name = variable["name"]
-        if name in wanted:
-            source.values[name] = wanted[name]
-        elif variable["includeAll"]:
+        if variable["includeAll"]:
             source.values[name] = ".*"
+        elif name in wanted:
+            source.values[name] = wanted[name]
         else:
             selector, label = (
                 variable["query"]["query"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
             )
             offered = source.label_values(selector, label)
             source.values[name] = offered[0] if offered else ""
-    return source.values
 
 
 def picture(page: str, height: int, output: Path) -> None:
@@ -74,7 +73,7 @@ def draw(
     output.mkdir(parents=True, exist_ok=True)
     for name in names:
         board = json.loads((GRAFANA / "dashboards" / f"{name}.json").read_text())
-        chosen(board, source, wanted)
+        choose(board, source, wanted)
         page = Page(board, source, unfolded=unfolded)
         html = page.html()
         picture(html, page.height, output / f"{name}.png")
@@ -90,12 +89,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=40, help="how much time is shown, and played")
     parser.add_argument("--dashboard", action="append", help="only this one; can be given several times")
     parser.add_argument(
-        "--variable", action="append", default=[], help="NAME=VALUE of a dashboard's variable"
+        "--variable", action="append", default=[], help="NAME=VALUE, where one has to be chosen"
     )
     parser.add_argument("--unfolded", action="store_true", help="with the panels of rows that are folded up")
     options = parser.parse_args()
     names = options.dashboard or ["fleet", "account", "position", "exporter"]
-    wanted = dict(text.split("=", 1) for text in options.variable)
+    nearest = {} if options.prometheus else story.NEAREST
+    wanted = nearest | dict(text.split("=", 1) for text in options.variable)
     seconds = options.minutes * 60
 
     def shown(url: str) -> int:

@@ -30,6 +30,8 @@ FALL: Final = {"ADA": 0.135, "BTC": 0.045, "ETH": 0.05, "SOL": 0.06}
 FALLS_AT, BLIND_AT = 0.4, 0.75
 """Parts of the time that is played: when the fall begins, and when the key is refused."""
 BLIND: Final = "bingx-hedged"
+NEAREST: Final = {"exchange": "binance_usdm", "account": "usdm-concentrated", "symbol": "ADAUSDT"}
+"""What the fall brings nearest to its liquidation."""
 
 
 @asynccontextmanager
