@@ -8,6 +8,9 @@ COPY requirements/runtime.txt /build/requirements.txt
 RUN /opt/risk-exporter/bin/pip install --no-cache-dir --disable-pip-version-check --requirement /build/requirements.txt
 COPY pyproject.toml README.md LICENSE /build/
 COPY exporter /build/exporter
+COPY grafana/dashboards /build/grafana/dashboards
+COPY grafana/prometheus/rules /build/grafana/prometheus/rules
+COPY grafana/runbooks.md /build/grafana/runbooks.md
 RUN /opt/risk-exporter/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps /build \
  && /opt/risk-exporter/bin/pip uninstall --yes --disable-pip-version-check pip setuptools \
  && /opt/risk-exporter/bin/python -m compileall -q /opt/risk-exporter

@@ -23,7 +23,7 @@ PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-inde
 	--no-emit-trusted-host pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate docs bench fuzz soak image lock clean
+.PHONY: help demo test lint format generate docs pictures bench fuzz soak image lock clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,6 +54,10 @@ generate: $(VENV)/dev ## Writes again what is generated: reference pages, exampl
 	$(python) -m tests.generate
 
 docs: generate ## The same
+
+pictures: $(VENV)/dev ## Plays a story on the demo for 40 minutes and draws the dashboards of it into docs/pictures
+	.ci/install prometheus=prometheus chromium-headless-shell=chromium-headless-shell pngquant=pngquant
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m tests.grafana.pictures --output docs/pictures
 
 bench: $(VENV)/dev ## How long it takes: the risk engine on one core, and the page
 	$(python) -m benchmarks.risk_engine

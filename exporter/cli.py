@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +14,12 @@ from exporter import __version__
 from exporter.defaults import (
     CONFIG_FILE,
     FIRST_WITHIN,
+    GRAFANA_URL,
     LISTEN_ADDRESS,
     LOG_FORMATS,
     LOG_LEVELS,
     MIN_INTERVAL,
+    RUNBOOK_URL,
     TELEMETRY_PATH,
     LogFormat,
     LogLevel,
@@ -328,3 +330,73 @@ def metrics(format_: str, page: str) -> None:
         ("venues", "markdown"): lambda: reference.venues_page(discover()),
     }
     click.echo(texts[page, format_]().rstrip("\n"))
+
+
+class _Url(click.ParamType[str]):
+    """The beginning of an address, as it is put into dashboards and rules."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from exporter import shipped
+
+        try:
+            return shipped.url(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_output_option = click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The directory to write into; made if it is not there.",
+)
+_runbook_option = click.option(
+    "--runbook-url",
+    type=_Url(),
+    default=RUNBOOK_URL,
+    show_default=True,
+    help="Your page of the runbook; the name of the alert in lower case is appended as its anchor.",
+)
+
+
+@main.command()
+@_output_option
+@_runbook_option
+def dashboards(*, output: Path, runbook_url: str) -> None:
+    """Write the Grafana dashboards, to be imported or provisioned (Grafana 10 and newer)."""
+    from exporter import shipped
+
+    _write(output, shipped.dashboards(runbook_url=runbook_url))
+
+
+@main.command()
+@_output_option
+@click.option(
+    "--grafana-url",
+    type=_Url(),
+    default=GRAFANA_URL,
+    show_default=True,
+    help="The Grafana that has the dashboards: alerts lead there.",
+)
+@_runbook_option
+def rules(*, output: Path, grafana_url: str, runbook_url: str) -> None:
+    """Write the recording and alert rules for Prometheus, and the runbook that the alerts lead to."""
+    from exporter import shipped
+
+    _write(output, shipped.rules(grafana_url=grafana_url, runbook_url=runbook_url))
+    if grafana_url == GRAFANA_URL:
+        click.echo(f"alerts lead to {grafana_url}; --grafana-url says where your Grafana is", err=True)
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Files of these names in the folder, or the end of the program with what hindered it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            click.echo(folder / name)
+    except OSError as error:
+        click.echo(f"cannot write: {error}", err=True)
+        sys.exit(1)

@@ -13,6 +13,10 @@ LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 TELEMETRY_PATH = "/metrics"
 LISTEN_ADDRESS = "127.0.0.1:10217"
 CONFIG_FILE = "risk-exporter.yml"
+GRAFANA_URL = "http://localhost:3000"
+"""The Grafana that people open from an alert."""
+RUNBOOK_URL = "https://github.com/risk-exporter/risk-exporter/blob/main/grafana/runbooks.md"
+"""A page with one entry per alert, whose anchor is the alert's name in lower case."""
 FIRST_WITHIN = 5.0
 """Seconds within which every account begins its first collection, however long its interval."""
 # Venues count requests by the minute; a shorter schedule only earns a ban.

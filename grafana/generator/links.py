@@ -1,16 +1,14 @@
-"""Where alerts lead. Two lines to change for another installation; the rules are then generated anew."""
+"""Where alerts lead; `risk-exporter rules` puts a user's own addresses in the place of these."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from exporter import defaults
 from grafana.generator.placeholders import label
 
-GRAFANA_URL: Final = "http://localhost:3000"
-"""The Grafana people open from an alert."""
-
-RUNBOOK_URL: Final = "https://github.com/risk-exporter/risk-exporter/blob/main/grafana/runbooks.md"
-"""One entry per alert; its anchor is the alert's name in lower case."""
+GRAFANA_URL: Final = defaults.GRAFANA_URL
+RUNBOOK_URL: Final = defaults.RUNBOOK_URL
 
 FLEET_UID: Final = "risk-fleet"
 ACCOUNT_UID: Final = "risk-account"

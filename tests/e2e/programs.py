@@ -98,16 +98,16 @@ class Prometheus:
     """A running server: its API and its log."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, log: Path) -> None:
-        self._url, self._session, self._log = url, session, log
+        self.url, self._session, self._log = url, session, log
 
     async def text(self, path: str) -> str:
-        async with self._session.get(self._url + path) as answer:
+        async with self._session.get(self.url + path) as answer:
             return await answer.text()
 
     async def api(self, path: str, **data: str) -> Any:
         """The data of an answer; fails if Prometheus refuses it."""
         async with self._session.request(
-            "POST" if data else "GET", f"{self._url}/api/v1/{path}", data=data or None
+            "POST" if data else "GET", f"{self.url}/api/v1/{path}", data=data or None
         ) as answer:
             content = await answer.json()
         assert content["status"] == "success", f"{path} {data}: {content}"

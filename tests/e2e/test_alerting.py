@@ -28,6 +28,7 @@ from exporter.demo.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
 from tests.e2e.programs import UNPACED, Prometheus, eventually, exporter, prometheus, running
+from tests.grafana.boards import panels
 from tests.grafana.programs import GRAFANA, program
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
@@ -41,14 +42,11 @@ SECONDS_A_UNIT = {"m": 1, "h": 60, "d": 1440}
 # Panels without data, each with the reason. The first are empty as long as everything is well, and must have
 # data while the venue is down.
 EMPTY_WHILE_ALL_IS_WELL = {
-    ("fleet", "Accounts that cannot be collected"): "every account is collected",
-    ("fleet", "Last known distances of blind accounts"): "no account is blind",
-    ("exporter", "Failed collections by reason"): "no collection fails",
+    ("exporter", "Failed and incomplete collections"): "no collection fails",
 }
 EMPTY_IN_THIS_TEST = {
-    ("exporter", "Blocked by the venue for"): "no simulated venue banned us",
     ("position", "Computed against the venue's liquidation price"): "risk.cross_check is off",
-    ("position", "Accrued funding"): "these venues do not tell it",
+    ("position", "Realized PnL and accrued funding"): "these venues do not tell it",
 }
 
 
@@ -197,8 +195,8 @@ async def watched_venues() -> AsyncIterator[Venues]:
 
 def panel_queries() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for path in sorted((GRAFANA / "dashboards").glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel.get("targets", []):
+        for panel in panels(json.loads(path.read_text())):
+            for target in panel["targets"]:
                 yield path.stem, panel, target
 
 
@@ -210,11 +208,11 @@ def variable_queries() -> Iterator[tuple[str, str]]:
 
 
 def with_all_selected(expr: str) -> str:
-    """What Grafana sends with "All" in every variable."""
+    """What Grafana sends with "All" in every variable, also where a reader has to choose one."""
     for name in ("exchange", "account", "symbol"):
-        expr = expr.replace(f"${name}", ".*")
-    expr = expr.replace("$__rate_interval", "10s")
-    assert "$" not in expr, expr
+        expr = expr.replace(f'="${name}"', '=~".*"').replace(f"${name}", ".*")
+    expr = expr.replace("$__rate_interval", "10s").replace("$__range", "60s")
+    assert "$" not in expr.replace('"$1"', ""), expr
     return expr
 
 

@@ -18,7 +18,8 @@ _METRIC = re.compile(r"\brisk_\w+")
 _SELECTOR = re.compile(r"\b([a-z_][\w:]*)\{((?:[^}\"]|\"(?:[^\"\\]|\\.)*\")*)\}")
 _MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"((?:[^\"\\]|\\.)*)\"")
 _GROUPED = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^)]*)\)")
-_AGGREGATED = re.compile(r"\bby\s*\(([^)]*)\)\s*\(\s*(?:\w+\(\s*)*(risk_\w+)")
+# Functions such as label_replace give series labels of which the exporter knows nothing.
+_AGGREGATED = re.compile(r"\bby\s*\(([^)]*)\)\s*\(\s*(?:(?!label_)\w+\(\s*)*(risk_\w+)")
 
 
 def family_of(metric: str) -> Family | None:

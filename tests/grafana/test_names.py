@@ -14,6 +14,7 @@ from exporter.errors import REASONS
 from grafana.generator import thresholds
 from grafana.generator.thresholds import Threshold
 from tests.grafana import promql, rule_tests
+from tests.grafana.boards import panels
 from tests.grafana.programs import GRAFANA
 
 RULE_FILES = sorted((GRAFANA / "prometheus" / "rules").glob("*.yml"))
@@ -32,8 +33,8 @@ def rules() -> Iterator[dict[str, Any]]:
 def board_expressions() -> Iterator[tuple[str, str]]:
     for path in BOARDS:
         board = json.loads(path.read_text())
-        for panel in board["panels"]:
-            for target in panel.get("targets", []):
+        for panel in panels(board):
+            for target in panel["targets"]:
                 yield f"{path.stem}: {panel['title']}", target["expr"]
         for annotation in board["annotations"]["list"]:
             yield f"{path.stem}: annotation", annotation["expr"]
@@ -94,8 +95,8 @@ def test_annotations_of_alerts_name_labels_that_exist() -> None:
 
 def test_legends_name_labels_that_exist() -> None:
     for path in BOARDS:
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel.get("targets", []):
+        for panel in panels(json.loads(path.read_text())):
+            for target in panel["targets"]:
                 labels = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
                 assert labels <= promql.LABELS | promql.TARGET_LABELS, f"{path.stem}: {panel['title']}"
 

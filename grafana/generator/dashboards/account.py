@@ -1,4 +1,4 @@
-"""The Account dashboard: how did the account get where it is?"""
+"""The Account dashboard: how did the account get where it is, and what brings it back?"""
 
 from __future__ import annotations
 
@@ -8,196 +8,279 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.generator import links
 from grafana.generator.dashboards import panels as p
-from grafana.generator.dashboards.frame import ACCOUNT, EXCHANGE, Panel, build
-from grafana.generator.dashboards.panels import Column, Query
+from grafana.generator.dashboards.frame import ACCOUNT, EXCHANGE, Panel, Row, build
+from grafana.generator.dashboards.panels import Query
 from grafana.generator.dashboards.shared import (
-    ACCOUNT_LEGEND,
+    BLIND,
     CAPPED,
-    DRAWDOWN_STEPS,
-    LEVERAGE_STEPS,
-    POOL_LEGEND,
-    RATE_STEPS,
-    SHOCK_STEPS,
-    STRESS_STEPS,
+    DATA_AGE,
+    DISTANCE_KNOWN,
+    DISTANCE_SCALE,
+    DRAWDOWN_SCALE,
+    EQUITY_KNOWN,
+    KNOWN,
+    LEVERAGE_SCALE,
+    NOTHING_TO_DO,
+    ONE,
+    RATE_KNOWN,
+    RATE_SCALE,
+    SCARCE,
+    SHOCK_KNOWN,
+    SHOCK_SCALE,
     capped,
     drawdown,
-    of_accounts,
-    once,
+    near,
     positions_table,
+    stress_grid,
 )
+from grafana.generator.dashboards.tables import Column, table
+from grafana.generator.promql import POOL, POSITION
 
 _ASSET: Final = "exchange, account, asset"
-_RATE: Final = of_accounts("risk_account_maintenance_margin_rate")
-_ISOLATED_RATE: Final = of_accounts("risk_position_maintenance_margin_rate")
-_SHOCK_DOWN: Final = of_accounts("risk_account_liquidation_shock_ratio", 'direction="down"')
-_SHOCK_UP: Final = of_accounts("risk_account_liquidation_shock_ratio", 'direction="up"')
 
 
 def account() -> Dashboard:
     return build(
         "Risk / Account",
         links.ACCOUNT_UID,
-        "How did this account get where it is?",
+        "How did this account get where it is, and what brings it back?",
         [EXCHANGE, ACCOUNT],
-        {"Now": _now(), "Margin": _margin(), "Equity": _equity()},
+        first=[*_figures(), _positions(), _way_back(), stress_grid(ONE, width=12, height=6)],
+        rows=[
+            Row("Margin", _margin()),
+            Row("Equity", _equity()),
+            Row("Collateral and modes", _collateral(), folded=True),
+        ],
     )
 
 
-def _now() -> list[Panel]:
+def _positions() -> Panel:
+    return positions_table(
+        ONE,
+        "Positions, nearest to liquidation first",
+        "Those of a hedged pair have the distance of its net. Notional and PnL are in US dollars.",
+        hidden=["exchange", "account"],
+        height=7,
+    )
+
+
+def _figures() -> list[Panel]:
     return [
         p.single(
-            "Equity",
-            "Equity in US dollars; pools without a known price are left out.",
-            Query(f"sum({once('risk_account_equity_usd')})"),
-            p.USD,
-            p.neutral(),
+            "Seen",
+            "Whether the account's data are both successfully collected and young enough.",
+            Query(f"max({ONE.of(BLIND)})"),
+            p.COUNT,
+            p.ONE_IS_RED,
+            width=2,
+            mappings=[p.named({0: ("live", p.GREEN), 1: ("BLIND", p.RED)})],
+        ),
+        p.single(
+            "Age of the data",
+            "Time since the account was last collected.",
+            Query(f"min({ONE.of(DATA_AGE)})"),
+            p.AGE,
+            p.NEUTRAL,
+            width=3,
+        ),
+        p.single(
+            "Nearest liquidation",
+            "Smallest relative move of a mark, against its position, that liquidates it." + KNOWN,
+            Query(f"bottomk(1, min by (symbol, side) ({ONE.of(DISTANCE_KNOWN)}))", "{{symbol}} {{side}}"),
+            p.RATIO,
+            DISTANCE_SCALE,
         ),
         p.single(
             "Margin rate",
-            "Requirement / equity of the worst pool or isolated position; 100 % is liquidation." + CAPPED,
-            Query(capped(f"max({_RATE} or {_ISOLATED_RATE})")),
+            "Requirement / equity of the worst pool or isolated position; 100 % is liquidation."
+            + CAPPED
+            + KNOWN,
+            Query(
+                f"topk(1, {capped(f'max by (currency, symbol) ({ONE.margin_rate()})')})",
+                "{{symbol}} {{currency}}",
+            ),
             p.RATIO,
-            RATE_STEPS,
-            decimals=1,
+            RATE_SCALE,
+            width=3,
         ),
         p.single(
-            "Fall to liquidation",
-            "Smallest joint fall of all coins that liquidates anything. No data: no fall does.",
-            Query(f"min({_SHOCK_DOWN})"),
+            "Smallest joint move",
+            "Smallest move of all coins together that liquidates anything. No data: none does." + KNOWN,
+            Query(f"bottomk(1, min by (direction) ({ONE.of(SHOCK_KNOWN)}))", "{{direction}}"),
             p.RATIO,
-            SHOCK_STEPS,
-            decimals=1,
+            SHOCK_SCALE,
+            width=3,
         ),
         p.single(
-            "Rise to liquidation",
-            "Smallest joint rise of all coins that liquidates anything. No data: no rise does.",
-            Query(f"min({_SHOCK_UP})"),
-            p.RATIO,
-            SHOCK_STEPS,
-            decimals=1,
+            "To add",
+            "What takes every maintenance margin rate down to the target (risk.target_rate, 50 % unless "
+            "configured), in US dollars." + KNOWN,
+            Query(f"sum({ONE.margin_to_target()})"),
+            p.USD,
+            SCARCE,
+            width=3,
+            mappings=[p.named({0: ("none", None)})],
+        ),
+        p.single(
+            "Equity",
+            "Equity in US dollars." + KNOWN,
+            Query(f"max({ONE.of(EQUITY_KNOWN)})"),
+            p.USD,
+            p.NEUTRAL,
+            width=3,
         ),
         p.single(
             "Leverage",
             "Gross notional / equity of the highest leveraged pool.",
-            Query(f"max({of_accounts('risk_account_leverage_ratio')})"),
-            p.PLAIN,
-            LEVERAGE_STEPS,
-            decimals=1,
+            Query(f"max({ONE.of('risk_account_leverage_ratio')})"),
+            p.TIMES,
+            LEVERAGE_SCALE,
             width=3,
-        ),
-        p.single(
-            "Positions",
-            "Number of open positions.",
-            Query(f"sum({once('risk_positions', 'exchange, account')})"),
-            p.PLAIN,
-            p.neutral(),
-            width=2,
-        ),
-        p.single(
-            "Without price",
-            "Open positions without a liquidation price: no price liquidates them, or it is not known.",
-            Query(f"sum({once('risk_positions_without_liquidation_price', 'exchange, account')})"),
-            p.PLAIN,
-            p.neutral(),
-            width=3,
-        ),
-        positions_table(
-            "Positions by liquidation distance",
-            "The account's positions, the nearest to liquidation first. PnL is in the settlement currency.",
         ),
     ]
 
 
+def _way_back() -> Panel:
+    """Pools, and isolated positions.
+
+    Grafana puts rows together that do not differ in a label that both have. A pool without a symbol would
+    lend its figures to a position: it gets one.
+    """
+    keys = f"{POOL}, symbol, side"
+
+    def rows(of_pools: str, of_positions: str) -> str:
+        pools = f'label_replace({of_pools}, "symbol", "all cross positions", "", "")'
+        return f"max by ({keys}) ({pools} or {of_positions})"
+
+    def both(of_pools: str, of_positions: str) -> str:
+        return rows(ONE.remembered(of_pools, POOL), ONE.remembered(of_positions, POSITION))
+
+    rate = rows(ONE.once(RATE_KNOWN), ONE.remembered("risk_position_maintenance_margin_rate", POSITION))
+    to_add = both("risk_account_margin_to_target", "risk_position_margin_to_target")
+    return table(
+        "The way back to the target",
+        "What takes the maintenance margin rate down to the target (risk.target_rate, 50 % unless "
+        "configured): money to add, in the currency of the row, or the share to close of every cross "
+        "position, or of the isolated one that is named. No share: closing all is not enough, or it is not "
+        "known." + CAPPED + KNOWN,
+        {"symbol": "Of", "side": "Side", "currency": "Currency"},
+        [
+            Column(
+                "Rate",
+                f"sort_desc({capped(rate)})",
+                p.RATIO,
+                RATE_SCALE,
+                text_colored=True,
+            ),
+            Column("To add", to_add, p.AMOUNT, names=NOTHING_TO_DO),
+            Column(
+                "To close",
+                both("risk_account_reduction_to_target_ratio", "risk_position_reduction_to_target_ratio"),
+                p.RATIO,
+                names=NOTHING_TO_DO,
+            ),
+        ],
+        sort_by=None,
+        hidden=["exchange", "account"],
+        width=12,
+        height=6,
+    )
+
+
 def _margin() -> list[Panel]:
     return [
-        p.table(
-            "The way back",
-            "What takes the maintenance margin rate of the cross positions down to the target "
-            "(risk.target_rate, 50 % unless configured): money to add, in the pool's currency, or the share "
-            "of every cross position to close. Isolated positions are on their own dashboard. No share: "
-            "closing all is not enough, or it is not known.",
-            {"exchange": "Exchange", "account": "Account", "currency": "Currency"},
-            [
-                Column("Rate", capped(once("risk_account_maintenance_margin_rate")), p.RATIO, RATE_STEPS),
-                Column("To add", once("risk_account_margin_to_target"), p.AMOUNT),
-                Column("To close", once("risk_account_reduction_to_target_ratio"), p.RATIO),
-            ],
-            sort_by="Rate",
-            descending=True,
-            height=6,
-        ),
         p.graph(
             "Maintenance margin rate",
             "What the cross positions require / margin equity, and the venue's own figure turned in the same "
             "direction; 100 % is liquidation." + CAPPED,
             [
-                Query(capped(_RATE), POOL_LEGEND),
-                Query(capped(of_accounts("risk_account_venue_margin_rate")), POOL_LEGEND + " (venue)"),
-            ],
-            p.RATIO,
-            steps=RATE_STEPS,
-            minimum=0,
-        ),
-        p.graph(
-            "Shock to liquidation",
-            "Smallest joint move of all coins, in each direction, that liquidates anything in the currency, "
-            "and of the cross positions alone. A missing line: no such move does.",
-            [
-                Query(of_accounts("risk_account_liquidation_shock_ratio"), POOL_LEGEND + " {{direction}}"),
+                Query(capped(ONE.once("risk_account_maintenance_margin_rate", "currency")), "{{currency}}"),
                 Query(
-                    of_accounts("risk_account_cross_liquidation_shock_ratio"),
-                    POOL_LEGEND + " {{direction}} (cross)",
+                    capped(ONE.once("risk_position_maintenance_margin_rate", "symbol, side, position_id")),
+                    "{{symbol}} {{side}} {{position_id}} isolated",
+                ),
+                Query(
+                    capped(ONE.once("risk_account_venue_margin_rate", "currency")),
+                    "{{currency}}, the venue's",
                 ),
             ],
             p.RATIO,
-            steps=SHOCK_STEPS,
+            scale=RATE_SCALE,
             minimum=0,
-            soft_maximum=1,
         ),
-        p.bars(
-            "Stress grid",
-            "The maintenance margin rate of the cross positions, and of the worst isolated one, if all coins "
-            "but stable ones moved by the shock; 100 % is liquidation." + CAPPED,
+        p.graph(
+            "Liquidation distance",
+            "Of each position; those above 100 % are drawn as 100 %.",
             [
                 Query(
-                    f"sort_desc({capped(of_accounts('risk_account_stress_maintenance_margin_rate'))})",
-                    POOL_LEGEND + " {{margin_mode}} {{shock}}",
+                    near(
+                        ONE.once(
+                            "risk_position_liquidation_distance_ratio",
+                            "symbol, side, margin_mode, position_id",
+                            "min",
+                        )
+                    ),
+                    "{{symbol}} {{side}} {{margin_mode}} {{position_id}}",
                 )
             ],
             p.RATIO,
-            STRESS_STEPS,
-            maximum=1,
+            scale=DISTANCE_SCALE,
+            minimum=0,
+        ),
+        p.graph(
+            "Joint move to liquidation",
+            "Smallest move of all coins, in each direction, that liquidates anything in the currency, and "
+            "the cross positions alone. A missing line: no such move does. Moves above 100 % are drawn as "
+            "100 %.",
+            [
+                Query(
+                    near(ONE.once("risk_account_liquidation_shock_ratio", "currency, direction", "min")),
+                    "{{currency}} {{direction}}",
+                ),
+                Query(
+                    near(
+                        ONE.once("risk_account_cross_liquidation_shock_ratio", "currency, direction", "min")
+                    ),
+                    "{{currency}} {{direction}}, cross",
+                ),
+            ],
+            p.RATIO,
+            scale=SHOCK_SCALE,
+            minimum=0,
         ),
         p.graph(
             "Margins and balance",
             "Margin and fees required to keep and to open positions, and what is left, in the pool's "
             "currency.",
             [
-                Query(of_accounts("risk_account_maintenance_margin"), POOL_LEGEND + " maintenance"),
-                Query(of_accounts("risk_account_closing_fees"), POOL_LEGEND + " closing fees"),
-                Query(of_accounts("risk_account_initial_margin"), POOL_LEGEND + " initial"),
-                Query(of_accounts("risk_account_open_order_margin"), POOL_LEGEND + " open orders"),
-                Query(of_accounts("risk_account_available_balance"), POOL_LEGEND + " available"),
-                Query(of_accounts("risk_account_withdrawable_balance"), POOL_LEGEND + " withdrawable"),
+                Query(ONE.once(f"risk_account_{name}", "currency"), "{{currency}} " + words)
+                for name, words in (
+                    ("maintenance_margin", "maintenance"),
+                    ("closing_fees", "closing fees"),
+                    ("initial_margin", "initial"),
+                    ("open_order_margin", "open orders"),
+                    ("available_balance", "available"),
+                    ("withdrawable_balance", "withdrawable"),
+                )
             ],
             p.AMOUNT,
-        ),
-        p.graph(
-            "Leverage",
-            "Gross notional / equity.",
-            [Query(of_accounts("risk_account_leverage_ratio"), POOL_LEGEND)],
-            p.PLAIN,
-            steps=LEVERAGE_STEPS,
-            minimum=0,
         ),
         p.graph(
             "Exposure",
             "Long plus short, and long minus short notional, in US dollars.",
             [
-                Query(of_accounts("risk_account_gross_notional_usd"), POOL_LEGEND + " gross"),
-                Query(of_accounts("risk_account_net_notional_usd"), POOL_LEGEND + " net"),
+                Query(ONE.once("risk_account_gross_notional_usd", "currency"), "{{currency}} gross"),
+                Query(ONE.once("risk_account_net_notional_usd", "currency"), "{{currency}} net"),
             ],
             p.USD,
+        ),
+        p.graph(
+            "Leverage",
+            "Gross notional / equity.",
+            [Query(ONE.once("risk_account_leverage_ratio", "currency"), "{{currency}}")],
+            p.TIMES,
+            scale=LEVERAGE_SCALE,
+            minimum=0,
         ),
     ]
 
@@ -209,59 +292,64 @@ def _equity() -> list[Panel]:
             "All collateral and unrealized PnL at market prices and as the venue counts it, the part that "
             "backs the cross positions, and the wallet, in the pool's currency.",
             [
-                Query(of_accounts("risk_account_equity"), POOL_LEGEND + " equity"),
-                Query(of_accounts("risk_account_adjusted_equity"), POOL_LEGEND + " adjusted equity"),
-                Query(of_accounts("risk_account_margin_equity"), POOL_LEGEND + " margin equity"),
-                Query(of_accounts("risk_account_wallet_balance"), POOL_LEGEND + " wallet"),
+                Query(ONE.once(f"risk_account_{name}", "currency"), "{{currency}} " + words)
+                for name, words in (
+                    ("equity", "equity"),
+                    ("adjusted_equity", "adjusted equity"),
+                    ("margin_equity", "margin equity"),
+                    ("wallet_balance", "wallet"),
+                )
             ],
             p.AMOUNT,
+        ),
+        p.graph(
+            "Unrealized PnL",
+            "Unrealized profit and loss of each pool in US dollars.",
+            [
+                Query(
+                    f"max by (currency) ({ONE.in_usd(ONE.once('risk_account_unrealized_pnl'))})",
+                    "{{currency}}",
+                )
+            ],
+            p.USD,
         ),
         p.graph(
             "Drawdown",
             "Loss of equity in US dollars since the peak of the last day and of the last 7 days. "
             "Withdrawals count as well.",
-            [
-                Query(drawdown("1d"), ACCOUNT_LEGEND + " 1 day"),
-                Query(drawdown("7d"), ACCOUNT_LEGEND + " 7 days"),
-            ],
+            [Query(drawdown(ONE, "1d"), "1 day"), Query(drawdown(ONE, "7d"), "7 days")],
             p.RATIO,
-            steps=DRAWDOWN_STEPS,
+            scale=DRAWDOWN_SCALE,
             minimum=0,
         ),
-        p.graph(
-            "Unrealized PnL",
-            "Unrealized profit and loss in the pool's currency.",
-            [Query(of_accounts("risk_account_unrealized_pnl"), POOL_LEGEND)],
-            p.AMOUNT,
-        ),
+    ]
+
+
+def _collateral() -> list[Panel]:
+    return [
         p.graph(
             "Collateral by coin",
-            "Value in US dollars of each coin that backs positions. Only multi-asset accounts have "
-            "such coins.",
+            "Value in US dollars of each coin that backs positions. Only multi-asset accounts have such "
+            "coins.",
             [
                 Query(
-                    f"{once('risk_asset_equity', _ASSET)} * on ({_ASSET}) "
-                    f"{once('risk_asset_price_usd', _ASSET)}",
-                    ACCOUNT_LEGEND + " {{asset}}",
+                    f"{ONE.once('risk_asset_equity', _ASSET)} * on ({_ASSET}) "
+                    f"{ONE.once('risk_asset_price_usd', _ASSET)}",
+                    "{{asset}}",
                 )
             ],
             p.USD,
             stacked=True,
             width=12,
         ),
-        p.table(
+        table(
             "Modes",
             "Position mode, asset mode and margin mode of the account, where the venue has them.",
-            {
-                "account": "Account",
-                "exchange": "Exchange",
-                "position_mode": "Position mode",
-                "asset_mode": "Asset mode",
-                "margin_mode": "Margin mode",
-            },
-            [Column("Known", of_accounts("risk_account_info"), p.PLAIN)],
-            sort_by="Account",
+            {"position_mode": "Position mode", "asset_mode": "Asset mode", "margin_mode": "Margin mode"},
+            [Column("Known", ONE.of("risk_account_info"), p.COUNT, hidden=True)],
+            sort_by=None,
+            hidden=["exchange", "account", "Value"],
             width=12,
-            height=9,
+            height=8,
         ),
     ]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, statetimeline
-from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.builders import timeseries as lines
 from grafana_foundation_sdk.cog import variants
 from grafana_foundation_sdk.cog.builder import Builder
@@ -19,14 +18,35 @@ from grafana.generator.thresholds import Threshold
 
 DATASOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-RATIO: Final = "percentunit"
-USD: Final = "currencyUSD"
-SECONDS: Final = "s"
-AMOUNT: Final = "short"
-PLAIN: Final = "none"
-WHEN: Final = "dateTimeFromNow"
+
+@dataclass(frozen=True)
+class Unit:
+    """What Grafana calls a unit, and how many decimals are worth reading; None where that depends."""
+
+    name: str
+    decimals: int | None
+
+
+RATIO: Final = Unit("percentunit", 1)
+FINE_RATIO: Final = Unit("percentunit", 4)
+"""For rates such as funding."""
+USD: Final = Unit("currencyUSD", 1)
+AMOUNT: Final = Unit("short", 2)
+"""Of coins."""
+COUNT: Final = Unit("short", 0)
+PRICE: Final = Unit("none", None)
+TIMES: Final = Unit("none", 1)
+SHARE: Final = Unit("none", 2)
+SECONDS: Final = Unit("s", 1)
+AGE: Final = Unit("s", 0)
+REQUESTS: Final = Unit("reqps", 1)
+BYTES: Final = Unit("bytes", 0)
+WHEN: Final = Unit("dateTimeFromNow", None)
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
+UNKNOWN: Final = "#6e7077"
+"""A grey that is no colour of a judgement: of what is not known."""
+_NONE: Final = "transparent"
 
 
 @dataclass(frozen=True)
@@ -37,51 +57,106 @@ class Query:
     legend: str = ""
 
 
-def rising(*limits: tuple[Threshold, str]) -> list[models.Threshold]:
-    """Colours of a value that is safe when small."""
-    return [models.Threshold(None, GREEN), *[models.Threshold(limit.value, color) for limit, color in limits]]
+@dataclass(frozen=True)
+class Scale:
+    """How values are judged. The lowest step is never green: Grafana takes it where there are no data."""
+
+    steps: tuple[models.Threshold, ...]
+    """Colours of values."""
+    lines: tuple[models.Threshold, ...] = (models.Threshold(None, _NONE),)
+    """Limits that are drawn into graphs."""
 
 
-def falling(*limits: tuple[Threshold, str]) -> list[models.Threshold]:
-    """Colours of a value that is safe when large; limits from the largest to the smallest."""
-    colors = [color for _, color in limits]
-    steps = [models.Threshold(None, colors[-1])]
-    steps += [
-        models.Threshold(limits[index][0].value, colors[index - 1] if index > 0 else GREEN)
-        for index in range(len(limits) - 1, -1, -1)
-    ]
-    return steps
+def rising(*limits: tuple[Threshold, str]) -> Scale:
+    """Of a value that is safe when small, and never negative."""
+    judged = [models.Threshold(limit.value, color) for limit, color in limits]
+    return Scale(
+        (models.Threshold(None, UNKNOWN), models.Threshold(0, GREEN), *judged),
+        (models.Threshold(None, _NONE), *judged),
+    )
 
 
-def within(limit: Threshold, color: str) -> list[models.Threshold]:
-    """Colours of a value that is safe near 0, on either side."""
-    return [
-        models.Threshold(None, color),
-        models.Threshold(-limit.value, GREEN),
-        models.Threshold(limit.value, color),
-    ]
+def falling(*limits: tuple[Threshold, str]) -> Scale:
+    """Of a value that is safe when large; limits from the largest to the smallest."""
+    above = [GREEN, *(color for _, color in limits)]
+    steps = [models.Threshold(limit.value, above[index]) for index, (limit, _) in enumerate(limits)]
+    lowest = models.Threshold(-1e9, above[-1])
+    return Scale(
+        (models.Threshold(None, UNKNOWN), lowest, *reversed(steps)),
+        (
+            models.Threshold(None, _NONE),
+            *(models.Threshold(limit.value, color) for limit, color in reversed(limits)),
+        ),
+    )
 
 
-def one_is_red() -> list[models.Threshold]:
-    """Colours of a count that should be 0."""
-    return [models.Threshold(None, GREEN), models.Threshold(1, RED)]
+def within(limit: Threshold, color: str) -> Scale:
+    """Of a value that is safe near 0, on either side."""
+    low, high = models.Threshold(-limit.value, color), models.Threshold(limit.value, color)
+    return Scale(
+        (
+            models.Threshold(None, UNKNOWN),
+            models.Threshold(-1e9, color),
+            models.Threshold(-limit.value, GREEN),
+            high,
+        ),
+        (models.Threshold(None, _NONE), low, high),
+    )
 
 
-def one_is_green() -> list[models.Threshold]:
-    """Colours of a 1 that should stay 1."""
-    return [models.Threshold(None, RED), models.Threshold(1, GREEN)]
+ONE_IS_RED: Final = Scale(
+    (models.Threshold(None, UNKNOWN), models.Threshold(0, GREEN), models.Threshold(1, RED))
+)
+"""Of a count that should be 0."""
+ONE_IS_GREEN: Final = Scale(
+    (models.Threshold(None, UNKNOWN), models.Threshold(0, RED), models.Threshold(1, GREEN))
+)
+"""Of a 1 that should stay 1."""
+NEUTRAL: Final = Scale((models.Threshold(None, BLUE),))
+"""There is nothing to judge."""
+PLAIN: Final = Scale((models.Threshold(None, "text"),))
+"""Nor anything to point at."""
 
 
-def neutral() -> list[models.Threshold]:
-    """One colour: there is nothing to judge."""
-    return [models.Threshold(None, BLUE)]
+def at_least(value: float, text: str) -> models.RangeMap:
+    """A text for all values from this one on, in their own colour."""
+    return models.RangeMap(
+        options=models.DashboardRangeMapOptions(
+            from_val=value, to=None, result=models.ValueMappingResult(text=text)
+        )
+    )
 
 
-def _thresholds(steps: Sequence[models.Threshold]) -> dashboard.ThresholdsConfig:
+def named(names: Mapping[float | str, tuple[str, str | None]]) -> models.ValueMap:
+    """A text for each of some values, and a colour where it has one of its own."""
+    return models.ValueMap(
+        options={
+            value if isinstance(value, str) else f"{value:g}": models.ValueMappingResult(
+                text=text, color=color, index=index
+            )
+            for index, (value, (text, color)) in enumerate(names.items())
+        }
+    )
+
+
+def unknown(text: str, color: str) -> models.SpecialValueMap:
+    """What stands where there is no value, in a colour that judges nothing."""
+    return models.SpecialValueMap(
+        options=models.DashboardSpecialValueMapOptions(
+            match=models.SpecialValueMatch.NULL_AND_NAN,
+            result=models.ValueMappingResult(text=text, color=color),
+        )
+    )
+
+
+NO_DATA: Final = "no data"
+
+
+def thresholds(steps: Sequence[models.Threshold]) -> dashboard.ThresholdsConfig:
     return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(list(steps))
 
 
-def _targets(
+def targets(
     queries: Sequence[Query], *, instant: bool, as_table: bool = False
 ) -> list[Builder[variants.Dataquery]]:
     targets: list[Builder[variants.Dataquery]] = []
@@ -100,37 +175,44 @@ def single(
     title: str,
     description: str,
     query: Query,
-    unit: str,
-    steps: Sequence[models.Threshold],
+    unit: Unit,
+    scale: Scale,
     *,
     width: int = 4,
-    decimals: int | None = None,
+    mappings: Sequence[models.ValueMap] = (),
 ) -> stat.Panel:
-    """One number, coloured."""
+    """One number, coloured; the query's legend is whose number it is."""
     panel = (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .unit(unit)
-        .thresholds(_thresholds(steps))
+        .unit(unit.name)
+        .mappings([unknown(NO_DATA, UNKNOWN), *mappings])
+        .thresholds(thresholds(scale.steps))
         .color_mode(common_models.BigValueColorMode.BACKGROUND)
         .graph_mode(common_models.BigValueGraphMode.NONE)
+        .text_mode(
+            common_models.BigValueTextMode.VALUE_AND_NAME
+            if query.legend
+            else common_models.BigValueTextMode.VALUE
+        )
+        .wide_layout(False)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .no_value("no data")
+        .no_value(NO_DATA)
         .height(4)
         .span(width)
-        .targets(_targets([query], instant=True))
+        .targets(targets([query], instant=True))
     )
-    return panel if decimals is None else panel.decimals(decimals)
+    return panel if unit.decimals is None else panel.decimals(unit.decimals)
 
 
 def bars(
     title: str,
     description: str,
     queries: Sequence[Query],
-    unit: str,
-    steps: Sequence[models.Threshold],
+    unit: Unit,
+    scale: Scale,
     *,
     width: int = 8,
     height: int = 9,
@@ -142,16 +224,19 @@ def bars(
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .unit(unit)
-        .thresholds(_thresholds(steps))
+        .unit(unit.name)
+        .mappings([unknown(NO_DATA, UNKNOWN)])
+        .thresholds(thresholds(scale.steps))
         .display_mode(common_models.BarGaugeDisplayMode.BASIC)
         .orientation(common_models.VizOrientation.HORIZONTAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .no_value("no data")
+        .no_value(NO_DATA)
         .height(height)
         .span(width)
-        .targets(_targets(queries, instant=True))
+        .targets(targets(queries, instant=True))
     )
+    if unit.decimals is not None:
+        panel = panel.decimals(unit.decimals)
     return panel if maximum is None else panel.min(0).max(maximum)
 
 
@@ -159,13 +244,14 @@ def graph(
     title: str,
     description: str,
     queries: Sequence[Query],
-    unit: str,
+    unit: Unit,
     *,
-    steps: Sequence[models.Threshold] | None = None,
+    scale: Scale | None = None,
     width: int = 8,
-    height: int = 9,
+    height: int = 8,
     stacked: bool = False,
     minimum: float | None = None,
+    maximum: float | None = None,
     soft_maximum: float | None = None,
 ) -> lines.Panel:
     """Values over time; a gap in the data stays a gap."""
@@ -174,11 +260,12 @@ def graph(
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .unit(unit)
+        .unit(unit.name)
         .line_width(1)
         .fill_opacity(25 if stacked else 0)
         .show_points(common_models.VisibilityMode.AUTO)
         .span_nulls(False)
+        .no_value(NO_DATA)
         .legend(
             common.VizLegendOptions()
             .display_mode(common_models.LegendDisplayMode.TABLE)
@@ -193,145 +280,52 @@ def graph(
         )
         .height(height)
         .span(width)
-        .targets(_targets(queries, instant=False))
+        .targets(targets(queries, instant=False))
     )
+    if unit.decimals is not None:
+        panel = panel.decimals(unit.decimals)
     if stacked:
         panel = panel.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
     if minimum is not None:
         panel = panel.min(minimum)
+    if maximum is not None:
+        panel = panel.max(maximum)
     if soft_maximum is not None:
         panel = panel.axis_soft_max(soft_maximum)
     style = (
         common_models.GraphThresholdsStyleMode.OFF
-        if steps is None
-        else (common_models.GraphThresholdsStyleMode.DASHED)
+        if scale is None
+        else common_models.GraphThresholdsStyleMode.DASHED
     )
-    return panel.thresholds(_thresholds(neutral() if steps is None else steps)).thresholds_style(
+    return panel.thresholds(thresholds(NEUTRAL.steps if scale is None else scale.lines)).thresholds_style(
         common.GraphThresholdsStyleConfig().mode(style)
     )
 
 
 def states(
-    title: str, description: str, query: Query, names: Mapping[str, tuple[str, str]], *, width: int
+    title: str,
+    description: str,
+    query: Query,
+    names: Mapping[float | str, tuple[str, str | None]],
+    *,
+    width: int,
+    height: int = 9,
 ) -> Any:
     """States over time, with the word and the colour of each value."""
-    mapping = models.ValueMap(
-        options={
-            value: models.ValueMappingResult(text=text, color=color, index=index)
-            for index, (value, (text, color)) in enumerate(names.items())
-        }
-    )
     return (
         statetimeline.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .unit(PLAIN)
-        .mappings([mapping])
-        .thresholds(_thresholds(one_is_green()))
+        .unit(COUNT.name)
+        .decimals(0)
+        .mappings([named(names)])
+        .thresholds(thresholds(ONE_IS_GREEN.steps))
         .show_value(common_models.VisibilityMode.NEVER)
         .merge_values(True)
         .row_height(0.8)
-        .height(9)
-        .span(width)
-        .targets(_targets([query], instant=False))
-    )
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column with numbers: its query gives one value a row."""
-
-    title: str
-    expr: str
-    unit: str
-    steps: Sequence[models.Threshold] = field(default_factory=neutral)
-    bar_maximum: float | None = None
-    """Draw a bar that is full at this value."""
-    colored: bool = False
-
-
-def table(
-    title: str,
-    description: str,
-    keys: Mapping[str, str],
-    columns: Sequence[Column],
-    *,
-    sort_by: str | None,
-    descending: bool = False,
-    link: tuple[str, str] | None = None,
-    width: int = 24,
-    height: int = 10,
-) -> tables.Panel:
-    """Rows joined over their labels.
-
-    ``sort_by`` is a column whose every row has a value; None keeps the order of the first query's rows.
-    ``keys`` is label to column title; ``link`` is text and URL behind the first key column.
-    """
-    refs = [chr(ord("A") + index) for index in range(len(columns))]
-    names = {f"Value #{ref}": column.title for ref, column in zip(refs, columns, strict=True)}
-    if len(columns) == 1:
-        names["Value"] = columns[0].title
-    order = [*keys, *names]
-    panel = (
-        tables.Panel()
-        .title(title)
-        .description(description)
-        .datasource(DATASOURCE)
-        .unit(PLAIN)
-        .thresholds(_thresholds(neutral()))
-        .no_value("none")
-        .filterable(True)
+        .no_value(NO_DATA)
         .height(height)
         .span(width)
-        .targets(_targets([Query(column.expr) for column in columns], instant=True, as_table=True))
-        .with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
-        .with_transformation(
-            models.DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": {"Time": True, "__name__": True, "job": True, "instance": True},
-                    "indexByName": {name: index for index, name in enumerate(order)},
-                    "renameByName": {**keys, **names},
-                },
-            )
-        )
+        .targets(targets([query], instant=False))
     )
-    if sort_by is not None:
-        panel = panel.sort_by([common.TableSortByFieldState().display_name(sort_by).desc(descending)])
-    for column in columns:
-        properties = [
-            models.DynamicConfigValue("unit", column.unit),
-            models.DynamicConfigValue("thresholds", _thresholds(column.steps).build()),
-        ]
-        if column.bar_maximum is not None:
-            properties += [
-                models.DynamicConfigValue("custom.cellOptions", {"type": "gauge", "mode": "basic"}),
-                models.DynamicConfigValue("min", 0),
-                models.DynamicConfigValue("max", column.bar_maximum),
-                models.DynamicConfigValue("color", {"mode": "thresholds"}),
-            ]
-        elif column.colored:
-            properties += [
-                models.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
-                models.DynamicConfigValue("color", {"mode": "thresholds"}),
-            ]
-        panel = panel.override_by_name(column.title, properties)
-    if link is not None:
-        text, url = link
-        panel = panel.override_by_name(
-            next(iter(keys.values())), [models.DynamicConfigValue("links", [{"title": text, "url": url}])]
-        )
-    return panel
-
-
-def link_to(uid: str, **columns: str) -> str:
-    """URL of another dashboard for the row that was clicked: variable to column title."""
-    of_row = [f"var-{name}={_variable(f'__data.fields.{title}')}" for name, title in columns.items()]
-    query = [f"var-datasource={_variable('datasource')}", *of_row, _variable("__url_time_range")]
-    return f"/d/{uid}?{'&'.join(query)}"
-
-
-def _variable(name: str) -> str:
-    """Where Grafana puts the value of a variable."""
-    return "${" + name + "}"

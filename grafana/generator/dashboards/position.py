@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.generator import links
 from grafana.generator import thresholds as t
 from grafana.generator.dashboards import panels as p
-from grafana.generator.dashboards.frame import ACCOUNT, EXCHANGE, SYMBOL, Panel, build
-from grafana.generator.dashboards.panels import Column, Query
+from grafana.generator.dashboards.frame import ACCOUNT, EXCHANGE, SYMBOL, Panel, Row, build
+from grafana.generator.dashboards.panels import Query
 from grafana.generator.dashboards.shared import (
-    ADL_STEPS,
+    ADL_SCALE,
+    BLIND,
     CAPPED,
-    DISTANCE_STEPS,
-    POSITION_LEGEND,
-    PROJECTED_STEPS,
-    RATE_STEPS,
-    SIGMA_STEPS,
+    DISTANCE_KNOWN,
+    DISTANCE_SCALE,
+    KNOWN,
+    NET,
+    NOTHING_TO_DO,
+    ONE,
+    ONE_SYMBOL,
+    PROJECTED_SCALE,
+    RATE_SCALE,
+    SIGMA_SCALE,
+    SIGMAS_KNOWN,
+    by_leg,
     capped,
-    of_positions,
-    of_symbols,
+    hedged,
 )
-from grafana.generator.promql import POSITION
+from grafana.generator.dashboards.tables import Column, table
+from grafana.generator.promql import POSITION, selector
+
+_LEG: Final = "side, margin_mode, position_id"
+_LEGEND: Final = "{{side}} {{margin_mode}} {{position_id}}"
+_NOTIONAL_KNOWN: Final = "risk:position:notional_usd:known"
+_TIME_KNOWN: Final = "risk:position:liquidation_time_seconds:known"
+_DAY: Final = 86400
+_AT, _OF = 'exchange="$exchange"', 'symbol="$symbol"'
+_TIME: Final = "risk:position:liquidation_time_seconds:projected"
+_SPEED: Final = "risk:position:liquidation_distance_ratio:deriv15m"
+_SIGMAS: Final = "risk:position:liquidation_distance_sigmas:day"
 
 
 def position() -> Dashboard:
@@ -30,213 +50,296 @@ def position() -> Dashboard:
         links.POSITION_UID,
         "How near is this position to its liquidation, and how fast does it get there?",
         [EXCHANGE, ACCOUNT, SYMBOL],
-        {"Distance": _distance(), "Size, profit and margin": _size()},
+        first=[*_figures(), _prices(), *_approach(), _legs()],
+        rows=[
+            Row("Profit, size and margin", _size()),
+            Row("What only some venues tell, or the configuration turns on", _seldom(), folded=True),
+        ],
     )
 
 
-def _distance() -> list[Panel]:
+def _lines(metric: str, operation: str = "max") -> str:
+    return ONE_SYMBOL.once(metric, _LEG, operation)
+
+
+def _pnl() -> str:
+    """Of each leg, in US dollars."""
+    return ONE.in_usd(ONE_SYMBOL.remembered("risk_position_unrealized_pnl", POSITION))
+
+
+def _nearest() -> str:
+    """The distance of each leg; both legs of a hedged pair are called net."""
+    legs, pair = (query.expr for query in by_leg(ONE_SYMBOL, DISTANCE_KNOWN))
+    return f'({legs} or label_replace({pair}, "side", "{NET}", "", ""))'
+
+
+def _figures() -> list[Panel]:
+    return [
+        p.single(
+            "Liquidation distance",
+            "Relative move of the mark, against the position, that reaches the liquidation price." + KNOWN,
+            Query(f"bottomk(1, {_nearest()})", "{{side}} {{margin_mode}}"),
+            p.RATIO,
+            DISTANCE_SCALE,
+        ),
+        p.single(
+            "In sigmas",
+            "The same in standard deviations of a day's move. No data until half an hour of marks was seen.",
+            Query(f"min({ONE_SYMBOL.of(SIGMAS_KNOWN)})"),
+            p.TIMES,
+            SIGMA_SCALE,
+            width=3,
+        ),
+        p.single(
+            "There in",
+            "Projected time to liquidation, at the slower of the speeds over 5 and 15 minutes. No data: the "
+            "position does not approach it.",
+            Query(f"min({ONE_SYMBOL.of(_TIME_KNOWN)})"),
+            p.SECONDS,
+            PROJECTED_SCALE,
+        ),
+        p.single(
+            "Net notional",
+            "Value at the mark price in US dollars, of the long minus the short legs." + KNOWN,
+            Query(f"sum({ONE_SYMBOL.of(_NOTIONAL_KNOWN)})"),
+            p.USD,
+            p.NEUTRAL,
+        ),
+        p.single(
+            "Unrealized PnL",
+            "Unrealized profit and loss in US dollars.",
+            Query(f"sum({_pnl()})"),
+            p.USD,
+            p.NEUTRAL,
+        ),
+        p.single(
+            "Seen",
+            "Whether the account's data are both successfully collected and young enough.",
+            Query(f"max({ONE.of(BLIND)})"),
+            p.COUNT,
+            p.ONE_IS_RED,
+            width=2,
+            mappings=[p.named({0: ("live", p.GREEN), 1: ("BLIND", p.RED)})],
+        ),
+        p.single(
+            "Leverage set",
+            "The leverage set for the position.",
+            Query(f"max({ONE_SYMBOL.of('risk_position_leverage_ratio')})"),
+            p.COUNT,
+            p.NEUTRAL,
+            width=3,
+        ),
+    ]
+
+
+def _prices() -> Panel:
+    return p.graph(
+        "Price against liquidation price",
+        "Mark price, liquidation price and entry price in the contract's quote currency. Both legs of a "
+        "hedged pair have one liquidation price, that of the net.",
+        [
+            Query(f"max({ONE_SYMBOL.of('risk_position_mark_price')})", "mark"),
+            *by_leg(ONE_SYMBOL, "risk_position_liquidation_price", "liquidation"),
+            Query(_lines("risk_position_entry_price"), "entry " + _LEGEND),
+        ],
+        p.PRICE,
+        width=16,
+        height=12,
+    )
+
+
+def _approach() -> list[Panel]:
     return [
         p.graph(
-            "Price against liquidation price",
-            "Mark price, liquidation price and entry price in the contract's quote currency. Select "
-            "one symbol: prices of several do not fit one axis.",
-            [
-                Query(of_positions("risk_position_mark_price"), POSITION_LEGEND + " mark"),
-                Query(of_positions("risk_position_liquidation_price"), POSITION_LEGEND + " liquidation"),
-                Query(of_positions("risk_position_entry_price"), POSITION_LEGEND + " entry"),
-            ],
-            p.PLAIN,
-            width=24,
-            height=11,
-        ),
-        p.graph(
             "Liquidation distance",
-            "Relative move of the mark, against the position, that reaches the liquidation price; 0 "
-            "is there, negative is past it.",
-            [Query(of_positions("risk_position_liquidation_distance_ratio"), POSITION_LEGEND)],
+            "Relative move of the mark, against the position, that reaches the liquidation price; 0 is "
+            "there, negative is past it. Distances above 100 % are drawn as 100 %.",
+            by_leg(ONE_SYMBOL, "risk_position_liquidation_distance_ratio", capped_at=1),
             p.RATIO,
-            steps=DISTANCE_STEPS,
+            scale=DISTANCE_SCALE,
+            height=12,
         ),
         p.graph(
             "Liquidation distance in sigmas",
             "The same in standard deviations of a day's move. Absent until half an hour of marks was seen.",
-            [Query(of_positions("risk:position:liquidation_distance_sigmas:day"), POSITION_LEGEND)],
-            p.PLAIN,
-            steps=SIGMA_STEPS,
+            by_leg(ONE_SYMBOL, _SIGMAS),
+            p.TIMES,
+            scale=SIGMA_SCALE,
             minimum=0,
         ),
         p.graph(
             "Projected time to liquidation",
-            "At the slower of the speeds over 5 and 15 minutes. A gap: the position does not approach, "
-            f"or is farther than {t.LIQUIDATION_PROJECTED_WITHIN.value * 100:g} % away.",
-            [
-                Query(
-                    f"{of_positions('risk:position:liquidation_time_seconds:projected')} < 7 * 86400",
-                    POSITION_LEGEND,
-                )
-            ],
+            "At the slower of the speeds over 5 and 15 minutes. A gap: the position does not approach, or is "
+            f"farther than {t.LIQUIDATION_PROJECTED_WITHIN.value * 100:g} % away. More than a day is drawn "
+            f"as one.",
+            by_leg(ONE_SYMBOL, _TIME, capped_at=_DAY),
             p.SECONDS,
-            steps=PROJECTED_STEPS,
+            scale=PROJECTED_SCALE,
             minimum=0,
         ),
         p.graph(
             "Speed of approach",
             "Change of the liquidation distance per hour, over 15 minutes; negative is approaching.",
             [
-                Query(
-                    f"3600 * {of_positions('risk:position:liquidation_distance_ratio:deriv15m')}",
-                    POSITION_LEGEND,
-                )
+                Query(f"clamp(3600 * ({query.expr}), -1, 1)", query.legend)
+                for query in by_leg(ONE_SYMBOL, _SPEED)
             ],
             p.RATIO,
-        ),
-        p.graph(
-            "Volatility",
-            "Standard deviation of 5-minute returns of the scraped marks, scaled to an hour and to a day.",
-            [
-                Query(
-                    of_symbols("risk:symbol:mark_price_volatility:hour"),
-                    "{{exchange}} {{symbol}} hour",
-                ),
-                Query(
-                    of_symbols("risk:symbol:mark_price_volatility:day"),
-                    "{{exchange}} {{symbol}} day",
-                ),
-            ],
-            p.RATIO,
-            minimum=0,
-        ),
-        p.graph(
-            "Computed against the venue's liquidation price",
-            "Relative difference of the exporter's own liquidation price from the venue's. Far from 0: one "
-            "of them knows something that the other does not. Only with risk.cross_check.",
-            [Query(of_positions("risk_position_liquidation_cross_check_ratio"), POSITION_LEGEND)],
-            p.RATIO,
-        ),
-        p.graph(
-            "Funding rate",
-            "Of the next funding, as a share of the notional; positive is paid by longs to shorts.",
-            [Query(of_positions("risk_position_funding_rate"), POSITION_LEGEND)],
-            p.RATIO,
-            width=12,
-        ),
-        p.graph(
-            "Auto-deleveraging queue",
-            "Place in the venue's queue from 0 (last) to 100 % (first).",
-            [Query(of_positions("risk_position_adl_ratio"), POSITION_LEGEND)],
-            p.RATIO,
-            steps=ADL_STEPS,
-            minimum=0,
-            soft_maximum=1,
-            width=12,
         ),
     ]
 
 
-def _joined(metric: str) -> str:
-    # Without the metric's name, or Grafana would not join the rows.
-    return f"max by ({POSITION}) ({of_positions(metric)})"
+def _legs() -> Panel:
+    def of(metric: str) -> str:
+        return ONE_SYMBOL.remembered(metric, POSITION)
+
+    return table(
+        "Legs",
+        "Both legs of a hedged pair have the distance of their net. Notional and PnL are in US dollars. The "
+        "way back to the target rate is told of isolated positions: money to add, in the settlement "
+        "currency, or the share to close; that of cross positions is the pool's, on the account's dashboard."
+        + CAPPED
+        + KNOWN,
+        {"side": "Side", "margin_mode": "Margin", "currency": "Currency", "position_id": "Position"},
+        [
+            Column(
+                "Distance",
+                f"sort({ONE_SYMBOL.once(DISTANCE_KNOWN, POSITION, 'min')})",
+                p.RATIO,
+                DISTANCE_SCALE,
+                bar_maximum=0.5,
+            ),
+            Column("Of the", hedged(ONE_SYMBOL), p.COUNT, names={0: ("leg", "text"), 1: ("net", "text")}),
+            Column("Liquidation", of("risk_position_liquidation_price"), p.PRICE),
+            Column("Mark", of("risk_position_mark_price"), p.PRICE),
+            Column("Entry", of("risk_position_entry_price"), p.PRICE),
+            Column("Quantity", of("risk_position_quantity"), p.AMOUNT),
+            Column("Notional", of("risk_position_notional_usd"), p.USD),
+            Column("PnL", _pnl(), p.USD),
+            Column(
+                "Rate",
+                capped(of("risk_position_maintenance_margin_rate")),
+                p.RATIO,
+                RATE_SCALE,
+                text_colored=True,
+            ),
+            Column("To add", of("risk_position_margin_to_target"), p.AMOUNT, names=NOTHING_TO_DO),
+            Column("To close", of("risk_position_reduction_to_target_ratio"), p.RATIO, names=NOTHING_TO_DO),
+        ],
+        sort_by=None,
+        hidden=["exchange", "account", "symbol"],
+        height=5,
+    )
 
 
 def _size() -> list[Panel]:
     return [
         p.graph(
-            "Profit and loss",
-            "Unrealized and realized profit and loss in the settlement currency.",
+            "Unrealized PnL",
+            "Unrealized profit and loss of each leg in US dollars.",
             [
                 Query(
-                    of_positions("risk_position_unrealized_pnl"),
-                    POSITION_LEGEND + " {{currency}} unrealized",
-                ),
-                Query(of_positions("risk_position_realized_pnl"), POSITION_LEGEND + " {{currency}} realized"),
+                    f"max by ({_LEG}) ("
+                    f"{ONE.in_usd(ONE_SYMBOL.once('risk_position_unrealized_pnl', POSITION))})",
+                    _LEGEND,
+                )
             ],
-            p.AMOUNT,
+            p.USD,
+        ),
+        p.graph(
+            "Notional",
+            "Value of each leg at the mark price in US dollars, unsigned.",
+            [Query(_lines("risk_position_notional_usd"), _LEGEND)],
+            p.USD,
+            minimum=0,
         ),
         p.graph(
             "Margin",
             "Margin and fees required to keep and to open the position, and the collateral of an isolated "
             "one, in the settlement currency.",
             [
-                Query(of_positions("risk_position_maintenance_margin"), POSITION_LEGEND + " maintenance"),
-                Query(of_positions("risk_position_closing_fee"), POSITION_LEGEND + " closing fee"),
-                Query(of_positions("risk_position_initial_margin"), POSITION_LEGEND + " initial"),
-                Query(of_positions("risk_position_margin"), POSITION_LEGEND + " collateral"),
+                Query(_lines(f"risk_position_{name}"), f"{_LEGEND} {words}")
+                for name, words in (
+                    ("maintenance_margin", "maintenance"),
+                    ("closing_fee", "closing fee"),
+                    ("initial_margin", "initial"),
+                    ("margin", "collateral"),
+                )
             ],
             p.AMOUNT,
+            minimum=0,
         ),
+        p.graph(
+            "Volatility",
+            "Standard deviation of 5-minute returns of the scraped marks, scaled to an hour and to a day.",
+            [
+                Query(
+                    f"max({selector(f'risk:symbol:mark_price_volatility:{time}', _AT, _OF)})",
+                    f"a {time}",
+                )
+                for time in ("hour", "day")
+            ],
+            p.RATIO,
+            minimum=0,
+        ),
+        p.graph(
+            "Auto-deleveraging queue",
+            "Place in the venue's queue from 0 (last) to 100 % (first).",
+            [Query(_lines("risk_position_adl_ratio"), _LEGEND)],
+            p.RATIO,
+            scale=ADL_SCALE,
+            minimum=0,
+            maximum=1,
+        ),
+        p.graph(
+            "Funding rate",
+            "Of the next funding, as a share of the notional; positive is paid by longs to shorts.",
+            [Query(f"max({ONE_SYMBOL.of('risk_position_funding_rate')})", "next funding")],
+            p.FINE_RATIO,
+        ),
+    ]
+
+
+def _seldom() -> list[Panel]:
+    return [
         p.graph(
             "Maintenance margin rate of isolated positions",
             "Requirement / own collateral; 100 % is liquidation. Cross positions share the pool's rate."
             + CAPPED,
-            [Query(capped(of_positions("risk_position_maintenance_margin_rate")), POSITION_LEGEND)],
+            [Query(capped(_lines("risk_position_maintenance_margin_rate")), _LEGEND)],
             p.RATIO,
-            steps=RATE_STEPS,
+            scale=RATE_SCALE,
             minimum=0,
         ),
-        p.table(
-            "The way back of isolated positions",
-            "What takes the maintenance margin rate down to the target (risk.target_rate, 50 % unless "
-            "configured): money to add, in the settlement currency, or the share to close if the collateral "
-            "that becomes free stays in the position. No share: closing all is not enough, or it is not "
-            "known.",
-            {
-                "symbol": "Symbol",
-                "exchange": "Exchange",
-                "account": "Account",
-                "side": "Side",
-                "currency": "Currency",
-                "position_id": "Position",
-            },
-            [
-                Column("Rate", capped(_joined("risk_position_maintenance_margin_rate")), p.RATIO, RATE_STEPS),
-                Column("To add", _joined("risk_position_margin_to_target"), p.AMOUNT),
-                Column("To close", _joined("risk_position_reduction_to_target_ratio"), p.RATIO),
-            ],
-            sort_by="Rate",
-            descending=True,
-            height=6,
+        p.graph(
+            "Computed against the venue's liquidation price",
+            "Relative difference of the exporter's own liquidation price from the venue's. Far from 0: one "
+            "of them knows something that the other does not. Only with risk.cross_check.",
+            [Query(_lines("risk_position_liquidation_cross_check_ratio"), _LEGEND)],
+            p.FINE_RATIO,
         ),
         p.graph(
-            "Notional",
-            "Value of the position at the mark price in US dollars, unsigned.",
-            [Query(of_positions("risk_position_notional_usd"), POSITION_LEGEND)],
-            p.USD,
+            "Realized PnL and accrued funding",
+            "Realized profit and loss, and funding received (positive) or paid, in the settlement currency, "
+            "where the venue tells them.",
+            [
+                Query(_lines("risk_position_realized_pnl"), _LEGEND + " realized"),
+                Query(_lines("risk_position_accrued_funding"), _LEGEND + " funding"),
+            ],
+            p.AMOUNT,
         ),
         p.graph(
             "Largest notional",
             "The largest notional that the leverage set allows, in the settlement currency.",
-            [Query(of_positions("risk_position_largest_notional"), POSITION_LEGEND)],
-            p.AMOUNT,
-        ),
-        p.graph(
-            "Accrued funding",
-            "Funding received (positive) or paid, in the settlement currency, where the venue tells it.",
-            [Query(of_positions("risk_position_accrued_funding"), POSITION_LEGEND)],
-            p.AMOUNT,
-        ),
-        p.graph(
-            "Quantity",
-            "Size in the venue's units: base units or contracts.",
-            [Query(of_positions("risk_position_quantity"), POSITION_LEGEND)],
+            [Query(_lines("risk_position_largest_notional"), _LEGEND)],
             p.AMOUNT,
             width=12,
         ),
-        p.graph(
-            "Leverage set",
-            "The leverage set for the position.",
-            [Query(of_positions("risk_position_leverage_ratio"), POSITION_LEGEND)],
-            p.PLAIN,
-            minimum=0,
-            width=12,
-        ),
-        p.table(
+        table(
             "Contracts",
-            "What the position is, and where its liquidation price comes from: the venue, a "
-            "computation from the whole pool, or nowhere.",
+            "What the position is, and where its liquidation price comes from: the venue, a computation from "
+            "the whole pool, or nowhere.",
             {
-                "symbol": "Symbol",
-                "exchange": "Exchange",
-                "account": "Account",
                 "side": "Side",
                 "margin_mode": "Margin",
                 "currency": "Currency",
@@ -246,8 +349,10 @@ def _size() -> list[Panel]:
                 "liquidation_source": "Liquidation price from",
                 "position_id": "Position",
             },
-            [Column("Open", of_positions("risk_position_info"), p.PLAIN)],
-            sort_by="Symbol",
-            height=7,
+            [Column("Open", ONE_SYMBOL.of("risk_position_info"), p.COUNT, hidden=True)],
+            sort_by=None,
+            hidden=["exchange", "account", "symbol", "Value"],
+            width=12,
+            height=8,
         ),
     ]
