@@ -23,12 +23,12 @@ MISSING: Final = Alert(
     severity="critical",
     category="exporter",
     expr=f"""
-    max by (hash) ({_TOLD})
-      - count by (hash) (count by (hash, index) ({_OF_FILE})) > 0
+    count by (hash) (count by (hash, index) ({_OF_FILE}))
+      < max by (hash) ({_TOLD})
     """,
     hold="3m",
     hold_reason="a shard that restarts, or reads a new configuration after the others, needs less",
-    summary=f"{value('humanize')} of the shards of the configuration {label('hash')} do not answer",
+    summary=f"Only {value('humanize')} of the shards of the configuration {label('hash')} answer",
     description="The accounts of a shard that is missing are collected by nobody: they are unseen, and new "
     "dangers to them too. The others go on.",
     dashboard=_DASHBOARD,
@@ -38,7 +38,7 @@ DOUBLED: Final = Alert(
     name="RiskShardDoubled",
     severity="warning",
     category="exporter",
-    expr=f"count by (hash, index) ({_OF_FILE}) > 1",
+    expr=f"count by (hash, index) ({_OF_FILE}) != 1",
     hold="5m",
     hold_reason="one that moves to another machine may be on both for a while",
     summary=f"{value('humanize')} exporters are shard {label('index')} of the configuration {label('hash')}",
@@ -51,7 +51,7 @@ DIFFER: Final = Alert(
     name="RiskShardsDiffer",
     severity="warning",
     category="exporter",
-    expr=f"count by (job) (count by (job, hash, count) ({_OF_FILE})) > 1",
+    expr=f"count by (job) (count by (job, hash, count) ({_OF_FILE})) != 1",
     hold="5m",
     hold_reason="a new configuration reaches one shard after the other",
     summary=f"The shards of {label('job')} are configured in {value('humanize')} ways",

@@ -52,17 +52,17 @@ def _expected(
 
 
 def missing() -> list[Test]:
-    def missing(count: int, file: str) -> Expected:
+    def there(count: int, file: str) -> Expected:
         return _expected(
             "RiskShardMissing",
             "critical",
             {"hash": file},
-            f"{count} of the shards of the configuration {file} do not answer",
+            f"Only {count} of the shards of the configuration {file} answer",
             "The accounts of a shard that is missing are collected by nobody: they are unseen, and new "
             "dangers to them too. The others go on.",
         )
 
-    expected = missing(1, "abc")
+    expected = there(2, "abc")
     gone = span((1.0, 5), (None, 10), (1.0, 15))
     return [
         make_test(
@@ -96,7 +96,7 @@ def missing() -> list[Test]:
             _world(_shard(0), _shard(1, file="xyz"), _shard(2)),
             expected,
             annotated=3,
-            also=[missing(2, "xyz")],
+            also=[there(1, "xyz")],
         ),
     ]
 
