@@ -13,9 +13,11 @@ from grafana.generator.placeholders import label, value
 from grafana.generator.rules import Alert
 
 _DASHBOARD: Final = links.dashboard(links.EXPORTER_UID)
-_OF_FILE: Final = "risk_exporter_shard_info * on (job, instance) group_left (hash) risk_exporter_config_info"
+_OF_FILE: Final = (
+    "(risk_exporter_shard_info * on (job, instance) group_left (hash) risk_exporter_config_info)"
+)
 """The shards that answer, each with the hash of its configuration."""
-_TOLD: Final = "risk_exporter_shards * on (job, instance) group_left (hash) risk_exporter_config_info"
+_TOLD: Final = "(risk_exporter_shards * on (job, instance) group_left (hash) risk_exporter_config_info)"
 """How many there are, as each of them was told."""
 
 MISSING: Final = Alert(
