@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -23,7 +23,6 @@ from exporter.model import (
     PositionRisk,
     RiskSettings,
 )
-from exporter.request import Endpoint
 from exporter.telemetry import Telemetry
 from exporter.venues.base import Venue
 
@@ -177,7 +176,7 @@ class ScriptedVenue(Venue[ApiKeyConfig]):
     documentation = "https://example.org"
     config_class = ApiKeyConfig
     base_url = "https://example.org"
-    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
+    endpoints = ()
 
     script: Script | None = None
     server_clock: float | VenueError | None = None
