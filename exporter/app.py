@@ -18,6 +18,7 @@ from exporter.hosts import Hosts
 from exporter.reload import Reloader
 from exporter.scheduler import Scheduler
 from exporter.server import serve
+from exporter.shard import Shard, part_of
 from exporter.telemetry import Telemetry
 from exporter.venues import discover
 from exporter.web import create_app
@@ -35,6 +36,7 @@ async def run(
     first_within: float = FIRST_WITHIN,
     read: Callable[[], Config] | None = None,
     lifecycle: bool = False,
+    shard: Shard | None = None,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
@@ -47,13 +49,18 @@ async def run(
         first_within: Seconds over which the first collections of all accounts are spread.
         read: Reads the configuration again, at SIGHUP; None where there is none to read.
         lifecycle: Whether callers may ask for that, too.
+        shard: Which of several exporters this one is; None if it is the only one. `config`, and what `read`
+            gives, are of all accounts.
 
     Raises:
         ListenError: an `OSError`: if it cannot listen, or an address, a name or the path cannot be used.
     """
+    config = _part(config, shard)
     listen_on = listen_addresses(addresses)
     hosts = _hosts(allowed_hosts)
     telemetry = Telemetry()
+    if shard is not None:
+        telemetry.sharded(shard)
     store = Store(telemetry)
     scheduler = Scheduler(
         on_skipped=lambda name: fleet.skipped(name),  # noqa: PLW0108 (the fleet is made with the scheduler)
@@ -66,7 +73,7 @@ async def run(
         telemetry.config_loaded(config.fingerprint())
 
         async def use(new: Config) -> Changes:
-            changes = await fleet.use(new)
+            changes = await fleet.use(_part(new, shard))
             scheduler.plan()
             return changes
 
@@ -93,6 +100,20 @@ async def run(
                 if reloader is not None:
                     await reloader.close()
                 await scheduler.stop()
+
+
+def _part(config: Config, shard: Shard | None) -> Config:
+    """The accounts that are collected here."""
+    if shard is None:
+        return config
+    found = part_of(config, shard)
+    log.info("shard", shard=str(shard), accounts=len(found.accounts), of=len(config.accounts))
+    if shard.count > 1 and all(one.shards_per_address == 1 for one in config.budgets.values()):
+        log.info(
+            "each shard uses request limits as if it were alone behind its address; where several share one, "
+            "`shards_per_address` in `budgets` says how many"
+        )
+    return found
 
 
 def _hosts(names: Sequence[str]) -> Hosts:

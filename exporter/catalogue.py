@@ -740,6 +740,20 @@ CONFIG_INFO = _own(
     "Hash of the configuration in use, without its secrets, as a label; the value is always 1.",
     ("hash",),
 )
+SHARD_INFO = _own(
+    "gauge",
+    "exporter_shard_info",
+    "Which shard of how many this exporter is, counted from 0, as labels; the value is always 1. Absent "
+    "without shards.",
+    ("index", "count"),
+    range_=ONE,
+)
+SHARDS = _own(
+    "gauge",
+    "exporter_shards",
+    "How many exporters share the accounts of the configuration, as this one was told; absent without "
+    "shards.",
+)
 BUILD_INFO = _own(
     "gauge",
     "exporter_build_info",
@@ -768,6 +782,8 @@ OWN_FAMILIES: tuple[Family, ...] = (
     CONFIG_RELOAD_SUCCESSFUL,
     CONFIG_RELOAD_SUCCESS,
     CONFIG_INFO,
+    SHARD_INFO,
+    SHARDS,
     BUILD_INFO,
     EFFECTIVE_INTERVAL,
     NEXT_ATTEMPT,

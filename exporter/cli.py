@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -28,6 +30,7 @@ from exporter.defaults import (
 
 if TYPE_CHECKING:
     from exporter.config import Config
+    from exporter.shard import Shard
 
 # What a command needs it imports itself: to be told the version nobody should wait for all of the rest.
 
@@ -131,6 +134,36 @@ def _start_option(command: F) -> F:
     )(command)
 
 
+def _shard_options(command: F) -> F:
+    command = _option(
+        "--shards",
+        type=click.IntRange(1),
+        default=None,
+        help="How many exporters share the accounts; --shard=auto needs it.",
+    )(command)
+    return _option(
+        "--shard",
+        default=None,
+        help="I/N: collect those accounts of the file that are the share of number I of N exporters, counted "
+        "from 0. auto: I is the number at the end of this machine's name (POD_NAME if it is set), as in a "
+        "StatefulSet of Kubernetes.",
+    )(command)
+
+
+def _shard(text: str | None, shards: int | None) -> Shard | None:
+    """The shard that the options mean, or the end of the program."""
+    from exporter.shard import ShardError, shard_of
+
+    if text is None:
+        if shards is not None:
+            raise click.UsageError("--shards needs --shard=I/N or --shard=auto")
+        return None
+    try:
+        return shard_of(text, shards=shards, host=os.environ.get("POD_NAME") or socket.gethostname())
+    except ShardError as error:
+        raise click.BadParameter(str(error), param_hint="--shard") from None
+
+
 def _config_option(command: F) -> F:
     return _option(
         "--config.file",
@@ -148,6 +181,7 @@ def main() -> None:
 
 @main.command()
 @_config_option
+@_shard_options
 @_start_option
 @_web_options
 @_lifecycle_option
@@ -161,6 +195,8 @@ def run(
     web_enable_lifecycle: bool,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
+    shard: str | None,
+    shards: int | None,
     log_level: LogLevel,
     log_format: LogFormat,
 ) -> None:
@@ -171,6 +207,7 @@ def run(
 
     hold_hangups()
     logs.configure(log_level, log_format)
+    own = _shard(shard, shards)
     config = _load(config_file)
     process.serve(
         lambda: app.run(
@@ -181,6 +218,7 @@ def run(
             first_within=collect_first_within,
             read=partial(load, config_file),
             lifecycle=web_enable_lifecycle,
+            shard=own,
         )
     )
 

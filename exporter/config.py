@@ -54,15 +54,17 @@ class Config(Struct, frozen=True, kw_only=True):
     """Account to field to the file that its secret was read from."""
     warnings: tuple[Problem, ...] = ()
     """What works and is hardly meant so."""
+    whole: str = ""
+    """The fingerprint of all, where these are the accounts of one shard."""
 
     def fingerprint(self) -> str:
         """16 hex digits that are others whenever something else is configured, but for secrets.
 
-        A hash of these would let whoever sees it try passwords.
+        A hash of these would let whoever sees it try passwords. All shards of a file have the same.
         """
         fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "warnings"}
         text = json.dumps(fields, default=_plain, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.whole or hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def secrets(self) -> frozenset[str]:
         """Every form in which a secret of this configuration could turn up in a text, for redaction."""

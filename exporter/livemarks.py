@@ -7,6 +7,7 @@ snapshots of the accounts there with them. An account's age stays what it is, an
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Protocol
@@ -33,7 +34,6 @@ OLDEST = 5.0
 """Seconds that an answer may have lain in a cache on the way, or an interval if that is longer."""
 
 log = structlog.get_logger(__name__)
-_seldom = Seldom()
 
 
 class Valued(Protocol):
@@ -89,6 +89,7 @@ class MarksJob:
         self._wall = wall
         self._elapsed = elapsed
         self._left_out: tuple[Valued, ...] = ()
+        self._seldom = Seldom(elapsed=elapsed)
 
     @property
     def interval(self) -> float:
@@ -122,6 +123,11 @@ class MarksJob:
             return None
         finally:
             self._api.meter.deadline = None
+        newest = max((mark.at for mark in marks.symbols.values()), default=-math.inf)
+        if asked_at - newest > self._venue.config.age_limit:
+            # They would be used for nothing, and look like a success.
+            self._tell(f"the newest mark is {asked_at - newest:.0f} s old" if marks.symbols else "no symbols")
+            return None
         self._observer.marks_received(self._venue.name, self._way, asked_at)
         return marks
 
@@ -139,10 +145,9 @@ class MarksJob:
         self._left_out = ()
 
     def _tell(self, error: str) -> None:
-        _seldom.tell(
+        self._seldom.tell(
             log.warning,
             "no marks, prices are those of the collections",
-            key=(self._venue.name, self._way),
             exchange=self._venue.name,
             error=error,
         )

@@ -30,6 +30,7 @@ from exporter.errors import REASONS, Reason, VenueError
 from exporter.exposition import Format
 from exporter.family import Family
 from exporter.pacing import BudgetState
+from exporter.shard import Shard
 
 REPEAT_AFTER = 600.0
 """Seconds after which a log line about the same failure is written again."""
@@ -113,6 +114,11 @@ class Telemetry:
         self._config_loaded_at.set(self._wall())
         self._config_info.clear()
         self._config_info.labels(fingerprint).set(1)
+
+    def sharded(self, shard: Shard) -> None:
+        """This exporter is one of several that share the accounts."""
+        self._gauge(catalogue.SHARD_INFO).labels(str(shard.index), str(shard.count)).set(1)
+        self._gauge(catalogue.SHARDS).set(shard.count)
 
     def config_refused(self) -> None:
         """A configuration was read that cannot be used; the one before goes on."""

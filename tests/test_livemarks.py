@@ -121,7 +121,7 @@ class Quoting(ScriptedVenue):
     name = "quoting"
     endpoints = (MARKS,)  # type: ignore[assignment]  # the scripted one has none
     marks_endpoint = MARKS
-    answer: Marks | VenueError = Marks({})
+    answer: Marks | VenueError = Marks({"BTCUSDT": PublicPrice(1.0, 1e12)})
 
     async def marks(self, api: Api) -> Marks:  # noqa: ARG002 (it asks nobody)
         if isinstance(self.answer, VenueError):
@@ -155,8 +155,10 @@ def quoting(name: str = "a", **fields: Any) -> Quoting:
     return Quoting(ApiKeyConfig.model_validate(entry))
 
 
-def job(clock: FakeClock, accounts: Sequence[Account], observer: Received) -> MarksJob:
-    venue = quoting(interval=5.0)
+def job(
+    clock: FakeClock, accounts: Sequence[Account], observer: Received, venue: Quoting | None = None
+) -> MarksJob:
+    venue = venue or quoting(interval=5.0, max_age=5.0)
     api = Client(Telemetry(), wall=clock, elapsed=clock).account(venue, only=MARKS)
     return MarksJob(venue, api, accounts, observer, 0, wall=clock, elapsed=clock)
 
@@ -173,17 +175,26 @@ async def test_the_nearest_come_first_and_who_was_left_out_comes_in_turn() -> No
         assert "".join(order) == expected
 
 
-async def test_a_failure_values_nobody_and_is_no_success() -> None:
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (NETWORK, NETWORK.message),
+        (Marks({}), "no symbols"),
+        (Marks({"BTCUSDT": PublicPrice(1.0, FakeClock().now - 6.0)}), "the newest mark is 6 s old"),
+    ],
+)
+async def test_what_brings_no_new_marks_values_nobody_and_is_no_success(
+    answer: Marks | VenueError, said: str
+) -> None:
     clock, order, received = FakeClock(), list[str](), Received()
-    marking = job(clock, [Account("a", 0.1, clock, order, 0.0)], received)
-    venue = marking._venue
-    assert isinstance(venue, Quoting)
-    venue.answer = NETWORK
+    venue = quoting(interval=5.0, max_age=5.0)
+    marking = job(clock, [Account("a", 0.1, clock, order, 0.0)], received, venue)
+    venue.answer = answer
     with capture_logs() as lines:
         await marking.collect()
     assert (order, received.at) == ([], [])
-    assert lines[0]["error"] == NETWORK.message
-    venue.answer = Marks({})
+    assert lines[0]["error"] == said
+    venue.answer = marks(clock() - 5.0, BTCUSDT=1.0)
     await marking.collect()
     assert (order, received.at) == (["a"], [clock()])
 
@@ -241,8 +252,7 @@ async def test_each_way_to_a_venue_asks_for_itself_and_nothing_is_asked_by_defau
     assert asking() == []
     await fleet.use(Config(accounts=accounts, marks_interval=5.0))
     assert asking() == ["marks:0", "marks:1", "marks:2"]
-    jobs = [scheduler._entries[key].job for key in asking()]
-    assert [len(job._accounts) for job in jobs if isinstance(job, MarksJob)] == [2, 1, 1]
+    assert [len(job._accounts) for job in fleet._marks.values()] == [2, 1, 1]
     assert scheduler._entries["marks:0"].job.interval == 5.0
     page = Store(telemetry).page(Format.TEXT_0_0_4).decode()
     assert 'risk_marks_interval_seconds{exchange="quoting"} 5.0' in page

@@ -17,6 +17,7 @@ from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
 from exporter.pacing import BudgetState
 from exporter.roles import Observer
+from exporter.shard import Shard
 from exporter.telemetry import REPEAT_AFTER, Telemetry
 from tests.accounts import FakeClock
 
@@ -190,6 +191,7 @@ def test_the_version_is_published() -> None:
 
 def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumented() -> None:
     telemetry = with_account()
+    telemetry.sharded(Shard(0, 3))
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
     text = telemetry.exposition(Format.TEXT_0_0_4).decode()
@@ -206,11 +208,14 @@ def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumente
 def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
     """Of what comes from a venue, only the clock may have any value; the rest is counted here."""
     telemetry = with_account()
+    telemetry.sharded(Shard(0, 3))
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
     telemetry.rate_limit_used("x", 0.25)
     telemetry.clock_offset("x", -1.5)
     telemetry.blocked_until("x", 1.0)
+    telemetry.watch_marks(["x"], interval=5.0)
+    telemetry.marks_received("x", 0, 1.0)
     telemetry.backs_off("x", "a", "network", until=1.0)
     telemetry.watch_budgets(lambda: [STATE])
     telemetry.config_loaded("0123")
@@ -323,3 +328,12 @@ def test_two_pages_at_once_can_find_the_same_share_too_old() -> None:
     with ThreadPoolExecutor(2) as threads:
         pages = list(threads.map(telemetry.exposition, [Format.TEXT_0_0_4] * 2))
     assert all(b"risk_api_rate_limit_used_ratio{" not in page for page in pages)
+
+
+def test_an_exporter_alone_is_no_shard_and_one_of_three_says_which() -> None:
+    telemetry = with_account()
+    assert "risk_exporter_shard" not in telemetry.exposition(Format.TEXT_0_0_4).decode()
+    telemetry.sharded(Shard(1, 3))
+    page = telemetry.exposition(Format.TEXT_0_0_4).decode()
+    assert 'risk_exporter_shard_info{count="3",index="1"} 1.0\n' in page
+    assert "risk_exporter_shards 3.0\n" in page

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.generator.alerts import account, collection, exporter, fleet, position, venue
+from grafana.generator.alerts import account, collection, exporter, fleet, position, shards, venue
 from grafana.generator.rules import Alert, Group
 
 RISK: Final = Group(
@@ -42,6 +42,7 @@ COLLECTION: Final = Group(
         venue.CLOCK_SKEW,
         exporter.DOWN,
         exporter.CONFIG_NOT_RELOADED,
+        *shards.SHARDS,
     ),
 )
 

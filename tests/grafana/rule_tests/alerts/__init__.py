@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.grafana.rule_tests.alerts import account, collection, exporter, fleet, position, venue
+from tests.grafana.rule_tests.alerts import account, collection, exporter, fleet, position, shards, venue
 from tests.grafana.rule_tests.trials import Test
 
 
@@ -20,4 +20,7 @@ def tests() -> dict[str, list[Test]]:
         "RiskClockSkew": venue.clock_skew(),
         "RiskExporterDown": exporter.down(),
         "RiskConfigNotReloaded": exporter.config_not_reloaded(),
+        "RiskShardMissing": shards.missing(),
+        "RiskShardDoubled": shards.doubled(),
+        "RiskShardsDiffer": shards.differ(),
     }
