@@ -28,7 +28,7 @@ from exporter.demo.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
 from tests.e2e.programs import UNPACED, Prometheus, eventually, exporter, prometheus, running
-from tests.grafana.boards import panels
+from tests.grafana.boards import OF_ONE_ACCOUNT, panels
 from tests.grafana.programs import GRAFANA, program
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
@@ -46,7 +46,6 @@ EMPTY_WHILE_ALL_IS_WELL = {
 }
 EMPTY_IN_THIS_TEST = {
     ("position", "Computed against the venue's liquidation price"): "risk.cross_check is off",
-    ("position", "Realized PnL and accrued funding"): "these venues do not tell it",
 }
 
 
@@ -223,7 +222,8 @@ async def empty_panels(server: Prometheus) -> set[tuple[str, str]]:
         series = await server.query(with_all_selected(target["expr"]))
         key = (board, panel["title"])
         seen[key] = seen.get(key, 0) + len(series)
-        if panel["type"] in {"timeseries", "bargauge", "state-timeline"}:
+        graphs = {"timeseries", "bargauge", "state-timeline"}
+        if panel["type"] in graphs and board not in OF_ONE_ACCOUNT:
             for label in ("exchange", "account", "symbol"):
                 if any(label in row["metric"] for row in series):
                     assert f"{{{{{label}}}}}" in target["legendFormat"], (
@@ -272,7 +272,8 @@ async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_
         # Everything is well. Volatility takes longest: it waits for half an hour of marks, here 35 seconds.
         await server.until(f'risk:position:liquidation_distance_sigmas:day{{account="{ACCOUNT}"}}')
         assert await server.rules_that_fail() == []
-        assert await empty_panels(server) == {*EMPTY_WHILE_ALL_IS_WELL, *EMPTY_IN_THIS_TEST}
+        # On a busy machine a request may have failed all the same, at the start.
+        assert await empty_panels(server) - EMPTY_WHILE_ALL_IS_WELL.keys() == EMPTY_IN_THIS_TEST.keys()
         variables = await values_of_variables(server)
         assert all(values for values in variables.values())
         assert variables["fleet exchange"] == set(venues.servers)
