@@ -324,5 +324,5 @@ async def test_an_outage_refuses_connections_breaks_those_there_are_and_ends_on_
 
 def test_every_fault_and_condition_is_tried_here() -> None:
     used = {name for name, value in globals().items() if isinstance(value, type)}
-    kinds = {kind.__name__ for base in (Fault, Condition) for kind in base.__subclasses__()}
-    assert kinds <= used
+    kinds = [kind for base in (Fault, Condition) for kind in base.__subclasses__()]
+    assert {kind.__name__ for kind in kinds if kind.__module__.startswith("exporter.")} <= used
