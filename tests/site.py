@@ -44,12 +44,15 @@ class Site:
         """What the risk page shows; without any there is none."""
         self.ready = True
 
+    def shown(self) -> list[Standing]:
+        return self.standings or []
+
     def app(self, path: str = "/metrics", hosts: Iterable[str] = ()) -> web.Application:
         return create_app(
             self.store,
             lambda: self.accounts,
             lambda: self.ready,
-            standings=None if (shown := self.standings) is None else lambda: shown,
+            standings=None if self.standings is None else self.shown,
             telemetry_path=path,
             hosts=Hosts(hosts),
             reload=self.reload,

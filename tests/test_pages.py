@@ -7,6 +7,7 @@ import gzip
 import importlib.util
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -129,8 +130,8 @@ async def test_pages_for_people_leave_the_processor_to_others_in_proportion(
 ) -> None:
     rests: list[float] = []
     busy = iter((0.0, 0.03, 1.0, 1.5))
-    monkeypatch.setattr(pages.time, "thread_time", lambda: next(busy))
-    monkeypatch.setattr(pages.time, "sleep", rests.append)
+    monkeypatch.setattr(time, "thread_time", lambda: next(busy))
+    monkeypatch.setattr(time, "sleep", rests.append)
     shelf = Pages(share_of_time=0.25)
     for key in ("a", "b"):
         await shelf.get(key, lambda: Page(b""))

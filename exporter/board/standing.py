@@ -138,7 +138,7 @@ class Standing:
         """A collection brought nothing; `at` is Unix seconds."""
         message = message[:MOST_TEXT]
         before = self.failure
-        if before is not None and (before.reason, before.message) == (reason, message):
+        if before is not None and before.reason == reason and _alike(before.message, message):
             self.failure = Failed(reason, message, before.first, at, before.count + 1)
             self.errors = (self.failure, *self.errors[1:])
         else:
@@ -159,3 +159,11 @@ class Standing:
         if self.collected is not None:
             return "stale"
         return "starting" if self.failure is None else "unseen"
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts differ in their numbers alone: "no answer within 4.75 s", and within 4.74 s."""
+    return one.translate(_NO_DIGITS) == other.translate(_NO_DIGITS)
+
+
+_NO_DIGITS = str.maketrans("", "", "0123456789.,")

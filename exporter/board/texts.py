@@ -28,7 +28,7 @@ def rate(value: float | str | None) -> str:
 
 def dollars(amount: float | None) -> str:
     """US dollars; cents only of small amounts."""
-    if amount is None or math.isnan(amount):
+    if amount is None or not math.isfinite(amount):
         return UNKNOWN
     digits = 2 if abs(amount) < 100.0 else 0
     text = f"{abs(amount):,.{digits}f}" if abs(amount) < 1e15 else f"{abs(amount):.3g}"
@@ -37,10 +37,10 @@ def dollars(amount: float | None) -> str:
 
 def amount(value: float | None) -> str:
     """In units of a coin: six significant digits, and all before the point."""
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return UNKNOWN
-    if value == 0.0 or not math.isfinite(value):
-        return "0" if value == 0.0 else _minus(str(value))
+    if value == 0.0:
+        return "0"
     size = math.floor(math.log10(abs(value)))
     if size >= 15 or size < -9:
         return _minus(f"{value:.3g}")
@@ -50,7 +50,7 @@ def amount(value: float | None) -> str:
 
 def times(value: float | None) -> str:
     """A leverage."""
-    return UNKNOWN if value is None else f"{value:,.1f}×"
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.1f}×"
 
 
 def shock(value: float) -> str:

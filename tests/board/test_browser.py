@@ -5,7 +5,6 @@ One browser and one exporter serve all tests of this file.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -222,14 +221,17 @@ async def test_an_account_that_turns_stale_shows_it_within_two_seconds(desk: Des
     desk.servers["bittap"].simulator.faults.set(RevokedKey(), account="bittap-hedge")
     row = "document.querySelector('tr[data-key=\"a bittap bittap-hedge\"]')"
     await tab.until(f"{row}.innerText.includes('failing: auth')")
-
-    async def stale() -> bool:
-        return bool((await desk.json("/api/v1/accounts/bittap/bittap-hedge"))["state"] == "stale")
-
-    await eventually(stale, lambda: "the account does not turn stale")
-    began = time.monotonic()
+    # The page notes the moment itself: who asks it from here is late on a busy machine.
+    await tab.run(
+        f"new MutationObserver(() => {{ if (!window.turned && {row}.matches('.past, .stale'))"
+        " window.turned = Date.now() / 1000; }).observe(document.getElementById('main'),"
+        " {subtree: true, childList: true, attributes: true})"
+    )
+    turned = await tab.until("window.turned")
+    one = await desk.json("/api/v1/accounts/bittap/bittap-hedge")
+    late = turned - one["last_success_timestamp_seconds"] - one["max_age_seconds"]
+    assert -1.0 < late < 2.0
     await tab.until(f"{row}.classList.contains('stale')")
-    assert time.monotonic() - began < 2.0
     text = await tab.run(f"{row}.innerText")
     assert "auth:" in text
     assert "%" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -44,7 +45,7 @@ def test_positions_are_in_the_order_of_their_distance() -> None:
     ],
 )
 def test_an_account_is_as_endangered_as_the_worst_of_its_figures(
-    fields: dict[str, float], room: float, level: str
+    fields: dict[str, Any], room: float, level: str
 ) -> None:
     found = figures(leg(distance=0.3), pools=(pool(**fields),))
     assert found.room == pytest.approx(room)

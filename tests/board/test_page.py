@@ -43,7 +43,7 @@ def all_of(*standings: Standing, shown: Shown = SHOWN, **filters: str) -> str:
 
 
 def text_of(*standings: Standing, **filters: str) -> str:
-    return Texts(all_of(*standings, **filters)).text
+    return Texts(all_of(*standings, shown=SHOWN, **filters)).text
 
 
 def one_of(one: Standing) -> str:
@@ -179,7 +179,7 @@ def test_what_is_remembered_of_an_account_is_bounded() -> None:
     for number in range(100):
         one.trail.asked(AT, f"/{number}", "200", 0.1)
         one.trail.missed(VenueError("timeout", "no"))
-        one.failed("exchange", f"{number} " + "x" * 1000, AT)
+        one.failed("exchange", f"{number} {'x' * number} " + "x" * 1000, AT)
     assert [asked.endpoint for asked in one.trail.requests] == [f"/{99 - n}" for n in range(MOST_REQUESTS)]
     assert len(one.trail.misses) == MOST_MISSED
     assert [failed.message.split()[0] for failed in one.errors] == [str(99 - n) for n in range(MOST_ERRORS)]
@@ -188,12 +188,12 @@ def test_what_is_remembered_of_an_account_is_bounded() -> None:
 
 def test_a_failure_that_repeats_is_one_line_with_a_count_until_something_else_comes() -> None:
     one = Standing("x", "desk")
-    for at, message in enumerate(("a", "a", "b", "a")):
+    for at, message in enumerate(("a in 4.75 s", "a in 4.7 s", "b", "a in 4 s")):
         one.failed("network", message, float(at))
     assert [(one.message, one.first, one.last, one.count) for one in one.errors] == [
-        ("a", 3.0, 3.0, 1),
+        ("a in 4 s", 3.0, 3.0, 1),
         ("b", 2.0, 2.0, 1),
-        ("a", 0.0, 1.0, 2),
+        ("a in 4.7 s", 0.0, 1.0, 2),
     ]
     one.found(near(0.1), began=1.0, began_at=1.0, now=1.0, max_age=9.0)
     one.succeeded(("x" * 1000,))

@@ -35,6 +35,7 @@ from exporter.board import texts
         (texts.amount, 0.000012345678, "0.0000123457"),
         (texts.amount, -105.0, "−105"),
         (texts.amount, 1e300, "1e+300"),
+        (texts.amount, math.inf, "–"),
         (texts.times, 58.04, "58.0×"),
         (texts.shock, -0.2, "−20"),
         (texts.shock, 0.025, "+2.5"),

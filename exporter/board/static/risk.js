@@ -78,7 +78,8 @@
   };
 
   const complain = (words) => {
-    const text = `No new figures for ${age((performance.now() - made) / 1000)}: ${words}`;
+    // Without an age that grows: a screen reader would read it out each second.
+    const text = `No new figures since ${document.getElementById("made").textContent} UTC: ${words}`;
     if (lost.textContent !== text) lost.textContent = text;
     lost.hidden = false;
   };
@@ -93,6 +94,7 @@
     try {
       const answer = await fetch(location.href, { cache: "no-store", redirect: "error", signal: mine.signal });
       const text = await answer.text();
+      if (asking !== mine) return;
       if (!answer.ok) throw new Error(`the exporter says ${text.slice(0, 120)}`);
       show(new DOMParser().parseFromString(text, "text/html"), asked);
       lost.hidden = true;
@@ -143,7 +145,13 @@
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? "Go on" : "Pause";
-    if (!paused) renew();
+    if (!paused) {
+      renew();
+    } else if (asking) {
+      const given = asking;
+      asking = null; // what comes of it is of no interest
+      given.abort();
+    }
   });
 
   if (!form) return;
