@@ -85,6 +85,7 @@ async def run(
             fleet.statuses,
             fleet.ready,
             standings=fleet.standings if risk_page else None,
+            shard="" if shard is None else str(shard),
             telemetry_path=telemetry_path,
             hosts=hosts,
             reload=reloader.reload if reloader is not None and lifecycle else None,

@@ -56,6 +56,7 @@ def create_app(
     ready: Callable[[], bool],
     *,
     standings: Callable[[], Sequence[Standing]] | None = None,
+    shard: str = "",
     telemetry_path: str = TELEMETRY_PATH,
     hosts: Hosts | None = None,
     reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
@@ -68,6 +69,7 @@ def create_app(
         ready: Whether every account has finished its first attempt.
         standings: What the risk page shows, called like `accounts`; None where there is none, only a plain
             landing page.
+        shard: Which of several exporters this one is, as the risk page says it; empty if it is the only one.
         telemetry_path: Path of the metrics page.
         hosts: The names that are answered.
         reload: Reads the configuration again and gives the mistakes in it; None where callers may not ask
@@ -136,7 +138,7 @@ def create_app(
     if standings is None:
         app.router.add_get("/", index)
     else:
-        Board(standings, ready, telemetry_path).add_to(app)
+        Board(standings, telemetry_path, shard=shard).add_to(app)
     app.router.add_get("/static/{name}", routes.asset)
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", healthy)

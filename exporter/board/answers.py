@@ -74,6 +74,12 @@ class Accounts(Struct, frozen=True, kw_only=True):
 
     version: str
     generated_timestamp_seconds: float
+    shard: Annotated[
+        str,
+        Meta(
+            description="Which of several exporters this one is; the others have other accounts. Often empty."
+        ),
+    ]
     known: Annotated[int, Meta(description="All accounts, asked for or not.")]
     summary: Annotated[Summary, Meta(description="Over the accounts that are asked for.")]
     accounts: Annotated[
@@ -101,7 +107,7 @@ def _account(standing: Standing, now: float) -> dict[str, Any]:
     }
 
 
-def accounts(overview: Overview, at: float) -> bytes:
+def accounts(overview: Overview, at: float, shard: str) -> bytes:
     """The accounts that an overview chose; `at` is Unix seconds."""
     # One by one: the encoder holds up every other thread while it works.
     rows: Sequence[msgspec.Raw] = [
@@ -112,6 +118,7 @@ def accounts(overview: Overview, at: float) -> bytes:
         {
             "version": __version__,
             "generated_timestamp_seconds": at,
+            "shard": shard,
             "known": overview.known,
             "summary": overview.summary,
             "accounts": rows,

@@ -101,7 +101,8 @@ class Shown(Struct, frozen=True):
     """What every page says of itself."""
 
     telemetry_path: str
-    ready: bool
+    shard: str
+    """Which of several exporters this one is; empty if it is the only one."""
     at: float
     """Unix seconds."""
     renew: int

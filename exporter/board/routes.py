@@ -45,9 +45,9 @@ class Board:
     """Serves the risk page, the pages of the accounts, and both as JSON.
 
     Args:
-        standings: Every account, in the order of the configuration; called in another thread, as `ready` is.
-        ready: Whether every account has finished its first attempt.
+        standings: Every account, in the order of the configuration; called in another thread, too.
         telemetry_path: Where the metrics are.
+        shard: Which of several exporters this one is; empty if it is the only one.
         wall: Unix seconds.
         elapsed: Seconds; the clock of the standings.
     """
@@ -55,15 +55,15 @@ class Board:
     def __init__(
         self,
         standings: Callable[[], Sequence[Standing]],
-        ready: Callable[[], bool],
         telemetry_path: str,
         *,
+        shard: str = "",
         wall: Wall = clock.wall,
         elapsed: Elapsed = clock.elapsed,
     ) -> None:
         self._standings = standings
-        self._ready = ready
         self._telemetry_path = telemetry_path
+        self._shard = shard
         self._wall = wall
         self._elapsed = elapsed
         # A thread of its own: a scrape does not wait until pages for people are built.
@@ -109,7 +109,9 @@ class Board:
             request,
             JSON,
             (filters, most),
-            lambda: answers.accounts(self._overview(filters, accounts=most, positions=0), self._wall()),
+            lambda: answers.accounts(
+                self._overview(filters, accounts=most, positions=0), self._wall(), self._shard
+            ),
         )
 
     async def account(self, request: web.Request) -> web.StreamResponse:
@@ -127,7 +129,7 @@ class Board:
         return overview(self._standings(), self._elapsed(), filters, **most)  # type: ignore[arg-type]
 
     def _shown(self, renew: int) -> Shown:
-        return Shown(telemetry_path=self._telemetry_path, ready=self._ready(), at=self._wall(), renew=renew)
+        return Shown(telemetry_path=self._telemetry_path, shard=self._shard, at=self._wall(), renew=renew)
 
     def _standing(self, request: web.Request) -> Standing:
         asked = request.match_info["exchange"], request.match_info["account"]

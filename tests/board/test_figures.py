@@ -178,6 +178,6 @@ def test_of_whatever_a_venue_says_something_can_be_shown(
     assert len(found.positions) == len(positions)
     assert not math.isnan(order_of(found))
     one = standing(found=found)
-    page = account_page(one, NOW, Shown(telemetry_path="/metrics", ready=True, at=AT, renew=0)).decode()
+    page = account_page(one, NOW, Shown(telemetry_path="/metrics", shard="", at=AT, renew=0)).decode()
     assert not re.search(r"\b(nan|inf)\b", page, re.IGNORECASE)
     json.loads(one_account(one, NOW, AT))

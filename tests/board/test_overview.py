@@ -152,7 +152,7 @@ def test_the_page_of_ten_thousand_accounts_takes_little_of_the_processor() -> No
         pools=(pool(equity_usd=1.0, maintenance_margin_rate=0.2, stress=((-0.1, 0.3), (0.1, 0.1))),),
     )
     everyone = [standing(f"desk-{number}", five) for number in range(10_000)]
-    shown = Shown(telemetry_path="/metrics", ready=True, at=AT, renew=10)
+    shown = Shown(telemetry_path="/metrics", shard="", at=AT, renew=10)
     seconds = []
     for _ in range(4):
         began = time.thread_time()

@@ -12,7 +12,7 @@ from exporter.errors import VenueError
 from exporter.trail import MOST_MISSED, MOST_REQUESTS, Trail
 from tests.board.accounts import AT, NOW, figures, leg, near, pool, standing
 
-SHOWN = Shown(telemetry_path="/metrics", ready=True, at=AT, renew=10)
+SHOWN = Shown(telemetry_path="/metrics", shard="", at=AT, renew=10)
 NASTY = "<script>alert(1)</script>\u202e\x1b&\"'"
 
 
@@ -107,6 +107,12 @@ def test_without_accounts_and_without_matches_the_page_says_so() -> None:
     assert "No account matches." in text
 
 
+def test_one_of_several_exporters_says_that_it_has_a_part_of_the_accounts() -> None:
+    part = Shown(telemetry_path="/metrics", shard="0/3", at=AT, renew=0)
+    assert "Shard 0/3: the accounts of the other shards" in all_of(standing(), shown=part)
+    assert "hard" not in text_of(standing())
+
+
 def test_unknown_is_a_dash_or_a_word_and_never_a_zero() -> None:
     text = text_of(standing(found=figures(leg(), pools=(pool(),))))
     row = text[text.index("Add to target") :]
@@ -153,7 +159,7 @@ def test_nothing_is_inline_so_that_the_policy_can_be_strict() -> None:
 def test_without_javascript_it_is_loaded_again_unless_somebody_stops_that() -> None:
     refresh = '<noscript><meta http-equiv="refresh" content="10"></noscript>'
     assert refresh in all_of(standing())
-    page = all_of(standing(), shown=Shown(telemetry_path="/m", ready=True, at=AT, renew=0), text="a")
+    page = all_of(standing(), shown=Shown(telemetry_path="/m", shard="", at=AT, renew=0), text="a")
     assert "refresh" not in page
     assert 'href="?q=a"' in page
     assert 'href="?q=a&amp;renew=0"' in all_of(standing(), text="a")
