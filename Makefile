@@ -13,7 +13,7 @@ BASE ?=
 
 # What the tests run, by the names that Debian's packages give it.
 PROGRAMS := prometheus=prometheus promtool=prometheus openssl=openssl \
-	prometheus-alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager
+	prometheus-alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager chromium=chromium
 
 python := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -33,7 +33,7 @@ demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127
 
 test: lint build/newer ## Everything that must hold before a change lands; a skipped test is a failure
 	.ci/install $(PROGRAMS)
-	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS)
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS) --dist=loadgroup
 
 # The next releases of these programs, unpacked beside the system's, which stay as they are.
 build/newer: .ci/newer

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
 
@@ -20,6 +20,8 @@ MAX_AGE_INTERVALS = 3.0
 """How many intervals data are published for where `max_age` is not given."""
 LONGEST_STRETCHED_AGE = 300.0
 """Seconds beyond which a stretched interval does not prolong that."""
+
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86400)]
 """Seconds, more than 0 and at most a day."""
@@ -133,6 +135,12 @@ class ApiKeyConfig(AccountConfig):
 @cache
 def _secret_fields(type_: type[AccountConfig]) -> tuple[str, ...]:
     return tuple(name for name, field in type_.model_fields.items() if is_secret(field.annotation))
+
+
+def labels_of(account: AccountConfig) -> Mapping[str, str]:
+    """What the desk calls an account by, beside its name."""
+    labels: Mapping[str, str] = getattr(account, "labels", _NO_LABELS)
+    return labels
 
 
 def is_secret(annotation: Any) -> bool:

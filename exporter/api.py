@@ -410,6 +410,7 @@ class Api(KeptAnswers):
         finally:
             seconds = time.perf_counter() - started
             self._observer.request_finished(self._venue.name, endpoint.label, status, seconds)
+            self.trail.asked(self.now(), endpoint.label, status, seconds)
         return Response(answer.status, answer.headers, answer.body, self.now())
 
     def _failure(self, endpoint: Endpoint, response: Response, call: Call) -> VenueError | None:

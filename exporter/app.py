@@ -37,6 +37,7 @@ async def run(
     read: Callable[[], Config] | None = None,
     lifecycle: bool = False,
     shard: Shard | None = None,
+    risk_page: bool = True,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
@@ -51,6 +52,7 @@ async def run(
         lifecycle: Whether callers may ask for that, too.
         shard: Which of several exporters this one is; None if it is the only one. `config`, and what `read`
             gives, are of all accounts.
+        risk_page: Whether there is one; else a plain landing page.
 
     Raises:
         ListenError: an `OSError`: if it cannot listen, or an address, a name or the path cannot be used.
@@ -82,6 +84,8 @@ async def run(
             store,
             fleet.statuses,
             fleet.ready,
+            standings=fleet.standings if risk_page else None,
+            shard="" if shard is None else str(shard),
             telemetry_path=telemetry_path,
             hosts=hosts,
             reload=reloader.reload if reloader is not None and lifecycle else None,

@@ -103,6 +103,11 @@ def _web_options(command: F) -> F:
         "unless given here; elsewhere all are unless some are given here.",
     )(command)
     command = _option(
+        "--web.disable-risk-page",
+        is_flag=True,
+        help="Shows no figures of the accounts at / and below /api/, only links and how they stand.",
+    )(command)
+    command = _option(
         "--web.telemetry-path",
         default=TELEMETRY_PATH,
         help="Where the metrics are.",
@@ -192,6 +197,7 @@ def run(
     config_file: Path,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
+    web_disable_risk_page: bool,
     web_enable_lifecycle: bool,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
@@ -216,6 +222,7 @@ def run(
             web_telemetry_path,
             allowed_hosts=web_allowed_host,
             first_within=collect_first_within,
+            risk_page=not web_disable_risk_page,
             read=partial(load, config_file),
             lifecycle=web_enable_lifecycle,
             shard=own,
@@ -253,6 +260,7 @@ def demo(
     chaos: bool,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
+    web_disable_risk_page: bool,
     web_listen_address: tuple[str, ...],
     web_telemetry_path: str,
     log_level: LogLevel,
@@ -279,6 +287,7 @@ def demo(
                 announce,
                 allowed_hosts=web_allowed_host,
                 first_within=collect_first_within,
+                risk_page=not web_disable_risk_page,
             )
 
     process.serve(serve)

@@ -11,9 +11,11 @@ import structlog
 from msgspec import Struct
 
 from exporter import clock, deadline
-from exporter.account import MAX_AGE_INTERVALS, AccountConfig, secret_forms
+from exporter.account import MAX_AGE_INTERVALS, AccountConfig, labels_of, secret_forms
 from exporter.api import Api
 from exporter.backoff import Backoff, RunIn
+from exporter.board.figures import figures_of
+from exporter.board.standing import Standing
 from exporter.bounds import bounded
 from exporter.clock import Elapsed, Wall
 from exporter.deadline import DeadlineError
@@ -56,10 +58,13 @@ class _Published:
     """The newest snapshot of an account, and until when it is shown at whatever marks."""
 
     def __init__(
-        self, snapshot: AccountSnapshot, *, taken_at: float, max_age: float, complete_at: float
+        self, snapshot: AccountSnapshot, began: float, began_at: float, *, max_age: float, complete_at: float
     ) -> None:
         self.snapshot = snapshot
-        self.taken_at = taken_at
+        self.taken_at = began
+        """Elapsed seconds."""
+        self.began_at = began_at
+        """Unix seconds."""
         self.max_age = max_age
         self.complete_at = complete_at
         """Unix seconds: what is known from later on is newer than all of it."""
@@ -107,6 +112,8 @@ class Collector:
         self.waiting = False
         """Whether a collection is due and waits for its part of the venue's request limit."""
         self.run_in: RunIn | None = None
+        self.standing = Standing(self.exchange, self.account)
+        """What the risk page shows of the account."""
         self._store = store
         self._telemetry = telemetry
         self._wall = wall
@@ -134,6 +141,7 @@ class Collector:
         self._outage = api.outage
         self._outage.join(self.account)
         self._redaction.hide(secret_forms(venue.config))
+        self.standing.configured(labels_of(self._config), api.trail)
         self._telemetry.add_account(
             self.exchange, self.account, interval=self._config.interval, max_age=self._config.age_limit
         )
@@ -191,13 +199,14 @@ class Collector:
             self._pause = self._backoff.pause(self.interval)
             return self._next()
         complete = False
+        self._api.trail.begin()
         try:
             try:
                 await self._admitted()
             finally:
                 # Time that was waited makes data no older.
                 began, began_at = self._elapsed(), self._wall()
-            await self._collect(began)
+            await self._collect(began, began_at)
             complete = True
         except VenueError as error:
             # Adapters word their errors without secrets; this is for the day one of them does not.
@@ -234,14 +243,17 @@ class Collector:
         if self._pause is not None and self._failure is not None:
             until = self._wall() + self._pause
             self._telemetry.backs_off(self.exchange, self.account, self._failure.reason, until=until)
+            self.standing.next_attempt = until
             return self._pause
+        self.standing.next_attempt = None
         self._telemetry.backs_off_no_more(self.exchange, self.account)
         return None
 
     def _tell_pace(self) -> None:
         self._telemetry.pace(self.exchange, self.account, interval=self.interval, max_age=self.max_age)
+        self.standing.interval, self.standing.max_age = self.interval, self.max_age
 
-    async def _collect(self, began: float) -> None:
+    async def _collect(self, began: float, began_at: float) -> None:
         try:
             async with deadline.within(self._config.timeout) as self._api.meter.deadline:
                 snapshot = await self.venue.fetch(self._api)
@@ -250,7 +262,7 @@ class Collector:
                 "timeout", f"{self.exchange}: the collection took longer than {self._config.timeout:g} s"
             ) from None
         published = _Published(
-            bounded(snapshot), taken_at=began, max_age=self.max_age, complete_at=self._wall()
+            bounded(snapshot), began, began_at, max_age=self.max_age, complete_at=self._wall()
         )
         risk = self._publish(published, snapshot)
         self._published = published
@@ -263,8 +275,15 @@ class Collector:
         self._store.put(
             self.exchange, self.account, chunks, taken_at=published.taken_at, max_age=published.max_age
         )
-        distances = (one.liquidation_distance_ratio for one in risk.positions)
-        self.nearest = min((one for one in distances if one is not None), default=math.inf)
+        figures = figures_of(risk)
+        self.standing.found(
+            figures,
+            began=published.taken_at,
+            began_at=published.began_at,
+            now=self._elapsed(),
+            max_age=published.max_age,
+        )
+        self.nearest = math.inf if figures.nearest_distance is None else figures.nearest_distance
         return risk
 
     def revalue(self, marks: Marks) -> bool:
@@ -308,6 +327,7 @@ class Collector:
         self._backoff.succeeded()
         self._pause = None
         self._outage.tried(self.account, None, self.interval, None)
+        self.standing.succeeded(self._redaction.clean(error.message) for error in self._api.trail.misses)
         self._last_success = began
         self._failure = None
         self._logged.clear()
@@ -318,6 +338,7 @@ class Collector:
         if self._failure is None:
             self._failing_since = began
         self._failure = failure
+        self.standing.failed(failure.reason, failure.message, self._wall())
         self._backoff.failed(failure.reason)
         self._pause = self._backoff.pause(self.interval)
         run_in = self.run_in if self._backoff.active else None

@@ -13,6 +13,7 @@ from exporter import credentials, fit, logs
 from exporter.account import AccountConfig, secret_forms
 from exporter.api import Client
 from exporter.backoff import RunIn
+from exporter.board.standing import Standing
 from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
@@ -73,6 +74,10 @@ class Fleet:
     def statuses(self) -> list[AccountStatus]:
         """How every account stands now, in the order of the configuration. Can be asked in any thread."""
         return [collector.status() for collector in tuple(self._collectors.values())]
+
+    def standings(self) -> list[Standing]:
+        """What the risk page shows of every account, in the same order. Can be asked in any thread."""
+        return [collector.standing for collector in tuple(self._collectors.values())]
 
     def ready(self) -> bool:
         """Whether every account that the program began with has finished its first attempt."""

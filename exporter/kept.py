@@ -12,6 +12,7 @@ from exporter.answers import SharedAnswers
 from exporter.deadline import DeadlineError
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.roles import Observer
+from exporter.trail import Trail
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class KeptAnswers:
         self._scope = scope
         self._config = config
         self._timeout = config.timeout
+        self.trail = Trail()
 
     async def account_cached(
         self,
@@ -119,6 +121,7 @@ class KeptAnswers:
                 raise
             error = failure
         self._observer.optional_failed(self._scope[0], self._config.name, error)
+        self.trail.missed(error)
         return otherwise
 
     def _oldest(self) -> float:

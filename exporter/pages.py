@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
@@ -31,6 +32,8 @@ MOMENT = 1.0
 """Seconds, at most."""
 SHARE_OF_TIME = 0.1
 """The most of the time that goes into building a large page, however often it is asked for."""
+LONGEST_REST = 1.0
+"""Seconds."""
 HELD_BYTES = 128 * 1024 * 1024
 """Of pages that readers have not finished; beyond that those of the oldest page lose theirs."""
 
@@ -70,11 +73,6 @@ class _Kind:
         self.turns: Turns[Page] = Turns()
         self.built: _Built | None = None
 
-    def drop(self, built: _Built) -> None:
-        """Its moment has passed: it is not kept for the time when nobody asks."""
-        if self.built is built:
-            self.built = None
-
 
 class Pages:
     """Builds pages, each for all who wait for it.
@@ -84,10 +82,13 @@ class Pages:
 
     Args:
         elapsed: Seconds on a clock that nobody sets.
+        share_of_time: The most of a processor's time that goes into building, however many ask; what there is
+            to build waits.
     """
 
-    def __init__(self, *, elapsed: Elapsed = clock.elapsed) -> None:
+    def __init__(self, *, elapsed: Elapsed = clock.elapsed, share_of_time: float = 1.0) -> None:
         self._elapsed = elapsed
+        self._rest = 1.0 / share_of_time - 1.0
         self._kinds: dict[Hashable, _Kind] = {}
         self._readers: dict[Page, list[Callable[[], None]]] = {}
         # Of its own: name lookups that hang fill the event loop's.
@@ -103,16 +104,41 @@ class Pages:
         built = kind.built
         if built is not None and built.began <= self._elapsed() < built.until:
             return built.page
-        return await kind.turns.take(lambda: self._build(kind, build))
+        try:
+            return await kind.turns.take(lambda: self._build(key, kind, build))
+        finally:
+            self._forget_idle(key, kind)
 
-    async def _build(self, kind: _Kind, build: Callable[[], Page]) -> Page:
+    async def _build(self, key: Hashable, kind: _Kind, build: Callable[[], Page]) -> Page:
         began = self._elapsed()
-        page = await asyncio.get_running_loop().run_in_executor(self._thread, build)
+        page = await asyncio.get_running_loop().run_in_executor(self._thread, self._at_work, build)
         moment = min(MOMENT, (self._elapsed() - began) / SHARE_OF_TIME)
         if len(page.body) >= LARGE_BYTES:
             kind.built = _Built(page, began, began + moment)
-            asyncio.get_running_loop().call_later(moment, kind.drop, kind.built)
+            asyncio.get_running_loop().call_later(moment, self._drop, key, kind, kind.built)
         return page
+
+    def _at_work(self, build: Callable[[], Page]) -> Page:
+        """What the thread does: it builds, and rests in proportion before it turns to the next page."""
+        began = time.thread_time()
+        try:
+            return build()
+        finally:
+            if self._rest > 0.0:
+                rest = min(self._rest * (time.thread_time() - began), LONGEST_REST)
+                with suppress(RuntimeError):  # nothing more is built
+                    self._thread.submit(time.sleep, rest)
+
+    def _drop(self, key: Hashable, kind: _Kind, built: _Built) -> None:
+        """Its moment has passed: it is not kept for the time when nobody asks."""
+        if kind.built is built:
+            kind.built = None
+        self._forget_idle(key, kind)
+
+    def _forget_idle(self, key: Hashable, kind: _Kind) -> None:
+        """Callers make up keys; only what somebody waits for, or is given to others, is remembered."""
+        if kind.built is None and kind.turns.idle and self._kinds.get(key) is kind:
+            del self._kinds[key]
 
     def forget(self) -> None:
         """What is asked for from now on is built anew."""

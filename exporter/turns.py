@@ -29,6 +29,11 @@ class Turns(Generic[T]):
         # Shielded: one who gives up must not take the outcome away from the others.
         return await asyncio.shield(self._next)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is going on, and nobody waits."""
+        return not self._tasks
+
     async def close(self) -> None:
         """Ends what is going on, and what waits for its turn."""
         for task in self._tasks:

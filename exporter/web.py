@@ -1,4 +1,4 @@
-"""What the web server shows: the metrics page, a landing page, and health checks."""
+"""What the web server shows: the metrics, the risk page or a plain one in its place, and health checks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
-import jinja2
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from exporter import __version__
 from exporter.addresses import ListenError
+from exporter.board import routes
+from exporter.board.page import landing_page
+from exporter.board.routes import HTML, Board
+from exporter.board.standing import Standing
 from exporter.collector import AccountStatus
 from exporter.connection import HEADERS, Connection
 from exporter.defaults import TELEMETRY_PATH
@@ -42,20 +44,10 @@ async def _without_traceback(request: web.Request, handler: Handler) -> web.Stre
 
 
 async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    kept = response.headers.get("Cache-Control")
     response.headers.update(HEADERS)
-
-
-def _template(name: str, **shown: object) -> jinja2.Template:
-    """A page of this package; what cannot be seen in a text is shown as an escape."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("exporter"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
-    )
-    return environment.get_template(name, globals=shown)
+    if kept is not None:
+        response.headers["Cache-Control"] = kept
 
 
 def create_app(
@@ -63,6 +55,8 @@ def create_app(
     accounts: Callable[[], Sequence[AccountStatus]],
     ready: Callable[[], bool],
     *,
+    standings: Callable[[], Sequence[Standing]] | None = None,
+    shard: str = "",
     telemetry_path: str = TELEMETRY_PATH,
     hosts: Hosts | None = None,
     reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
@@ -73,6 +67,9 @@ def create_app(
         store: Where the metrics page comes from.
         accounts: How every account stands now; called in another thread, as `ready` is.
         ready: Whether every account has finished its first attempt.
+        standings: What the risk page shows, called like `accounts`; None where there is none, only a plain
+            landing page.
+        shard: Which of several exporters this one is, as the risk page says it; empty if it is the only one.
         telemetry_path: Path of the metrics page.
         hosts: The names that are answered.
         reload: Reads the configuration again and gives the mistakes in it; None where callers may not ask
@@ -81,13 +78,13 @@ def create_app(
     Raises:
         ListenError: if `telemetry_path` cannot be used.
     """
-    if not re.fullmatch(r"/[A-Za-z0-9._~/-]+", telemetry_path) or telemetry_path.startswith("/-/"):
+    taken = ("/-/", *routes.PATHS)
+    if not re.fullmatch(r"/[A-Za-z0-9._~/-]+", telemetry_path) or telemetry_path.startswith(taken):
         raise ListenError(
             f"{telemetry_path!r} is not a path for the metrics page: expected one such as /metrics, "
-            "not / and not below /-/"
+            f"not / and not below {', '.join(taken)}"
         )
     pages = Pages()
-    landing_page = _template("index.html", version=__version__, telemetry_path=telemetry_path)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         format_, content_type = negotiate(",".join(request.headers.getall("Accept", ())))
@@ -97,9 +94,9 @@ def create_app(
 
     async def index(request: web.Request) -> web.StreamResponse:
         page = await pages.get(
-            "/", lambda: Page(landing_page.render(accounts=accounts(), ready=ready()).encode())
+            "/", lambda: Page(landing_page(accounts(), ready=ready(), telemetry_path=telemetry_path))
         )
-        return await sent(request, page, "text/html; charset=utf-8")
+        return await sent(request, page, HTML)
 
     async def sent(request: web.Request, page: Page, content_type: str) -> web.StreamResponse:
         headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
@@ -138,7 +135,11 @@ def create_app(
     app = web.Application(middlewares=[guard(hosts or Hosts()), _without_traceback])
     app.on_cleanup.append(end_pages)
     app.on_response_prepare.append(_set_headers)
-    app.router.add_get("/", index)
+    if standings is None:
+        app.router.add_get("/", index)
+    else:
+        Board(standings, telemetry_path, shard=shard).add_to(app)
+    app.router.add_get("/static/{name}", routes.asset)
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", healthy)
     app.router.add_get("/-/ready", readiness)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from exporter import logs, reference
+from exporter.board import answers
 from exporter.example import example_configuration
 from exporter.venues import discover
 from grafana.generator import files as grafana_files
@@ -38,6 +39,7 @@ def files() -> dict[Path, str]:
     return {
         Path("docs/faults.md"): faults_page(),
         Path("docs/metrics.md"): reference.metrics_page(),
+        Path("docs/accounts.schema.json"): answers.schema_text().decode(),
         Path("risk-exporter.example.yml"): example_configuration(discover()),
         **grafana_files(),
     }

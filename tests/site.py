@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from exporter.addresses import Address
+from exporter.board.standing import Standing
 from exporter.collector import AccountStatus
 from exporter.connection import Limits
 from exporter.exposition import Store, render
@@ -39,13 +40,19 @@ class Site:
         self.store = Store(telemetry, elapsed=lambda: 0.0)
         self.store.put("x", "desk-a", render("x", "desk-a", complete_risk()), taken_at=0.0, max_age=1.0)
         self.accounts: list[AccountStatus] = [status()]
+        self.standings: list[Standing] | None = None
+        """What the risk page shows; without any there is none."""
         self.ready = True
+
+    def shown(self) -> list[Standing]:
+        return self.standings or []
 
     def app(self, path: str = "/metrics", hosts: Iterable[str] = ()) -> web.Application:
         return create_app(
             self.store,
             lambda: self.accounts,
             lambda: self.ready,
+            standings=None if self.standings is None else self.shown,
             telemetry_path=path,
             hosts=Hosts(hosts),
             reload=self.reload,

@@ -102,6 +102,7 @@ def test_every_flag_has_its_environment_variable_in_the_help() -> None:
         "config.file",
         "web.listen-address",
         "web.telemetry-path",
+        "web.disable-risk-page",
         "web.allowed-host",
         "web.enable-lifecycle",
         "log.level",

@@ -10,7 +10,7 @@ from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.exposition import Format
 from exporter.model import AccountSnapshot
-from tests.accounts import Bench, position, scripted, snapshot
+from tests.accounts import API_SECRET, Bench, position, scripted, snapshot
 from tests.desk import NETWORK, Desk
 
 
@@ -301,3 +301,51 @@ async def test_a_clock_call_that_hangs_costs_nothing() -> None:
     assert desk.venue.asked_for_time == 1
     hanging.set()
     await asyncio.sleep(0)
+
+
+async def test_the_risk_page_knows_what_the_collector_knows() -> None:
+    desk = Desk()
+    standing = desk.collector_.standing
+    assert standing.state(desk.clock()) == "starting"
+    desk.venue.says(snapshot(position("BTCUSDT", mark_price=100.0, liquidation_price=90.0)))
+    await desk.collect()
+    fresh = standing.fresh(desk.clock())
+    assert fresh is not None
+    assert (fresh.figures.nearest_distance, fresh.began_at) == (0.1, desk.clock())
+    assert (standing.state(desk.clock()), standing.interval, standing.max_age) == ("up", 15.0, 45.0)
+
+    desk.clock.advance(15.0)
+    desk.venue.fails(VenueError("auth", f"refused {API_SECRET}"))
+    for _ in range(4):
+        await desk.collect()
+    assert standing.state(desk.clock()) == "failing"
+    (error,) = standing.errors
+    assert (error.reason, error.message, error.count) == ("auth", "refused [redacted]", 4)
+    assert standing.next_attempt is not None
+    assert standing.next_attempt > desk.clock()
+    # The page shows figures exactly as long as the metrics do.
+    for seconds, state in ((29.9, "failing"), (0.1, "stale")):
+        desk.clock.advance(seconds)
+        assert standing.state(desk.clock()) == state
+        assert bool(desk.data()) == (state == "failing")
+
+
+async def test_the_risk_page_tells_what_a_collection_did_without() -> None:
+    desk = Desk()
+
+    async def script() -> AccountSnapshot:
+        api = vars(desk.collector_)["_api"]
+
+        async def fail() -> None:
+            raise VenueError("exchange", f"not now, {API_SECRET}")
+
+        await api.optional(fail())
+        return snapshot()
+
+    desk.venue.script = script
+    for _ in range(2):
+        await desk.collect()
+    assert list(desk.collector_.standing.missed) == ["not now, [redacted]"]
+    desk.venue.says(snapshot())
+    await desk.collect()
+    assert list(desk.collector_.standing.missed) == []

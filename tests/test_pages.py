@@ -7,6 +7,7 @@ import gzip
 import importlib.util
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -109,6 +110,35 @@ async def test_a_large_page_is_that_of_all_who_ask_in_the_same_moment(press: Pre
 async def test_each_kind_of_page_has_its_own(press: Press) -> None:
     press.size, press.seconds = LARGE_BYTES, 0.05
     assert [await press.get(key) for key in ("text", "gzip", "text", "gzip")] == [1, 2, 1, 2]
+
+
+async def test_what_nobody_waits_for_is_forgotten(press: Press) -> None:
+    """Callers make up what they ask for."""
+    press.size, press.seconds = LARGE_BYTES, 0.0
+    for number in range(20):
+        await press.get(str(number))
+    await asyncio.sleep(0)
+    assert len(vars(press.pages)["_kinds"]) <= 20
+    press.size = 100
+    for number in range(20, 40):
+        await press.get(str(number))
+    assert not {str(number) for number in range(20, 40)} & set(vars(press.pages)["_kinds"])
+
+
+async def test_pages_for_people_leave_the_processor_to_others_in_proportion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests: list[float] = []
+    busy = iter((0.0, 0.03, 1.0, 1.5))
+    monkeypatch.setattr(time, "thread_time", lambda: next(busy))
+    monkeypatch.setattr(time, "sleep", rests.append)
+    shelf = Pages(share_of_time=0.25)
+    for key in ("a", "b"):
+        await shelf.get(key, lambda: Page(b""))
+    shelf.close()
+    vars(shelf)["_thread"].shutdown(wait=True)
+    assert rests[0] == pytest.approx(0.09)
+    assert rests[1:] in ([], [pages.LONGEST_REST])  # the second may have been called off
 
 
 async def test_a_page_that_fails_fails_for_all_who_wait_and_for_nobody_later(press: Press) -> None:

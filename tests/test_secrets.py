@@ -42,6 +42,8 @@ class Seen:
     logs: str
     metrics: str
     page: str
+    accounts: str
+    """What is told of each account, for people and for programs."""
 
     def lines(self, account: str) -> list[str]:
         return [line for line in self.logs.splitlines() if f"account={account} " in line]
@@ -57,7 +59,7 @@ class Seen:
 
     def holds_none_of(self, secrets: Iterable[str]) -> None:
         for secret in secrets:
-            for name, text in (("logs", self.logs), ("metrics", self.metrics), ("page", self.page)):
+            for name, text in vars(self).items():
                 assert secret not in text, f"{secret!r} is in the {name}"
 
 
@@ -79,15 +81,21 @@ async def run(config: Config, format_: LogFormat = "logfmt") -> Seen:
                     if answer.status == 200:
                         break
                 await asyncio.sleep(0.05)
-            async with session.get(f"{url}/metrics") as answer:
-                metrics = await answer.text()
-            async with session.get(url) as answer:
-                page = await answer.text()
+            metrics = await text(session, f"{url}/metrics")
+            page = await text(session, url)
+            paths = [f"accounts/{account.exchange}/{account.name}" for account in config.accounts]
+            told = [await text(session, f"{url}/{path}") for path in paths]
+            told += [await text(session, f"{url}/api/v1/{path}") for path in ("accounts", *paths)]
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    return Seen(stream.getvalue(), metrics, page)
+    return Seen(stream.getvalue(), metrics, page, "\n".join(told))
+
+
+async def text(session: aiohttp.ClientSession, url: str) -> str:
+    async with session.get(url) as answer:
+        return await answer.text()
 
 
 @dataclass

@@ -89,7 +89,9 @@ async def test_the_path_of_the_page_can_be_another() -> None:
             assert 'href="/risk/metrics"' in await answer.text()
 
 
-@pytest.mark.parametrize("path", ["/", "metrics", "/-/healthy", "/a b", "/{x}", "", "/met?rics"])
+@pytest.mark.parametrize(
+    "path", ["/", "metrics", "/-/healthy", "/api/v1", "/accounts/x", "/a b", "/{x}", "", "/met?rics"]
+)
 def test_a_path_that_cannot_be_is_refused(path: str) -> None:
     with pytest.raises(ListenError, match="is not a path for the metrics page"):
         create_app(Site().store, list, lambda: True, telemetry_path=path)
