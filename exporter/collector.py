@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from exporter import clock, deadline
 from exporter.account import MAX_AGE_INTERVALS, AccountConfig, secret_forms
+from exporter.admission import Admission
 from exporter.api import Api
 from exporter.backoff import Backoff, RunIn
 from exporter.bounds import bounded
@@ -86,6 +87,7 @@ class Collector:
         wall: Unix seconds, for what people read.
         elapsed: Seconds, for durations and ages; the one of `store`.
         on_assessed: Is told the account's name and what was found, each time.
+        admission: The line of all that are due in this process.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Collector:
         wall: Wall = clock.wall,
         elapsed: Elapsed = clock.elapsed,
         on_assessed: Callable[[str, AccountRisk], None] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.exchange: str = venue.name
         self.account: str = venue.config.name
@@ -112,6 +115,8 @@ class Collector:
         self._wall = wall
         self._elapsed = elapsed
         self._on_assessed = on_assessed
+        self._admission = admission or Admission(elapsed=elapsed)
+        self._behind = 0.0
         self._redaction = Redaction()
         self._published: _Published | None = None
         self.nearest = math.inf
@@ -161,7 +166,7 @@ class Collector:
     @property
     def max_age(self) -> float:
         """Seconds for which data are published: as configured; by default as long as a few collections."""
-        return self._config.age_limit_at(self.interval)
+        return self._config.age_limit_at(self.interval + self._behind)
 
     def status(self) -> AccountStatus:
         """How the account stands now."""
@@ -219,13 +224,16 @@ class Collector:
         return self._next()
 
     async def _admitted(self) -> None:
-        """Waits until the request limits leave room for a collection."""
+        """Waits until the request limits leave room for a collection, and the process gets to it."""
         self.waiting = True
         try:
             waited = await self._api.meter.admitted(MAX_AGE_INTERVALS * self.interval)
+            behind = await self._admission.admitted()
         finally:
             self.waiting = False
-        if waited > SHORT_WAIT * self.interval and self.run_in is not None:
+        # It comes after each interval: as long is it from one collection to the next.
+        self._behind = round(behind, 1) if behind > SHORT_WAIT * self.interval else 0.0
+        if waited + behind > SHORT_WAIT * self.interval and self.run_in is not None:
             # It keeps that distance: all come round evenly, and the line gets no longer.
             self.run_in(self.interval)
 
@@ -239,7 +247,9 @@ class Collector:
         return None
 
     def _tell_pace(self) -> None:
-        self._telemetry.pace(self.exchange, self.account, interval=self.interval, max_age=self.max_age)
+        self._telemetry.pace(
+            self.exchange, self.account, interval=self.interval + self._behind, max_age=self.max_age
+        )
 
     async def _collect(self, began: float) -> None:
         try:

@@ -40,6 +40,7 @@ REPEAT_AFTER = 600.0
 """Seconds after which a log line about the same failure is written again."""
 
 COLLECTION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+DELAY_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 USED_MAX_AGE = 90.0
@@ -81,6 +82,7 @@ class Telemetry:
         self._marks: dict[int, tuple[str, float]] = {}
         self._budgets = _Budgets()
         self.registry.register(self._budgets)
+        self.loop_delay = self._histogram(catalogue.EVENT_LOOP_DELAY, DELAY_BUCKETS).observe
         self._config_loaded = self._gauge(catalogue.CONFIG_RELOAD_SUCCESSFUL)
         self._config_loaded_at = self._gauge(catalogue.CONFIG_RELOAD_SUCCESS)
         self._config_info = self._gauge(catalogue.CONFIG_INFO)
@@ -189,6 +191,10 @@ class Telemetry:
         """Publishes how the request limits stand, as of each page."""
         self._budgets.states = states
 
+    def watch(self, family: Family, read: Callable[[], float]) -> None:
+        """Publishes what `read` gives, as of each page. It is called in another thread."""
+        self.registry.register(_Watched(family, read))
+
     def collection_succeeded(self, exchange: str, account: str, *, began_at: float, seconds: float) -> None:
         """A collection that began at `began_at` (Unix seconds) brought data."""
         series = self._finished(exchange, account, seconds)
@@ -256,6 +262,19 @@ class Telemetry:
                 reason=error.reason,
                 error=error.message,
             )
+
+
+class _Watched(Collector):
+    """One value, read when a page is made."""
+
+    def __init__(self, family: Family, read: Callable[[], float]) -> None:
+        self._family = family
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        family = self._family
+        type_ = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+        yield type_(family.name, family.help, value=self._read())
 
 
 class _Budgets(Collector):

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from structlog.testing import capture_logs
 
-from exporter import __version__
+from exporter import __version__, catalogue
 from exporter.catalogue import OWN_FAMILIES
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
@@ -114,6 +114,16 @@ def text(telemetry: Telemetry, format_: Format = Format.TEXT_0_0_4) -> str:
     return b"".join(telemetry.exposition(format_)).decode()
 
 
+def watched(telemetry: Telemetry) -> None:
+    for family in (
+        catalogue.SATURATION,
+        catalogue.COLLECTIONS_WAITING,
+        catalogue.COLLECTIONS_WAITED,
+        catalogue.REQUESTS_WAITING,
+    ):
+        telemetry.watch(family, lambda: 0.5)
+
+
 def account_lines(telemetry: Telemetry, account: str) -> list[str]:
     page = text(telemetry)
     return [line for line in page.splitlines() if f'account="{account}"' in line]
@@ -199,6 +209,7 @@ def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumente
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
     telemetry.backs_off("x", "a", "network", until=1.0)
+    watched(telemetry)
     page = text(telemetry)
     openmetrics = text(telemetry, Format.OPENMETRICS_1_0_0)
     assert "# EOF" not in openmetrics
@@ -223,6 +234,9 @@ def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
     telemetry.marks_received("x", 0, 1.0)
     telemetry.backs_off("x", "a", "network", until=1.0)
     telemetry.watch_budgets(lambda: [STATE])
+    telemetry.watch_marks(["x"], interval=5.0)
+    telemetry.marks_received("x", 0, 1.0)
+    watched(telemetry)
     telemetry.config_loaded("0123")
     parsed = {family.name: family for family in parse_text(text(telemetry))}
     for family in OWN_FAMILIES:
@@ -285,6 +299,14 @@ def test_an_account_that_is_tried_less_often_says_when_and_why() -> None:
     telemetry.remove_account("x", "a")
     telemetry.backs_off("x", "a", "auth", until=300.0)  # what was still on its way
     assert shown("auth") is None
+
+
+def test_what_is_watched_is_read_for_each_page() -> None:
+    telemetry, waiting = Telemetry(), [3.0]
+    telemetry.watch(catalogue.COLLECTIONS_WAITING, lambda: waiting[0])
+    assert sample(telemetry, "risk_exporter_collections_waiting", {}) == 3.0
+    waiting[0] = 0.0
+    assert sample(telemetry, "risk_exporter_collections_waiting", {}) == 0.0
 
 
 def test_the_pace_of_an_account_is_published() -> None:
