@@ -727,8 +727,8 @@ BUDGET_STRETCH = _own(
 SATURATION = _own(
     "gauge",
     "exporter_saturation_ratio",
-    "Part of the last seconds that the processor worked for the event loop, as a ratio from 0: near 1 one "
-    "process can do no more, and all accounts are collected less often.",
+    "Part of the last seconds in which the event loop was at work or held up, as a ratio from 0: near 1 one "
+    "process can do no more here, and all accounts are collected less often.",
     range_=SHARE,
 )
 EVENT_LOOP_DELAY = _own(

@@ -9,7 +9,9 @@ from collections.abc import Callable
 PROBE = 0.1
 """Seconds between two looks."""
 LOOKS = 50
-"""Over which the share of the processor's time is taken."""
+"""Over which the saturation is taken."""
+LATE = 0.01
+"""Seconds: who has time left looks sooner."""
 
 
 class Load:
@@ -22,11 +24,16 @@ class Load:
 
     def __init__(self, late: Callable[[float], None], *, cpu: Callable[[], float] = time.thread_time) -> None:
         self.saturation = 0.0
-        """Part of the time, lately, that the processor worked for the event loop: 1 is all there is."""
+        """Part of the time, lately, in which the event loop had none left: 1 is all there is.
+
+        What the processor worked for it; where others on the machine take that from it, the part of the
+        looks that came late.
+        """
         self._late = late
         self._cpu = cpu
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
+        self._late_looks = 0
 
     def start(self) -> None:
         """Needs a running event loop."""
@@ -46,9 +53,11 @@ class Load:
     def _look(self, due: float) -> None:
         now = asyncio.get_running_loop().time()
         self._late(max(0.0, now - due))
+        self._late_looks += now - due > LATE
         self._looks += 1
         if self._looks % LOOKS == 0:
             used = self._cpu()
-            self.saturation = min(1.0, (used - self._used) / (now - self._began))
-            self._began, self._used = now, used
+            worked = (used - self._used) / (now - self._began)
+            self.saturation = min(1.0, max(worked, self._late_looks / LOOKS))
+            self._began, self._used, self._late_looks = now, used, 0
         self._look_at(now + PROBE)
