@@ -83,8 +83,8 @@ image: ## The container image, with the engine that is installed; see CONTRIBUTI
 lock: ## Takes the newest packages that pyproject.toml allows into requirements/
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet 'pip-tools==7.6.2'
-	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=fast --extra=zkx -o requirements/runtime.txt
-	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=fast --extra=zkx --extra=dev -o requirements/dev.txt
+	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=zkx -o requirements/runtime.txt
+	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=zkx --extra=dev -o requirements/dev.txt
 
 clean: ## Removes what the other targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

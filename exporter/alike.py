@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import deque
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,8 @@ K = TypeVar("K", bound=Hashable)
 
 MOST_ROWS = 20_000
 """Different rows that are found again; beyond, the oldest is forgotten by all but those who have it."""
-MOST_TABLES = 16
+MOST_TABLES = 8
+"""Whole answers that are found again."""
 
 
 class Table(Mapping[str, T]):
@@ -52,7 +53,8 @@ class Tables(Generic[T]):
         self._name = name
         self._rows: dict[bytes, T] = {}
         self._names: dict[tuple[str, ...], Mapping[str, int]] = {}
-        self._tables: dict[bytes, Table[T]] = {}
+        # Whole answers are compared, not their digests: where two differ, that is seen after a few bytes.
+        self._tables: deque[tuple[bytes, Table[T]]] = deque(maxlen=MOST_TABLES)
 
     def read(self, body: bytes, where: str) -> Mapping[str, T]:
         """The rows of an answer by name.
@@ -60,11 +62,11 @@ class Tables(Generic[T]):
         Raises:
             VenueError: reason ``schema``; the text names `where` (venue and endpoint) and the field.
         """
-        digest = hashlib.blake2b(body).digest()
-        table = self._tables.get(digest)
-        if table is None:
-            table = self._table(self._decoded(body, where))
-            _keep(self._tables, digest, table, MOST_TABLES)
+        for known, table in self._tables:
+            if known == body:
+                return table
+        table = self._table(self._decoded(body, where))
+        self._tables.appendleft((body, table))
         return table
 
     def _table(self, rows: list[T]) -> Table[T]:

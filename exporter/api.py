@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from exporter import clock, deadline, logs
+from exporter.admission import Admission
 from exporter.answers import A_DAY, RETRY, SharedAnswers
 from exporter.backoff import Outage
 from exporter.budget import Budget
@@ -31,6 +32,7 @@ from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
 from exporter.seldom import Seldom
 from exporter.session import Session, SessionKeeper
+from exporter.slots import Slots
 from exporter.transport import HttpTransport, Transport
 from exporter.venueclock import VenueClock
 from exporter.wire import decode, listed
@@ -78,6 +80,8 @@ class Client:
         self.wall = wall
         self.shared = SharedAnswers(wall)
         self.pacing = Pacing(budgets, observer=observer, elapsed=elapsed)
+        self.slots = Slots()
+        self.admission = Admission(elapsed=elapsed)
         self._http = HttpTransport() if transport is None else None
         self.transport: Transport = transport or self._http  # type: ignore[assignment]  # one of the two is
         self._budgets: dict[Hashable, Budget] = {}
@@ -352,7 +356,7 @@ class Api(KeptAnswers):
         return f"{self._venue.name} {endpoint.method} {endpoint.label}"
 
     async def _send(self, asked: Request) -> Response:
-        endpoint, venue = asked.endpoint, self._venue
+        endpoint, venue, client = asked.endpoint, self._venue, self._client
         if endpoint not in self._declared:
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
@@ -360,7 +364,11 @@ class Api(KeptAnswers):
         try:
             # Nobody waits for room in a limit that is closed.
             self._refuse_closed(endpoint)
-            async with self.meter.call(endpoint) as call:
+            host = (self._base_url, self._proxy)
+            async with (
+                self.meter.call(endpoint) as call,
+                client.slots.one(host, self.meter.deadline, self._timeout),
+            ):
                 probed = await self._check_limits(endpoint)
                 call.sent()
                 response = await self._exchange(asked, token)

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 import structlog
 
+from exporter import catalogue, garbage
 from exporter.addresses import ListenError, listen_addresses
 from exporter.api import Client
 from exporter.config import Config
@@ -15,6 +16,7 @@ from exporter.defaults import FIRST_WITHIN, TELEMETRY_PATH
 from exporter.exposition import Store
 from exporter.fleet import Changes, Fleet
 from exporter.hosts import Hosts
+from exporter.load import Load
 from exporter.reload import Reloader
 from exporter.scheduler import Scheduler
 from exporter.server import serve
@@ -68,8 +70,16 @@ async def run(
         on_skipped=lambda name: fleet.skipped(name),  # noqa: PLW0108 (the fleet is made with the scheduler)
         first_within=first_within,
     )
+    load = Load(telemetry.loop_delay)
     async with Client(telemetry, budgets=config.budgets) as client:
         telemetry.watch_budgets(client.pacing.states)
+        for family, read_now in {
+            catalogue.SATURATION: lambda: load.saturation,
+            catalogue.COLLECTIONS_WAITING: lambda: float(client.admission.waiting),
+            catalogue.COLLECTIONS_WAITED: lambda: client.admission.waited,
+            catalogue.REQUESTS_WAITING: lambda: float(client.slots.waiting),
+        }.items():
+            telemetry.watch(family, read_now)
         fleet = Fleet(discover(), client, store, telemetry, scheduler)
         await fleet.use(config)
         telemetry.config_loaded(config.fingerprint())
@@ -77,6 +87,7 @@ async def run(
         async def use(new: Config) -> Changes:
             changes = await fleet.use(_part(new, shard))
             scheduler.plan()
+            garbage.settled()
             return changes
 
         reloader = None if read is None else Reloader(read, use, telemetry)
@@ -94,7 +105,9 @@ async def run(
             urls = [f"http://{address}{telemetry_path}" for address in bound]
             for url in urls:
                 log.info("listening", url=url)
+            garbage.settled()
             scheduler.start()
+            load.start()
             try:
                 if on_listening is not None:
                     on_listening(urls)
@@ -103,6 +116,7 @@ async def run(
             finally:
                 if reloader is not None:
                     await reloader.close()
+                load.stop()
                 await scheduler.stop()
 
 

@@ -724,6 +724,33 @@ BUDGET_STRETCH = _own(
     "they fit.",
     _BUDGET,
 )
+SATURATION = _own(
+    "gauge",
+    "exporter_saturation_ratio",
+    "Part of the last seconds in which the event loop was at work or held up, as a ratio from 0: near 1 one "
+    "process can do no more here, and all accounts are collected less often.",
+    range_=SHARE,
+)
+EVENT_LOOP_DELAY = _own(
+    "histogram",
+    "exporter_event_loop_delay_seconds",
+    "How much later than asked the event loop did something, in seconds, looked at ten times a second.",
+)
+COLLECTIONS_WAITING = _own(
+    "gauge",
+    "exporter_collections_waiting",
+    "Collections that are due and wait for the process to get to them.",
+)
+COLLECTIONS_WAITED = _own(
+    "counter",
+    "exporter_collections_wait_seconds_total",
+    "Seconds that collections waited for the process to get to them.",
+)
+REQUESTS_WAITING = _own(
+    "gauge",
+    "exporter_requests_waiting",
+    "Requests that wait for a connection: more are on their way to the host than it may have at once.",
+)
 CONFIG_RELOAD_SUCCESSFUL = _own(
     "gauge",
     "exporter_config_last_reload_successful",
@@ -779,6 +806,11 @@ OWN_FAMILIES: tuple[Family, ...] = (
     API_BLOCKED_UNTIL,
     MARKS_LAST_SUCCESS,
     MARKS_INTERVAL,
+    SATURATION,
+    EVENT_LOOP_DELAY,
+    COLLECTIONS_WAITING,
+    COLLECTIONS_WAITED,
+    REQUESTS_WAITING,
     CONFIG_RELOAD_SUCCESSFUL,
     CONFIG_RELOAD_SUCCESS,
     CONFIG_INFO,

@@ -85,6 +85,7 @@ async def _collect(
         api = client.account(venue)
         try:
             await api.meter.admitted(PATIENCE)
+            await client.admission.admitted()
             started = elapsed()
             async with deadline.within(account.timeout) as api.meter.deadline:
                 assessed = assess(bounded(await venue.fetch(api)), settings)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from exporter import clock, deadline
 from exporter.account import MAX_AGE_INTERVALS, AccountConfig, labels_of, secret_forms
+from exporter.admission import Admission
 from exporter.api import Api
 from exporter.backoff import Backoff, RunIn
 from exporter.board.figures import figures_of
@@ -91,6 +92,7 @@ class Collector:
         wall: Unix seconds, for what people read.
         elapsed: Seconds, for durations and ages; the one of `store`.
         on_assessed: Is told the account's name and what was found, each time.
+        admission: The line of all that are due in this process.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Collector:
         wall: Wall = clock.wall,
         elapsed: Elapsed = clock.elapsed,
         on_assessed: Callable[[str, AccountRisk], None] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.exchange: str = venue.name
         self.account: str = venue.config.name
@@ -119,6 +122,8 @@ class Collector:
         self._wall = wall
         self._elapsed = elapsed
         self._on_assessed = on_assessed
+        self._admission = admission or Admission(elapsed=elapsed)
+        self._behind = 0.0
         self._redaction = Redaction()
         self._published: _Published | None = None
         self.nearest = math.inf
@@ -169,7 +174,7 @@ class Collector:
     @property
     def max_age(self) -> float:
         """Seconds for which data are published: as configured; by default as long as a few collections."""
-        return self._config.age_limit_at(self.interval)
+        return self._config.age_limit_at(self.interval + self._behind)
 
     def status(self) -> AccountStatus:
         """How the account stands now."""
@@ -228,13 +233,16 @@ class Collector:
         return self._next()
 
     async def _admitted(self) -> None:
-        """Waits until the request limits leave room for a collection."""
+        """Waits until the request limits leave room for a collection, and the process gets to it."""
         self.waiting = True
         try:
             waited = await self._api.meter.admitted(MAX_AGE_INTERVALS * self.interval)
+            behind = await self._admission.admitted()
         finally:
             self.waiting = False
-        if waited > SHORT_WAIT * self.interval and self.run_in is not None:
+        # It comes after each interval: as long is it from one collection to the next.
+        self._behind = round(behind, 1) if behind > SHORT_WAIT * self.interval else 0.0
+        if waited + behind > SHORT_WAIT * self.interval and self.run_in is not None:
             # It keeps that distance: all come round evenly, and the line gets no longer.
             self.run_in(self.interval)
 
@@ -250,8 +258,9 @@ class Collector:
         return None
 
     def _tell_pace(self) -> None:
-        self._telemetry.pace(self.exchange, self.account, interval=self.interval, max_age=self.max_age)
-        self.standing.interval, self.standing.max_age = self.interval, self.max_age
+        interval = self.interval + self._behind
+        self._telemetry.pace(self.exchange, self.account, interval=interval, max_age=self.max_age)
+        self.standing.interval, self.standing.max_age = interval, self.max_age
 
     async def _collect(self, began: float, began_at: float) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 
 SIDE_SHARE = 0.5
@@ -110,6 +110,19 @@ class Deadline:
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextlib.contextmanager
+def standing(*limits: Deadline | None) -> Iterator[None]:
+    """Time that is waited for one's turn is nobody's: these deadlines and the one that rules stand still."""
+    stopped = {limit for limit in (*limits, _current.get()) if limit is not None}
+    for limit in stopped:
+        limit.stop()
+    try:
+        yield
+    finally:
+        for limit in stopped:
+            limit.go_on()
 
 
 def current() -> Deadline | None:

@@ -9,11 +9,22 @@ import resource
 import socket
 from typing import Any
 
+MOST = 1 << 16
+"""More are not asked for: what goes through all of them would take its time."""
+
 
 def limit() -> int:
     """How many descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_limit() -> None:
+    """As many descriptors as the system grants: what a shell starts with is meant for older programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class Reserve:

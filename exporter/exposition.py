@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -58,7 +60,7 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
         VenueError: reason `schema`, if a row of the venue lacks the name for a label, if two rows would be
             one series, or if a value is outside the range of its family.
     """
-    begin = _labels((("exchange", exchange), ("account", account)))
+    begin = labelled((("exchange", exchange), ("account", account)))
     rows = {id(level): _rows(begin, level, risk) for level in LEVELS}
     chunks: dict[str, bytes] = {}
     for family in FAMILIES:
@@ -78,7 +80,7 @@ def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, A
         nameless = next((name for name, value in named if not value and name in level.labels), None)
         if nameless is not None:
             raise VenueError("schema", f"the venue gives {level.rows_are} without a name for {nameless}")
-        labels = f"{begin},{_labels(named)}" if named else begin
+        labels = f"{begin},{labelled(named)}" if named else begin
         if labels in found:
             values = " ".join(value for _, value in named if value)
             raise VenueError("schema", f"the venue gives two {level.rows_are} for {values}")
@@ -107,7 +109,7 @@ def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]]) -> list[str]
         for labels, row in rows:
             for extra, value in samples(row):
                 if value is not None:
-                    more = _labels(extra)
+                    more = labelled(extra)
                     more = f"{labels},{more}" if more else labels
                     if low <= value <= high:
                         lines.append(f"{name}{{{more}}} {number(value)}\n")
@@ -126,7 +128,8 @@ def _refuse(family: Family, labels: str, value: float) -> None:
         raise VenueError("schema", f"{family.name}{{{labels}}} is outside its range: {family.range.text}")
 
 
-def _labels(labels: Iterable[tuple[str, str]]) -> str:
+def labelled(labels: Iterable[tuple[str, str]]) -> str:
+    """Labels as they stand between the braces, without those that are empty."""
     return ",".join([f'{_name(name)}="{escape(value)}"' for name, value in labels if value])
 
 
@@ -139,22 +142,39 @@ def _name(name: str) -> str:
 class OwnMetrics(Protocol):
     """The exporter's own metrics; `exporter.telemetry` in the program."""
 
-    def exposition(self, format_: Format) -> bytes:
-        """The families with headers, without the end marker of OpenMetrics."""
+    def exposition(self, format_: Format) -> Iterable[bytes]:
+        """The families with headers, in pieces, without the end marker of OpenMetrics."""
 
 
 class _Entry(Struct, frozen=True):
-    chunks: Chunks
+    chunks: Sequence[bytes]
+    """One for each family, in their order; empty where there is nothing."""
     expires_at: float
 
 
-_HEADERS = {
-    family.name: (
-        f"# HELP {family.name} {family.help.translate(_ESCAPES)}\n# TYPE {family.name} {family.type}\n"
-    ).encode()
-    for family in FAMILIES
-}
-_FAMILY_NAMES: Sequence[str] = tuple(_HEADERS)
+def headers(families: Iterable[Family], format_: Format) -> Sequence[bytes]:
+    """What stands above the samples of each family. OpenMetrics names a counter without its suffix."""
+    found = []
+    for family in families:
+        counter = format_ is Format.OPENMETRICS_1_0_0 and family.type == "counter"
+        name = family.name.removesuffix("_total") if counter else family.name
+        help_ = family.help.translate(_ESCAPES)
+        found.append(f"# HELP {name} {help_}\n# TYPE {name} {family.type}\n".encode())
+    return found
+
+
+def joined(above: Sequence[bytes], rows: Iterable[Sequence[bytes]]) -> list[bytes]:
+    """The chunks of all `rows` family by family; of a family without any, nothing."""
+    parts: list[bytes] = []
+    for header, chunks in zip(above, zip(*rows, strict=True), strict=False):
+        if any(chunks):
+            parts.append(header)
+            parts += chunks
+    return parts
+
+
+_NAMES: Sequence[str] = tuple(family.name for family in FAMILIES)
+_HEADERS = headers(FAMILIES, Format.TEXT_0_0_4)  # there is no counter among them
 
 
 class Store:
@@ -171,22 +191,21 @@ class Store:
     def __init__(self, own: OwnMetrics, *, elapsed: Elapsed = clock.elapsed) -> None:
         self._own = own
         self._elapsed = elapsed
-        # By exchange and account, in their order. An entry is never changed, only replaced in its place:
-        # a page in another thread has of each account one whole state, and storing costs the same however
-        # many there are.
+        # An entry is never changed, only replaced: a page in another thread has of each account one whole
+        # state, and storing costs the same however many there are.
         self._accounts: dict[tuple[str, str], _Entry] = {}
+        self._lock = threading.Lock()
 
     def put(self, exchange: str, account: str, chunks: Chunks, *, taken_at: float, max_age: float) -> None:
         """Publishes an account's data until `taken_at` + `max_age`, in place of what was there."""
-        key, entry = (exchange, account), _Entry(chunks, taken_at + max_age)
-        if key in self._accounts:
-            self._accounts[key] = entry
-        else:
-            self._accounts = dict(sorted({**self._accounts, key: entry}.items()))
+        row = tuple([chunks.get(name, b"") for name in _NAMES])
+        with self._lock:
+            self._accounts[exchange, account] = _Entry(row, taken_at + max_age)
 
     def remove(self, exchange: str, account: str) -> None:
         """Publishes nothing more of an account; does nothing if there is nothing."""
-        self._accounts = {key: kept for key, kept in self._accounts.items() if key != (exchange, account)}
+        with self._lock:
+            self._accounts.pop((exchange, account), None)
 
     def fresh(self, exchange: str, account: str) -> bool:
         """Whether the account's data are on the page now."""
@@ -198,15 +217,11 @@ class Store:
         # Before the data: a collection that ends meanwhile must not make old data pass for its own.
         own = self._own.exposition(format_)
         now = self._elapsed()
-        # A list of the moment: `put` may replace entries while this runs.
-        shown = [entry.chunks for entry in list(self._accounts.values()) if now < entry.expires_at]
-        parts: list[bytes] = []
-        for name in _FAMILY_NAMES:
-            found = [chunks[name] for chunks in shown if name in chunks]
-            if found:
-                parts.append(_HEADERS[name])
-                parts += found
-        parts.append(own)
+        with self._lock:
+            accounts = list(self._accounts.items())
+        accounts.sort(key=itemgetter(0))
+        parts = joined(_HEADERS, [entry.chunks for _, entry in accounts if now < entry.expires_at])
+        parts += own
         if format_ is Format.OPENMETRICS_1_0_0:
             parts.append(b"# EOF\n")
         return b"".join(parts)

@@ -131,6 +131,7 @@ class Fleet:
                     self._store,
                     self._telemetry,
                     on_assessed=self._assessed,
+                    admission=self._client.admission,
                 )
             collectors[name] = collector
         if config.risk != self._config.risk or collectors.keys() != old.keys():

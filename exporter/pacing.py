@@ -385,21 +385,16 @@ class Meter:
         if line.bucket.take_now(weight):
             return 0.0
         began = self.now()
-        stopped = {limit for limit in (self.deadline, deadline.current()) if limit is not None}
-        for limit in stopped:
-            limit.stop()
         try:
-            async with asyncio.timeout(self._patience):
-                await line.bucket.take(weight, further=further)
+            with deadline.standing(self.deadline):
+                async with asyncio.timeout(self._patience):
+                    await line.bucket.take(weight, further=further)
         except TimeoutError:
             raise VenueError(
                 "rate_limited",
                 f"no room in the request budget `{line.name}` for {self._patience:g} s: others behind this "
                 "address use it",
             ) from None
-        finally:
-            for limit in stopped:
-                limit.go_on()
         return self.now() - began
 
 

@@ -7,22 +7,17 @@ where readers are slow, the memory of as many pages as there are readers.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import time
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
+from isal import igzip
 from msgspec import Struct
 
 from exporter import clock
 from exporter.clock import Elapsed
 from exporter.turns import Turns
-
-try:
-    from isal import igzip
-except ImportError:  # optional: the standard library does the same, slower
-    igzip = None  # type: ignore[assignment]
 
 MIN_COMPRESSED_BYTES = 1024
 """Shorter pages fit in one packet as they are."""
@@ -47,9 +42,7 @@ class Page(Struct, frozen=True, eq=False):
 
 def compress(page: bytes) -> bytes:
     """The page as gzip."""
-    if igzip is not None:
-        return igzip.compress(page, 2, mtime=0)
-    return gzip.compress(page, 5, mtime=0)
+    return igzip.compress(page, 2, mtime=0)
 
 
 def packed(body: bytes, *, gzipped: bool) -> Page:

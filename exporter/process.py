@@ -11,7 +11,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
+import uvloop
 
+from exporter import descriptors
 from exporter.addresses import ListenError
 
 T = TypeVar("T")
@@ -22,23 +24,15 @@ STOP_SECONDS = 4.5
 log = structlog.get_logger(__name__)
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The one of uvloop where that is installed, else None: asyncio's own."""
-    try:
-        import uvloop  # noqa: PLC0415 (not everywhere)
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 def run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """What the coroutine that `start` makes returns or raises."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(start())
 
 
 def serve(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs until SIGTERM or SIGINT; ends the program with status 1 and one line if it cannot listen."""
+    descriptors.raise_limit()
     try:
         run(lambda: _until_signal(start()))
     except ListenError as error:

@@ -1,12 +1,15 @@
 """The exporter's own metrics: whether each account's numbers can be trusted, and how the venues answer.
 
-Kept by prometheus-client in a registry of their own. The families are described in `exporter.catalogue`.
+Those of each account are kept as text (`exporter.series`), all others by prometheus-client in a registry of
+their own. The families are described in `exporter.catalogue`.
 """
 
 from __future__ import annotations
 
 import platform
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 
 import structlog
 from prometheus_client import (
@@ -27,21 +30,25 @@ from prometheus_client.registry import Collector
 from exporter import __version__, catalogue, clock
 from exporter.clock import Wall
 from exporter.errors import REASONS, Reason, VenueError
-from exporter.exposition import Format
+from exporter.exposition import Format, headers, joined
 from exporter.family import Family
 from exporter.pacing import BudgetState
+from exporter.series import FAMILIES, Series
 from exporter.shard import Shard
 
 REPEAT_AFTER = 600.0
 """Seconds after which a log line about the same failure is written again."""
 
 COLLECTION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+DELAY_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 USED_MAX_AGE = 90.0
 """Seconds for which the used share of a request limit is shown: venues count by the minute."""
 
 log = structlog.get_logger(__name__)
+
+_HEADERS = {format_: headers(FAMILIES, format_) for format_ in Format}
 
 
 class Telemetry:
@@ -55,7 +62,8 @@ class Telemetry:
         # The client library would add a `_created` series to every counter and histogram.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's gap
         self._wall = wall
-        self._accounts: set[tuple[str, str]] = set()
+        self._accounts: dict[tuple[str, str], Series] = {}
+        self._lock = threading.Lock()  # a page is made in another thread
         self._used_told_at: dict[str, float] = {}
         self._optional_logged: dict[tuple[str, str, Reason], float] = {}
         self.registry = CollectorRegistry(auto_describe=True)
@@ -63,17 +71,6 @@ class Telemetry:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._paces: dict[tuple[str, str], tuple[float, float]] = {}
-        self._backing_off: dict[tuple[str, str], Reason] = {}
-        self._up = self._gauge(catalogue.UP)
-        self._last_success = self._gauge(catalogue.LAST_SUCCESS)
-        self._interval = self._gauge(catalogue.INTERVAL)
-        self._max_age = self._gauge(catalogue.MAX_AGE)
-        self._effective_interval = self._gauge(catalogue.EFFECTIVE_INTERVAL)
-        self._next_attempt = self._gauge(catalogue.NEXT_ATTEMPT)
-        self._runs = self._counter(catalogue.RUNS)
-        self._errors = self._counter(catalogue.ERRORS)
-        self._optional_errors = self._counter(catalogue.OPTIONAL_ERRORS)
-        self._skipped_runs = self._counter(catalogue.SKIPPED_RUNS)
         self._duration = self._histogram(catalogue.DURATION, COLLECTION_BUCKETS)
         self._requests = self._counter(catalogue.API_REQUESTS)
         self._request_duration = self._histogram(catalogue.API_REQUEST_DURATION, REQUEST_BUCKETS)
@@ -85,6 +82,7 @@ class Telemetry:
         self._marks: dict[int, tuple[str, float]] = {}
         self._budgets = _Budgets()
         self.registry.register(self._budgets)
+        self.loop_delay = self._histogram(catalogue.EVENT_LOOP_DELAY, DELAY_BUCKETS).observe
         self._config_loaded = self._gauge(catalogue.CONFIG_RELOAD_SUCCESSFUL)
         self._config_loaded_at = self._gauge(catalogue.CONFIG_RELOAD_SUCCESS)
         self._config_info = self._gauge(catalogue.CONFIG_INFO)
@@ -100,13 +98,17 @@ class Telemetry:
     def _histogram(self, family: Family, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(family.name, family.help, family.labels, buckets=buckets, registry=self.registry)
 
-    def exposition(self, format_: Format) -> bytes:
-        """The families with headers, without the end marker of OpenMetrics."""
+    def exposition(self, format_: Format) -> list[bytes]:
+        """The families with headers, in pieces, without the end marker of OpenMetrics."""
         self._forget_used()
+        with self._lock:
+            accounts = list(self._accounts.items())
+        accounts.sort(key=itemgetter(0))
+        parts = joined(_HEADERS[format_], [series.chunks for _, series in accounts])
         if format_ is Format.OPENMETRICS_1_0_0:
             page: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]  # the same
-            return page.removesuffix(b"# EOF\n")
-        return generate_latest(self.registry)
+            return [*parts, page.removesuffix(b"# EOF\n")]
+        return [*parts, generate_latest(self.registry)]
 
     def config_loaded(self, fingerprint: str) -> None:
         """This configuration is in use from now on."""
@@ -126,38 +128,20 @@ class Telemetry:
 
     def add_account(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """Starts the series of an account: not up, every counter at 0. Counters go on if it has some."""
-        key = (exchange, account)
-        if key not in self._accounts:
-            self._accounts.add(key)
-            self._up.labels(*key).set(0)
-        self._interval.labels(*key).set(interval)
+        with self._lock:
+            series = self._accounts.setdefault((exchange, account), Series(exchange, account))
+        series.set(catalogue.INTERVAL, interval)
         self.pace(exchange, account, interval=interval, max_age=max_age)
-        for counter in (self._runs, self._optional_errors, self._skipped_runs):
-            counter.labels(*key)
-        for reason in REASONS:
-            self._errors.labels(*key, reason)
         self._duration.labels(exchange)
         self._request_duration.labels(exchange)
 
     def remove_account(self, exchange: str, account: str) -> None:
         """Ends the series of an account, and with a venue's last account what was last known of the venue."""
         key = (exchange, account)
-        self.backs_off_no_more(exchange, account)
+        with self._lock:
+            self._accounts.pop(key, None)
         self._paces.pop(key, None)
-        self._accounts.discard(key)
-        for metric in (
-            self._up,
-            self._last_success,
-            self._interval,
-            self._effective_interval,
-            self._max_age,
-            self._runs,
-            self._optional_errors,
-            self._skipped_runs,
-        ):
-            metric.remove(*key)
         for reason in REASONS:
-            self._errors.remove(*key, reason)
             self._optional_logged.pop((*key, reason), None)
         if all(venue != exchange for venue, _ in self._accounts):
             self._used_told_at.pop(exchange, None)
@@ -186,56 +170,58 @@ class Telemetry:
     def pace(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """How often an account is collected now, and how old its data may get; in seconds."""
         key, pace = (exchange, account), (interval, max_age)
-        if self._paces.get(key) != pace:
+        if key in self._accounts and self._paces.get(key) != pace:
             self._paces[key] = pace
-            self._effective_interval.labels(*key).set(interval)
-            self._max_age.labels(*key).set(max_age)
+            self._accounts[key].set(catalogue.EFFECTIVE_INTERVAL, interval)
+            self._accounts[key].set(catalogue.MAX_AGE, max_age)
 
     def backs_off(self, exchange: str, account: str, reason: Reason, *, until: float) -> None:
         """An account that failed for this reason is not tried before then (Unix seconds)."""
-        key = (exchange, account)
-        if self._backing_off.get(key) != reason:
-            self.backs_off_no_more(exchange, account)
-        if key in self._accounts:
-            self._backing_off[key] = reason
-            self._next_attempt.labels(*key, reason).set(until)
+        series = self._accounts.get((exchange, account))
+        if series is not None:
+            series.set(catalogue.NEXT_ATTEMPT, until, reason)
 
     def backs_off_no_more(self, exchange: str, account: str) -> None:
         """An account is tried at the usual time."""
-        reason = self._backing_off.pop((exchange, account), None)
-        if reason is not None:
-            self._next_attempt.remove(exchange, account, reason)
+        series = self._accounts.get((exchange, account))
+        if series is not None:
+            series.clear(catalogue.NEXT_ATTEMPT)
 
     def watch_budgets(self, states: Callable[[], Iterable[BudgetState]]) -> None:
         """Publishes how the request limits stand, as of each page."""
         self._budgets.states = states
 
+    def watch(self, family: Family, read: Callable[[], float]) -> None:
+        """Publishes what `read` gives, as of each page. It is called in another thread."""
+        self.registry.register(_Watched(family, read))
+
     def collection_succeeded(self, exchange: str, account: str, *, began_at: float, seconds: float) -> None:
         """A collection that began at `began_at` (Unix seconds) brought data."""
-        if not self._finished(exchange, account, seconds):
-            return
-        self._last_success.labels(exchange, account).set(began_at)
-        self._up.labels(exchange, account).set(1)
+        series = self._finished(exchange, account, seconds)
+        if series is not None:
+            series.set(catalogue.LAST_SUCCESS, began_at)
+            series.set(catalogue.UP, 1.0)
 
     def collection_failed(self, exchange: str, account: str, reason: Reason, *, seconds: float) -> None:
         """A collection brought nothing."""
-        if not self._finished(exchange, account, seconds):
-            return
-        self._errors.labels(exchange, account, reason).inc()
-        self._up.labels(exchange, account).set(0)
+        series = self._finished(exchange, account, seconds)
+        if series is not None:
+            series.failed(reason)
+            series.set(catalogue.UP, 0.0)
 
-    def _finished(self, exchange: str, account: str, seconds: float) -> bool:
+    def _finished(self, exchange: str, account: str, seconds: float) -> Series | None:
         # What was still on its way when its account was removed must not bring the series back.
-        if (exchange, account) not in self._accounts:
-            return False
-        self._runs.labels(exchange, account).inc()
-        self._duration.labels(exchange).observe(seconds)
-        return True
+        series = self._accounts.get((exchange, account))
+        if series is not None:
+            series.count(catalogue.RUNS)
+            self._duration.labels(exchange).observe(seconds)
+        return series
 
     def collection_skipped(self, exchange: str, account: str) -> None:
         """A collection was due while the one before still ran."""
-        if (exchange, account) in self._accounts:
-            self._skipped_runs.labels(exchange, account).inc()
+        series = self._accounts.get((exchange, account))
+        if series is not None:
+            series.count(catalogue.SKIPPED_RUNS)
 
     def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
         self._requests.labels(exchange, endpoint, status).inc()
@@ -262,8 +248,9 @@ class Telemetry:
 
     def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
         """Counted every time; logged once per reason, and again after `REPEAT_AFTER` seconds."""
-        if (exchange, account) in self._accounts:
-            self._optional_errors.labels(exchange, account).inc()
+        series = self._accounts.get((exchange, account))
+        if series is not None:
+            series.count(catalogue.OPTIONAL_ERRORS)
         key, now = (exchange, account, error.reason), self._wall()
         logged_at = self._optional_logged.get(key)
         if logged_at is None or not 0.0 <= now - logged_at < REPEAT_AFTER:
@@ -275,6 +262,19 @@ class Telemetry:
                 reason=error.reason,
                 error=error.message,
             )
+
+
+class _Watched(Collector):
+    """One value, read when a page is made."""
+
+    def __init__(self, family: Family, read: Callable[[], float]) -> None:
+        self._family = family
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        family = self._family
+        type_ = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+        yield type_(family.name, family.help, value=self._read())
 
 
 class _Budgets(Collector):

@@ -13,7 +13,7 @@ import yarl
 from aiohttp.abc import AbstractResolver
 from msgspec import Struct
 
-from exporter import __version__, descriptors
+from exporter import __version__
 from exporter.descriptors import Reserve
 from exporter.errors import VenueError
 from exporter.inflate import ENCODINGS, Body
@@ -84,8 +84,6 @@ class HttpTransport:
             self._reserve.close()
 
     def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
-        # One venue that hangs must leave connections for the others, and all of them some for the page.
-        most = descriptors.limit()
         pool: dict[str, Any] = {} if force_close else {"keepalive_timeout": 75}
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_reuseconn.append(_reused)
@@ -93,8 +91,7 @@ class HttpTransport:
         # Venues do not need cookies, and environment proxies must be asked for in the configuration.
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=most // 2,
-                limit_per_host=max(20, most // 8),
+                limit=0,  # see `exporter.slots`
                 ttl_dns_cache=60,
                 resolver=self._resolver,
                 socket_factory=self._reserve.socket if self._reserve is not None else None,

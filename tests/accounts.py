@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from exporter.account import ApiKeyConfig
 from exporter.api import Api, Client
 from exporter.collector import Collector
 from exporter.errors import VenueError
-from exporter.exposition import Store
+from exporter.exposition import Format, Store
 from exporter.model import (
     AccountRisk,
     AccountSnapshot,
@@ -31,6 +32,17 @@ API_SECRET = "secret/of+this=account"
 PROXY = "http://proxyuser:proxypass@127.0.0.1:9"
 
 BTC_LINEAR = Contract(kind="linear", size=1.0, base="BTC", quote="USDT", settle="USDT")
+
+
+def sample(telemetry: Telemetry, name: str, labels: dict[str, str]) -> float | None:
+    """The value of one of the exporter's own samples as a page has it; None if there is none."""
+    page = b"".join(telemetry.exposition(Format.TEXT_0_0_4)).decode()
+    lines = [line for line in page.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
+    for family in text_string_to_metric_families("\n".join([*lines, ""])):
+        for found in family.samples:
+            if (found.name, found.labels) == (name, labels):
+                return found.value
+    return None
 
 
 class FakeClock:

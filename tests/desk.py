@@ -7,7 +7,7 @@ from typing import Any
 from exporter.catalogue import FAMILIES
 from exporter.errors import VenueError
 from exporter.exposition import Format
-from tests.accounts import Bench, ScriptedVenue, scripted
+from tests.accounts import Bench, ScriptedVenue, sample, scripted
 
 DATA = tuple(family.name for family in FAMILIES)
 
@@ -32,7 +32,7 @@ class Desk(Bench):
 
     def meta(self, name: str, **labels: str) -> float | None:
         known = {"exchange": "scripted", "account": "desk-a", **labels}
-        return self.telemetry.registry.get_sample_value(name, known)
+        return sample(self.telemetry, name, known)
 
     def last_success(self) -> float | None:
         return self.meta("risk_collector_last_success_timestamp_seconds")

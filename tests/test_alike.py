@@ -59,10 +59,11 @@ def test_what_is_wrong_is_said_with_its_place(tables: Tables[Row], body: bytes, 
     assert failure.value.message.startswith(message)
 
 
-def test_no_more_is_kept_than_there_is_room_for(tables: Tables[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a venue makes up anew each time must not fill the memory."""
     monkeypatch.setattr(alike, "MOST_ROWS", 3)
     monkeypatch.setattr(alike, "MOST_TABLES", 3)
+    tables = Tables(Row, "symbol")
     for number in range(10):
         tables.read(b'[{"symbol": "A%d", "value": %d}]' % (number, number), "x")
     assert [len(kept) for kept in (tables._rows, tables._names, tables._tables)] == [3, 3, 3]

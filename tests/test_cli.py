@@ -25,7 +25,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from exporter import __version__, app, cli, demo, logs, reference
-from exporter import process as the_process
 from exporter.account import ApiKeyConfig
 from exporter.catalogue import ALL_FAMILIES
 from exporter.config import Config
@@ -242,7 +241,7 @@ def test_the_readme_names_what_exists() -> None:
                 assert f"`{parameter.envvar}`" in readme
 
 
-@pytest.mark.parametrize(("name", "extras"), [("runtime", {"fast", "zkx"}), ("dev", {"fast", "zkx", "dev"})])
+@pytest.mark.parametrize(("name", "extras"), [("runtime", {"zkx"}), ("dev", {"zkx", "dev"})])
 def test_the_locked_packages_satisfy_the_project_and_name_no_index(name: str, extras: set[str]) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "--" not in lock
@@ -343,16 +342,6 @@ def test_a_hanging_stop_is_cut_short() -> None:
         [sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False, capture_output=True
     )
     assert done.returncode == 0
-
-
-def test_the_program_runs_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uvloop", None)
-
-    async def work() -> str:
-        return "done"
-
-    assert the_process.loop_factory() is None
-    assert the_process.run(work) == "done"
 
 
 async def test_check_collects_every_account_once_and_fails_if_one_does(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.exposition import Format
 from exporter.model import AccountSnapshot
-from tests.accounts import API_SECRET, Bench, position, scripted, snapshot
+from tests.accounts import API_SECRET, Bench, position, sample, scripted, snapshot
 from tests.desk import NETWORK, Desk
 
 
@@ -129,8 +129,8 @@ async def test_age_and_last_success_count_from_the_beginning_of_the_collection()
     desk.venue.script = slow
     await desk.collect()
     assert desk.last_success() == began
-    assert desk.telemetry.registry.get_sample_value(
-        "risk_collector_duration_seconds_sum", {"exchange": "scripted"}
+    assert sample(
+        desk.telemetry, "risk_collector_duration_seconds_sum", {"exchange": "scripted"}
     ) == pytest.approx(8.0)
     desk.clock.advance(37.0 - 0.001)
     assert desk.data()
@@ -254,9 +254,7 @@ async def test_the_venues_clock_is_measured_every_ten_minutes() -> None:
         await desk.collect()
         desk.clock.advance(200.0)
     assert desk.venue.asked_for_time == 1
-    offset = desk.telemetry.registry.get_sample_value(
-        "risk_api_clock_offset_seconds", {"exchange": "scripted"}
-    )
+    offset = sample(desk.telemetry, "risk_api_clock_offset_seconds", {"exchange": "scripted"})
     assert offset == 2.5
     await desk.collect()
     assert desk.venue.asked_for_time == 2

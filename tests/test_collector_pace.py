@@ -17,7 +17,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot
 from exporter.request import Endpoint
 from exporter.telemetry import REPEAT_AFTER
-from tests.accounts import Bench, ScriptedVenue, scripted, snapshot
+from tests.accounts import Bench, ScriptedVenue, sample, scripted, snapshot
 from tests.timers import rest
 
 pytestmark = pytest.mark.paced
@@ -50,7 +50,7 @@ class Street(Bench):
 
     def meta(self, name: str, account: str = "desk", **labels: str) -> float | None:
         known = {"exchange": "scripted", "account": account, **labels}
-        return self.telemetry.registry.get_sample_value(f"risk_{name}", known)
+        return sample(self.telemetry, f"risk_{name}", known)
 
     def use_up(self) -> None:
         """Nothing of the share is left for the next seconds."""
@@ -87,7 +87,7 @@ async def test_what_is_waited_for_the_limit_makes_data_no_older_and_no_collectio
     assert street.meta("up") == 1.0
     assert street.meta("collector_last_success_timestamp_seconds") == street.clock()
     duration = "risk_collector_duration_seconds_sum"
-    assert street.telemetry.registry.get_sample_value(duration, {"exchange": "scripted"}) == 0.0
+    assert sample(street.telemetry, duration, {"exchange": "scripted"}) == 0.0
 
 
 async def test_who_did_not_wait_is_collected_at_the_usual_time() -> None:

@@ -20,7 +20,7 @@ from exporter.model import AccountSnapshot, Marks, PublicPrice
 from exporter.request import Endpoint
 from exporter.scheduler import Scheduler
 from exporter.telemetry import Telemetry
-from tests.accounts import FakeClock, ScriptedVenue, position, snapshot
+from tests.accounts import FakeClock, ScriptedVenue, position, sample, snapshot
 from tests.desk import NETWORK, Desk
 
 MARKS = Endpoint("/marks", weight=10.0, signed=False)
@@ -201,7 +201,7 @@ async def test_what_brings_no_new_marks_values_nobody_and_is_no_success(
 
 def shown(telemetry: Telemetry, exchange: str = "quoting") -> tuple[float | None, float | None]:
     names = ("risk_marks_interval_seconds", "risk_marks_last_success_timestamp_seconds")
-    found = [telemetry.registry.get_sample_value(name, {"exchange": exchange}) for name in names]
+    found = [sample(telemetry, name, {"exchange": exchange}) for name in names]
     return found[0], found[1]
 
 

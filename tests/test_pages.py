@@ -1,11 +1,9 @@
-"""Pages that many readers share: each built once for all who wait for it, and gzip with and without isal."""
+"""Pages that many readers share: each built once for all who wait for it."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import importlib.util
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,29 +17,11 @@ from exporter.pages import LARGE_BYTES, MOMENT, Page, Pages, compress
 from tests.accounts import FakeClock
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_a_compressed_page_is_the_page(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
-    """With the faster library and without it."""
-    if not installed:
-        monkeypatch.setattr(pages, "igzip", None)
+def test_a_compressed_page_is_the_page() -> None:
     page = b"risk_up 1.0\n" * 1000
     packed = compress(page)
     assert gzip.decompress(packed) == page
     assert len(packed) < len(page) / 10
-    assert (vars(pages)["igzip"] is not None) is installed
-
-
-def test_the_faster_library_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module loads where it is not installed."""
-    monkeypatch.setitem(sys.modules, "isal", None)
-    spec = importlib.util.spec_from_file_location("pages_without_isal", pages.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    assert module.igzip is None
-    assert gzip.decompress(module.compress(b"risk_up 1.0\n")) == b"risk_up 1.0\n"
 
 
 class Press:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 import yaml
 
 from exporter.account import ApiKeyConfig
@@ -26,16 +25,14 @@ from exporter.demo import running as simulated
 
 ROOT = Path(__file__).parent.parent
 STOPS_WITHIN = 5.0
-WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from exporter.cli import main; main()"
 
 
 class Program:
     """``risk-exporter run`` with a configuration in a folder, and what it says."""
 
-    def __init__(self, folder: Path, *flags: str, uvloop: bool = True) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self.file = folder / "exporter.yml"
         self.flags = flags
-        self.start = ["-m", "exporter"] if uvloop else ["-c", WITHOUT_UVLOOP]
         self.lines: list[dict[str, Any]] = []
         self.url = ""
 
@@ -46,7 +43,8 @@ class Program:
     async def running(self, **options: Any) -> AsyncIterator[Program]:
         self.child = await asyncio.create_subprocess_exec(
             sys.executable,
-            *self.start,
+            "-m",
+            "exporter",
             "run",
             f"--config.file={self.file}",
             "--web.listen-address=127.0.0.1:0",
@@ -233,9 +231,8 @@ async def test_signals_during_the_start_and_a_flood_of_them_end_nothing(tmp_path
 # Stopping
 
 
-@pytest.mark.parametrize("uvloop", [True, False])
-async def test_it_stops_while_venues_hang_and_callers_are_slow(tmp_path: Path, uvloop: bool) -> None:
-    program = Program(tmp_path, "--collect.first-within=0s", uvloop=uvloop)
+async def test_it_stops_while_venues_hang_and_callers_are_slow(tmp_path: Path) -> None:
+    program = Program(tmp_path, "--collect.first-within=0s")
     with hanging_venue(20) as entries, ExitStack() as stack:
         program.write(*entries)
         async with program.running():
@@ -277,10 +274,9 @@ async def test_it_stops_during_a_reload(tmp_path: Path) -> None:
 # Descriptors
 
 
-@pytest.mark.parametrize("uvloop", [True, False])
-async def test_callers_leave_the_venues_their_descriptors(tmp_path: Path, uvloop: bool) -> None:
+async def test_callers_leave_the_venues_their_descriptors(tmp_path: Path) -> None:
     """374 callers with `ulimit -n 256` once ended all collections and wrote 170,000 lines in 20 seconds."""
-    program = Program(tmp_path, uvloop=uvloop)
+    program = Program(tmp_path)
     async with venues() as entries:
         program.write(*entries[:3])
         async with program.running(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))):

@@ -51,7 +51,7 @@ class File:
         return Changes(added=1, removed=1, changed=0)
 
     def metric(self, name: str) -> str:
-        page = self.telemetry.exposition(Format.TEXT_0_0_4).decode()
+        page = b"".join(self.telemetry.exposition(Format.TEXT_0_0_4)).decode()
         (line,) = (line for line in page.splitlines() if line.startswith(f"risk_exporter_config_{name}"))
         return line.removeprefix(f"risk_exporter_config_{name}")
 

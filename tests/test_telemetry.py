@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from structlog.testing import capture_logs
 
-from exporter import __version__
+from exporter import __version__, catalogue
 from exporter.catalogue import OWN_FAMILIES
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
@@ -19,7 +19,7 @@ from exporter.pacing import BudgetState
 from exporter.roles import Observer
 from exporter.shard import Shard
 from exporter.telemetry import REPEAT_AFTER, Telemetry
-from tests.accounts import FakeClock
+from tests.accounts import FakeClock, sample
 
 LABELS = {"exchange": "x", "account": "a"}
 
@@ -31,7 +31,7 @@ def with_account() -> Telemetry:
 
 
 def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
-    return telemetry.registry.get_sample_value(name, {"exchange": "x", **labels})
+    return sample(telemetry, name, {"exchange": "x", **labels})
 
 
 def test_it_is_what_the_client_of_the_venues_reports_to() -> None:
@@ -110,8 +110,22 @@ def test_nothing_is_said_of_a_venue_that_told_nothing() -> None:
         assert value(telemetry, name) is None
 
 
+def text(telemetry: Telemetry, format_: Format = Format.TEXT_0_0_4) -> str:
+    return b"".join(telemetry.exposition(format_)).decode()
+
+
+def watched(telemetry: Telemetry) -> None:
+    for family in (
+        catalogue.SATURATION,
+        catalogue.COLLECTIONS_WAITING,
+        catalogue.COLLECTIONS_WAITED,
+        catalogue.REQUESTS_WAITING,
+    ):
+        telemetry.watch(family, lambda: 0.5)
+
+
 def account_lines(telemetry: Telemetry, account: str) -> list[str]:
-    page = telemetry.exposition(Format.TEXT_0_0_4).decode()
+    page = text(telemetry)
     return [line for line in page.splitlines() if f'account="{account}"' in line]
 
 
@@ -141,7 +155,7 @@ def test_with_its_last_account_goes_what_was_last_known_of_a_venue() -> None:
         "risk_api_blocked_until_timestamp_seconds",
     ):
         assert value(telemetry, name) is None
-        assert telemetry.registry.get_sample_value(name, {"exchange": "y"}) is not None
+        assert sample(telemetry, name, {"exchange": "y"}) is not None
 
 
 def test_what_ends_after_its_account_was_removed_brings_nothing_back() -> None:
@@ -183,7 +197,7 @@ def test_an_optional_failure_is_counted_each_time_and_logged_now_and_then() -> N
 
 
 def test_the_version_is_published() -> None:
-    page = Telemetry().exposition(Format.TEXT_0_0_4).decode()
+    page = text(Telemetry())
     (line,) = (line for line in page.splitlines() if line.startswith("risk_exporter_build_info{"))
     assert f'version="{__version__}"' in line
     assert line.endswith(" 1.0")
@@ -194,10 +208,12 @@ def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumente
     telemetry.sharded(Shard(0, 3))
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
-    text = telemetry.exposition(Format.TEXT_0_0_4).decode()
-    openmetrics = telemetry.exposition(Format.OPENMETRICS_1_0_0).decode()
+    telemetry.backs_off("x", "a", "network", until=1.0)
+    watched(telemetry)
+    page = text(telemetry)
+    openmetrics = text(telemetry, Format.OPENMETRICS_1_0_0)
     assert "# EOF" not in openmetrics
-    names = {family.name for family in parse_text(text)}
+    names = {family.name for family in parse_text(page)}
     parse: Callable[[str], Iterable[Metric]] = parse_openmetrics
     assert names == {family.name for family in parse(openmetrics + "# EOF\n")}
     documented = {family.name.removesuffix("_total") for family in OWN_FAMILIES}
@@ -218,8 +234,11 @@ def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
     telemetry.marks_received("x", 0, 1.0)
     telemetry.backs_off("x", "a", "network", until=1.0)
     telemetry.watch_budgets(lambda: [STATE])
+    telemetry.watch_marks(["x"], interval=5.0)
+    telemetry.marks_received("x", 0, 1.0)
+    watched(telemetry)
     telemetry.config_loaded("0123")
-    parsed = {family.name: family for family in parse_text(telemetry.exposition(Format.TEXT_0_0_4).decode())}
+    parsed = {family.name: family for family in parse_text(text(telemetry))}
     for family in OWN_FAMILIES:
         found = parsed[family.name.removesuffix("_total")]
         assert found.type == family.type
@@ -249,7 +268,7 @@ def test_request_limits_are_published_as_they_are_when_the_page_is_made() -> Non
     labels = {"budget": "binance", "address": "direct"}
 
     def shown(name: str) -> float | None:
-        return telemetry.registry.get_sample_value(f"risk_budget_{name}", labels)
+        return sample(telemetry, f"risk_budget_{name}", labels)
 
     assert [shown(f"{name}_per_minute") for name in ("limit", "allowed", "needed", "used", "others")] == [
         2400.0,
@@ -269,7 +288,7 @@ def test_an_account_that_is_tried_less_often_says_when_and_why() -> None:
 
     def shown(reason: str) -> float | None:
         labels = {"exchange": "x", "account": "a", "reason": reason}
-        return telemetry.registry.get_sample_value("risk_collector_next_attempt_timestamp_seconds", labels)
+        return sample(telemetry, "risk_collector_next_attempt_timestamp_seconds", labels)
 
     telemetry.backs_off("x", "a", "network", until=100.0)
     telemetry.backs_off("x", "a", "timeout", until=200.0)
@@ -282,6 +301,14 @@ def test_an_account_that_is_tried_less_often_says_when_and_why() -> None:
     assert shown("auth") is None
 
 
+def test_what_is_watched_is_read_for_each_page() -> None:
+    telemetry, waiting = Telemetry(), [3.0]
+    telemetry.watch(catalogue.COLLECTIONS_WAITING, lambda: waiting[0])
+    assert sample(telemetry, "risk_exporter_collections_waiting", {}) == 3.0
+    waiting[0] = 0.0
+    assert sample(telemetry, "risk_exporter_collections_waiting", {}) == 0.0
+
+
 def test_the_pace_of_an_account_is_published() -> None:
     telemetry = with_account()
     assert value(telemetry, "risk_collector_effective_interval_seconds", account="a") == 15.0
@@ -292,7 +319,7 @@ def test_the_pace_of_an_account_is_published() -> None:
 
 
 def test_the_process_is_described_and_no_created_series_are_there() -> None:
-    page = with_account().exposition(Format.TEXT_0_0_4).decode()
+    page = text(with_account())
     assert "process_resident_memory_bytes " in page
     assert "python_info{" in page
     assert "python_gc_objects_collected_total{" in page
@@ -304,11 +331,11 @@ def test_the_used_share_of_a_limit_is_gone_when_its_minute_has_passed() -> None:
     telemetry = Telemetry(wall=clock)
     telemetry.rate_limit_used("x", 0.9)
     clock.advance(89.0)
-    assert b'risk_api_rate_limit_used_ratio{exchange="x"} 0.9' in telemetry.exposition(Format.TEXT_0_0_4)
+    assert 'risk_api_rate_limit_used_ratio{exchange="x"} 0.9' in text(telemetry)
     clock.advance(1.0)
-    assert b"risk_api_rate_limit_used_ratio{" not in telemetry.exposition(Format.TEXT_0_0_4)
+    assert "risk_api_rate_limit_used_ratio{" not in text(telemetry)
     telemetry.rate_limit_used("x", 0.1)
-    assert b'risk_api_rate_limit_used_ratio{exchange="x"} 0.1' in telemetry.exposition(Format.TEXT_0_0_4)
+    assert 'risk_api_rate_limit_used_ratio{exchange="x"} 0.1' in text(telemetry)
 
 
 def test_two_pages_at_once_can_find_the_same_share_too_old() -> None:
@@ -327,13 +354,13 @@ def test_two_pages_at_once_can_find_the_same_share_too_old() -> None:
     telemetry._used_told_at = ReadTogether(telemetry._used_told_at)
     with ThreadPoolExecutor(2) as threads:
         pages = list(threads.map(telemetry.exposition, [Format.TEXT_0_0_4] * 2))
-    assert all(b"risk_api_rate_limit_used_ratio{" not in page for page in pages)
+    assert all(b"risk_api_rate_limit_used_ratio{" not in b"".join(page) for page in pages)
 
 
 def test_an_exporter_alone_is_no_shard_and_one_of_three_says_which() -> None:
     telemetry = with_account()
-    assert "risk_exporter_shard" not in telemetry.exposition(Format.TEXT_0_0_4).decode()
+    assert "risk_exporter_shard" not in text(telemetry)
     telemetry.sharded(Shard(1, 3))
-    page = telemetry.exposition(Format.TEXT_0_0_4).decode()
+    page = text(telemetry)
     assert 'risk_exporter_shard_info{count="3",index="1"} 1.0\n' in page
     assert "risk_exporter_shards 3.0\n" in page

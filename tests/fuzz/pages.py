@@ -9,7 +9,7 @@ parsers, and each hundredth page as a whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
@@ -27,8 +27,8 @@ _FAMILIES = {family.name: family for family in FAMILIES}
 
 
 class _NoOwn:
-    def exposition(self, format_: Format) -> bytes:  # noqa: ARG002 (the form of the exporter's own metrics)
-        return b""
+    def exposition(self, format_: Format) -> Iterable[bytes]:  # noqa: ARG002 (the form of the exporter's own)
+        return ()
 
 
 class Pages:
