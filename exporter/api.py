@@ -19,14 +19,13 @@ from exporter import clock, deadline, logs
 from exporter.admission import Admission
 from exporter.answers import A_DAY, RETRY, SharedAnswers
 from exporter.backoff import Outage
-from exporter.budget import Budget
+from exporter.budget import Budget, Budgets
 from exporter.clock import Elapsed, Wall
 from exporter.deadline import Deadline, DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.kept import KeptAnswers
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.pacing import Call, Pacing
-from exporter.pause import found_out
 from exporter.refusals import http_error
 from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
@@ -138,10 +137,7 @@ class Api(KeptAnswers):
         place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
         self.meter = client.pacing.meter(venue, only=only)
         group = venue.budgets[0].name if venue.budgets else venue.name
-        self._limits = {
-            "address": client.budget((group, place, self._proxy)),
-            "account": Budget(),
-        }
+        self._limits = Budgets(client.budget((group, place, self._proxy)))
         self._clock = client.clock(self._scope)
         self.outage = client.outage(self._scope)
         self._sessions = SessionKeeper(self._open_session, client.wall)
@@ -363,13 +359,13 @@ class Api(KeptAnswers):
         probed: Collection[Budget] = ()
         try:
             # Nobody waits for room in a limit that is closed.
-            self._refuse_closed(endpoint)
+            self._limits.refuse_closed(self.now(), signed=endpoint.signed)
             host = (self._base_url, self._proxy)
             async with (
                 self.meter.call(endpoint) as call,
                 client.slots.one(host, self.meter.deadline, self._timeout),
             ):
-                probed = await self._check_limits(endpoint)
+                probed = await self._limits.found_out(self.now, signed=endpoint.signed)
                 call.sent()
                 response = await self._exchange(asked, token)
                 failure = self._failure(endpoint, response, call)
@@ -439,35 +435,10 @@ class Api(KeptAnswers):
             )
         return failure
 
-    async def _check_limits(self, endpoint: Endpoint) -> Collection[Budget]:
-        """Raises where a limit is closed; gives those that this request finds out about."""
-        return await found_out(self._limits_of(endpoint), self.now)
-
-    def _refuse_closed(self, endpoint: Endpoint) -> None:
-        """Raises where a limit is closed, but for one that another request finds out about just now."""
-        limits = self._limits_of(endpoint)
-        if not any(limit.probing for limit in limits):
-            for limit in limits:
-                limit.check(self.now())
-
-    def _limits_of(self, endpoint: Endpoint) -> list[Budget]:
-        # A call that names no user is shared: what the venue thinks of one account is nothing to the others.
-        scopes = self._limits if endpoint.signed else ("address",)
-        return [limit for scope, limit in self._limits.items() if scope in scopes]
-
     def _close_limit(self, failure: VenueError | None, probed: Collection[Budget]) -> None:
-        now = self.now()
-        until = failure.blocked_until if failure is not None else None
-        if failure is not None and until is not None and failure.reason in ("rate_limited", "banned"):
-            limit = self._limits[failure.scope]
-            until = limit.close(failure, until, now, probed=limit in probed)
-            if failure.scope == "address":
-                self._observer.blocked_until(self._venue.name, until)
-            return
-        for limit in probed:
-            limit.open(now)
-            if limit is self._limits["address"]:
-                self._observer.blocked_until(self._venue.name, now)
+        blocked_until = self._limits.judge(failure, probed, self.now())
+        if blocked_until is not None:
+            self._observer.blocked_until(self._venue.name, blocked_until)
 
     async def _open_session(self) -> Session | None:
         key = (*self._scope, self._venue.config, "session")

@@ -312,17 +312,15 @@ class _Reader:
                 self._secrets.append(secret)
             else:
                 values.pop(name, None)
-        durations = {
-            "interval": _or(values.get("interval"), collect.interval),
-            # The default gives way to a shorter interval; a timeout that somebody wrote does not exceed it.
-            "timeout": values.get("timeout"),
-            "max_age": _or(values.get("max_age"), collect.max_age),
-        }
+        # The default timeout gives way to a shorter interval; one that somebody wrote does not exceed it.
+        own = {name: values.get(name) for name in ("interval", "timeout", "max_age")}
+        inherited = {"interval": collect.interval, "timeout": None, "max_age": collect.max_age}
+        durations = {name: inherited[name] if value is None else value for name, value in own.items()}
         # On their own first, so that they are checked together whatever else is wrong with the account.
         checked: CollectSection | None = self._validate(CollectSection, durations, place)
         if checked is not None:
-            inherited = frozenset(name for name in durations if values.get(name) is None)
-            self._durations(place, checked.interval, checked.timeout, checked.max_age, inherited=inherited)
+            unset = frozenset(name for name, value in own.items() if value is None)
+            self._durations(place, checked.interval, checked.timeout, checked.max_age, inherited=unset)
             if checked.timeout is None:
                 durations["timeout"] = min(collect.timeout or DEFAULT_TIMEOUT, checked.interval)
         account: AccountConfig | None = self._validate(type_, {**values, **durations}, place)
@@ -410,10 +408,6 @@ def _plain(value: Any) -> Any:
             return dict(value)
         case _:
             return str(value)
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is None else value
 
 
 _FIELD_FORMATS = {

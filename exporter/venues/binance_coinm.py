@@ -23,13 +23,11 @@ from exporter.venues._binance import (
     WITH_FEES,
     AccountAsset,
     BinanceVenue,
-    Brackets,
     ExchangeInformation,
     MarkRow,
     adl_ratio,
     by_symbol,
     joined,
-    maintenance_tiers,
     marks_of,
     match,
     newest,
@@ -38,6 +36,7 @@ from exporter.venues._binance import (
     sum_of,
     true,
 )
+from exporter.venues._binance_brackets import Brackets, maintenance_tiers
 from exporter.venues.base import pools_by_coin, schema_error
 from exporter.wire import Millis, Number, Positive, Required, Wire
 

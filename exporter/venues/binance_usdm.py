@@ -19,12 +19,10 @@ from exporter.venues._binance import (
     AccountAsset,
     BinanceConfig,
     BinanceVenue,
-    Brackets,
     ExchangeInformation,
     MarkRow,
     adl_ratio,
     joined,
-    maintenance_tiers,
     marks_of,
     newest,
     pool_of,
@@ -32,6 +30,7 @@ from exporter.venues._binance import (
     sum_of,
     true,
 )
+from exporter.venues._binance_brackets import Brackets, maintenance_tiers
 from exporter.venues._binance_usdm import (
     ACCOUNT,
     ACCOUNT_CONFIG,

@@ -16,7 +16,7 @@ from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess
 from exporter.signing import signer
-from exporter.venues import _binance as binance
+from exporter.venues import _binance_brackets
 from exporter.venues._binance_usdm import ACCOUNT
 from exporter.venues.binance_usdm import BinanceUsdm
 from tests.venues.harness import (
@@ -369,17 +369,17 @@ class TestPosition:
 
 
 class TestBrackets:
-    BRACKETS = binance.Brackets(
+    BRACKETS = _binance_brackets.Brackets(
         symbol="ADAUSDT",
         notionalCoef=1.5,
         brackets=[
-            binance.Bracket(maintMarginRatio=0.01, cum=50, notionalFloor=10000, notionalCap=50000),
-            binance.Bracket(maintMarginRatio=0.005, cum=0, notionalFloor=0, notionalCap=10000),
+            _binance_brackets.Bracket(maintMarginRatio=0.01, cum=50, notionalFloor=10000, notionalCap=50000),
+            _binance_brackets.Bracket(maintMarginRatio=0.005, cum=0, notionalFloor=0, notionalCap=10000),
         ],
     )
 
     def test_tiers_are_ascending(self) -> None:
-        tiers = binance.maintenance_tiers(self.BRACKETS, 5000.0, 25.0)
+        tiers = _binance_brackets.maintenance_tiers(self.BRACKETS, 5000.0, 25.0)
         assert [(tier.floor, tier.cap, tier.deduction) for tier in tiers] == [
             (0.0, 10000.0, 0.0),
             (10000.0, math.inf, 50.0),
@@ -387,7 +387,7 @@ class TestBrackets:
 
     def test_a_coefficient_is_applied_where_the_position_says_so(self) -> None:
         # 20,000 at 1 % less 75 (= 15,000 × 0.5 %): the brackets scaled by 1.5.
-        tiers = binance.maintenance_tiers(self.BRACKETS, -20000.0, 125.0)
+        tiers = _binance_brackets.maintenance_tiers(self.BRACKETS, -20000.0, 125.0)
         assert [(tier.floor, tier.cap, tier.deduction) for tier in tiers] == [
             (0.0, 15000.0, 0.0),
             (15000.0, math.inf, 75.0),
@@ -400,8 +400,10 @@ class TestBrackets:
             {"maintMarginRatio": 0.01, "cum": 50, "notionalFloor": 10000, "notionalCap": 50000},
         ]
         for rows, tiers in ((complete, 2), ([complete[0], {**complete[1], field: None}], 0)):
-            brackets = binance.Brackets(symbol="A", brackets=[binance.Bracket(**item) for item in rows])
-            assert len(binance.maintenance_tiers(brackets, None, None)) == tiers
+            brackets = _binance_brackets.Brackets(
+                symbol="A", brackets=[_binance_brackets.Bracket(**item) for item in rows]
+            )
+            assert len(_binance_brackets.maintenance_tiers(brackets, None, None)) == tiers
 
     def test_a_schedule_that_does_not_explain_the_position_is_not_used(self) -> None:
-        assert binance.maintenance_tiers(self.BRACKETS, 20000.0, 999.0) == ()
+        assert _binance_brackets.maintenance_tiers(self.BRACKETS, 20000.0, 999.0) == ()
