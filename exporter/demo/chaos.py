@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from random import Random
 
 import structlog
@@ -57,6 +57,8 @@ MENU: Mapping[str, Callable[[Random], Fault | Condition]] = {
     "answers are bombs": lambda _: Compressed(),
 }
 """What can happen, by its name in the log."""
+SILENCING = frozenset({"a status", "the limit is used up", "the address is banned", "the key is revoked"})
+"""What makes who respects it ask nothing for minutes."""
 _OF_ALL = (Outage, Skew)
 
 log = structlog.get_logger(__name__)
@@ -68,6 +70,7 @@ async def run(
     *,
     pause: tuple[float, float] | None = None,
     length: tuple[float, float] | None = None,
+    without: Collection[str] = (),
 ) -> None:
     """Lets things go wrong at every venue, one after the other, until it is cancelled.
 
@@ -76,20 +79,26 @@ async def run(
         seed: Of the faults.
         pause: Seconds between two faults of a venue, at least and at most.
         length: Seconds a fault lasts, at least and at most.
+        without: Names of what does not happen.
     """
+    names = [name for name in MENU if name not in without]
     async with asyncio.TaskGroup() as tasks:
         for venue in venues:
             # Each venue has chances of its own: its faults do not depend on how fast others are.
             random = Random(f"{seed} {venue.name}")  # noqa: S311 (no secret)
-            tasks.create_task(_run(venue, random, pause or PAUSE, length or LENGTH))
+            tasks.create_task(_run(venue, random, names, pause or PAUSE, length or LENGTH))
 
 
 async def _run(
-    venue: VenueSimulator, random: Random, pause: tuple[float, float], length: tuple[float, float]
+    venue: VenueSimulator,
+    random: Random,
+    names: Sequence[str],
+    pause: tuple[float, float],
+    length: tuple[float, float],
 ) -> None:
     while True:
         await asyncio.sleep(random.uniform(*pause))
-        name = random.choice(list(MENU))
+        name = random.choice(names)
         fault, seconds = MENU[name](random), random.uniform(*length)
         account, at = _struck(venue, random, fault)
         injected = venue.faults.set(fault, at=at, account=account)

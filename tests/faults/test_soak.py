@@ -40,6 +40,6 @@ def test_everything_else_that_is_wrong_is_told() -> None:
     seen.log = "Traceback (most recent call last):\n" + "x\n" * 5000
     seen.up, seen.stopped_in, seen.unreadable = [0.1], 6.0, ["text is not read"]
     found = "\n".join(complaints(seen))
-    for part in ("text is not read", "in the log: Traceback", "log lines", "never up", "6.0 s to stop"):
+    for part in ("text is not read", "in the log: Traceback", "log lines", "were up", "6.0 s to stop"):
         assert part in found
     assert "too few" in "\n".join(complaints(Soaked(held=seen.held[:4], up=[1.0])))
