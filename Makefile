@@ -33,7 +33,7 @@ demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127
 
 test: lint build/newer ## Everything that must hold before a change lands; a skipped test is a failure
 	.ci/install $(PROGRAMS)
-	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS) --dist=loadgroup
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS)
 
 # The next releases of these programs, unpacked beside the system's, which stay as they are.
 build/newer: .ci/newer

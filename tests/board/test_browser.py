@@ -1,6 +1,6 @@
 """The risk page in a real browser, before the demo's venues: it renews itself and never shows what is old.
 
-One browser and one exporter serve all tests of this file.
+One browser and one exporter serve all tests of this file that a worker runs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from tests.board.chromium import Browser, Tab, chromium
 from tests.e2e.programs import UNPACED, eventually, exporter
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
-VENUES = ("binance_usdm", "bingx", "bittap")
+MAX_AGE = {"binance_usdm": 60.0, "bingx": 60.0, "bittap": 6.0}
+"""Seconds, by venue. Nothing becomes too old on a busy machine but where a test waits for it."""
+BITTAP = "/?exchange=bittap"
 NAMES = "table.accounts tbody th a"
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Desk:
@@ -44,9 +46,9 @@ class Desk:
 async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     market, accounts, servers = Market(seed=1), [], {}
     async with AsyncExitStack() as stack:
-        for name in VENUES:
+        for name, max_age in MAX_AGE.items():
             server = servers[name] = await stack.enter_async_context(Server(demo.discover()[name](market)))
-            timing = {"interval": 2.0, "timeout": 3.0, "max_age": 5.0}
+            timing = {"interval": 2.0, "timeout": 5.0, "max_age": max_age}
             accounts += [
                 discover()[name].config_class.model_validate({**entry, **timing})
                 for entry in server.simulator.demo_accounts(server.base_url)
@@ -129,7 +131,7 @@ async def test_search_and_filter_narrow_the_page_while_it_goes_on(desk: Desk, ta
 async def test_when_the_exporter_is_gone_its_figures_are_hidden_as_they_become_too_old(
     desk: Desk, tab: Tab
 ) -> None:
-    await seen(tab, desk)
+    await seen(tab, desk, BITTAP, 2)
     await tab.send(
         "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
     )
@@ -185,7 +187,7 @@ async def test_without_javascript_the_page_is_whole_filters_and_loads_itself_aga
 
 async def test_axe_finds_nothing_in_light_and_dark_on_desktop_and_phone(desk: Desk, tab: Tab) -> None:
     script = AXE.read_text()
-    few, account = "/?exchange=bittap", "/accounts/binance_usdm/usdm-multi-asset"  # it looks at every element
+    few, account = BITTAP, "/accounts/binance_usdm/usdm-multi-asset"  # it looks at every element
     await seen(tab, desk)
     for path, width, dark in (
         (few, 1280, False),
@@ -217,7 +219,7 @@ async def test_an_account_has_its_page(desk: Desk, tab: Tab) -> None:
 
 async def test_an_account_that_turns_stale_shows_it_within_two_seconds(desk: Desk, tab: Tab) -> None:
     """The last one: the key stays refused, and the account is tried once a minute."""
-    await seen(tab, desk)
+    await seen(tab, desk, BITTAP, 2)
     desk.servers["bittap"].simulator.faults.set(RevokedKey(), account="bittap-hedge")
     row = "document.querySelector('tr[data-key=\"a bittap bittap-hedge\"]')"
     await tab.until(f"{row}.innerText.includes('failing: auth')")
@@ -235,5 +237,5 @@ async def test_an_account_that_turns_stale_shows_it_within_two_seconds(desk: Des
     text = await tab.run(f"{row}.innerText")
     assert "auth:" in text
     assert "%" not in text
-    assert "1 of 9 accounts is not seen: bittap-hedge." in " ".join(await tab.texts(".banner"))
-    assert (await tab.run("document.title")).startswith("1 not seen · ")
+    assert "bittap-hedge" in " ".join(await tab.texts(".banner.bad"))
+    assert "not seen · " in await tab.run("document.title")
