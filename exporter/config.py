@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from exporter import credentials, garbage
+from exporter import credentials, garbage, mistakes
 from exporter.account import DEFAULT_TIMEOUT, AccountConfig, secret_forms
 from exporter.coins import MARKET_STABLE_COINS, STABLE_COINS
 from exporter.credentials import SecretError
@@ -175,7 +175,7 @@ class _Reader:
                 where = (*place, *(part for part in one["loc"] if part != "[key]"))
                 if one["type"] == "missing" and self.file.faulty(where):
                     continue  # what is wrong with it is said already
-                self.file.problem(where, _message(one))
+                self.file.problem(where, mistakes.message(one))
             return None
 
     def _collect(self, content: Any) -> CollectSection:
@@ -420,41 +420,5 @@ def _plain(value: Any) -> Any:
             return str(value)
 
 
-_FIELD_FORMATS = {
-    "name": "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit",
-    "base_url": "expected http://host or https://host, with an optional path and nothing after it",
-    "usd_pegs": "expected the code of a coin, such as USDT",
-    "labels": "expected letters, digits, spaces and any of `._@-`: at most 64, the first a letter or a digit",
-}
-
-
-def _message(error: Any) -> str:
-    """What pydantic found, in the words of this file; never with the value."""
-    match error["type"]:
-        case "missing":
-            return "is required"
-        case "string_type":
-            return "expected text; put it in quotes"
-        case "string_pattern_mismatch":
-            names = [part for part in error["loc"] if part in _FIELD_FORMATS]
-            return _FIELD_FORMATS[names[-1]] if names else "is not in the expected form"
-        case "float_type" | "float_parsing":
-            return "expected a number"
-        case "int_type" | "int_parsing" | "int_from_float":
-            return "expected a whole number"
-        case "bool_type" | "bool_parsing":
-            return "expected true or false"
-        case "literal_error":
-            return f"expected one of {error['ctx']['expected']}"
-        case "tuple_type" | "list_type":
-            return "expected a list, such as [-0.1, 0.1]"
-        case "greater_than":
-            return f"must be more than {error['ctx']['gt']:g}"
-        case "greater_than_equal":
-            return f"must be at least {error['ctx']['ge']:g}"
-        case "less_than":
-            return f"must be less than {error['ctx']['lt']:g}"
-        case "less_than_equal":
-            return f"must be at most {error['ctx']['le']:g}"
-        case _:
-            return str(error["msg"]).removeprefix("Value error, ")
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value

@@ -35,21 +35,28 @@ class LimitKind(Struct, frozen=True, kw_only=True):
     """Whether it is passed upwards: then a lower limit is the stricter one."""
     most: float
     """The highest value that can be meant."""
-    defaults: Mapping[Severity, Default]
+    defaults: Mapping[Severity, Default | None]
+    """By the severities it has, the mildest first; None: nobody is told unless it is configured."""
 
-    @property
-    def severities(self) -> tuple[Severity, ...]:
-        """Those with a default, the mildest first."""
-        return tuple(one for one in SEVERITIES if one in self.defaults)
+    def default(self, severity: Severity) -> float:
+        """The default of a severity that has one."""
+        found = self.defaults[severity]
+        assert found is not None, f"{self.name} has no default for {severity}"  # noqa: S101 (a mistake in the table)
+        return found.value
 
     def scaled(self, value: float) -> dict[Severity, float]:
         """One number stands for the most severe limit; the milder ones keep their proportion to it."""
-        worst = self.defaults[self.severities[-1]].value
-        return {one: _rounded(value * self.defaults[one].value / worst) for one in self.severities}
+        known = [one.value for one in self.defaults.values() if one is not None]
+        return {
+            severity: value if default is None else _rounded(value * default.value / known[-1])
+            for severity, default in self.defaults.items()
+        }
 
     def completed(self, given: Mapping[Severity, float]) -> dict[Severity, float]:
         """All limits where some are given: the others are the defaults, moved where they would overtake."""
-        values: dict[Severity, float] = {one: default.value for one, default in self.defaults.items()}
+        values: dict[Severity, float] = {
+            severity: default.value for severity, default in self.defaults.items() if default is not None
+        }
         values |= given
         for severity, value in given.items():
             place = SEVERITIES.index(severity)
@@ -161,7 +168,10 @@ KINDS: tuple[LimitKind, ...] = (
         unit="ratio",
         above=True,
         most=1000.0,
-        defaults={"info": Default(10.0, "a joint move of 10 % takes the whole equity, if nothing is hedged")},
+        defaults={
+            "info": Default(10.0, "a joint move of 10 % takes the whole equity, if nothing is hedged"),
+            "warning": None,
+        },
     ),
     LimitKind(
         name="adl_ratio",
@@ -203,7 +213,7 @@ BySeverity = dict[Severity, float]
 
 def _limit(name: str) -> Any:
     kind = _KINDS[name]
-    defaults = ", ".join(f"{one}: {kind.defaults[one].value:g}" for one in kind.severities)
+    defaults = ", ".join(f"{one}: {value.value:g}" for one, value in kind.defaults.items() if value)
     return Field(
         default=None,
         description=f"{kind.meaning} Default: {{{defaults}}}.",
@@ -237,9 +247,10 @@ class AccountLimits(_Part):
         """One number stands for all severities."""
         if given is None or isinstance(given, Mapping):
             return given
+        kind = _KINDS[str(info.field_name)]
         if isinstance(given, bool) or not isinstance(given, int | float):
-            raise ValueError(f"expected a number, or numbers by severity ({', '.join(SEVERITIES)})")  # noqa: TRY004 (pydantic wants it)
-        return _KINDS[str(info.field_name)].scaled(float(given))
+            raise ValueError(f"expected a number, or numbers by severity ({', '.join(kind.defaults)})")  # noqa: TRY004 (pydantic wants it)
+        return kind.scaled(float(given))
 
     @field_validator(*_KINDS)
     @classmethod
@@ -247,6 +258,8 @@ class AccountLimits(_Part):
         if values is None:
             return None
         kind = _KINDS[str(info.field_name)]
+        if not values.keys() <= kind.defaults.keys():
+            raise ValueError(f"has limits by these severities: {', '.join(kind.defaults)}")
         if not all(0.0 < value <= kind.most for value in values.values()):
             raise ValueError(f"expected a number above 0 and up to {kind.most:g}")
         ordered = [values[one] for one in SEVERITIES if one in values]
