@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 
 from exporter.defaults import parse_duration
+from exporter.desk import AccountLabels, AccountLimits
 
 DEFAULT_INTERVAL = 15.0
 DEFAULT_TIMEOUT = 10.0
@@ -85,6 +86,16 @@ class AccountConfig(BaseModel):
         default=None,
         description="How old a request may be when it reaches the venue, where it takes one.",
         examples=["5s"],
+    )
+    labels: AccountLabels = Field(
+        default=AccountLabels(),
+        description="Whose it is: labels of risk_account_owner_info and of every alert about it.",
+        examples=["{desk: basis, owner: anna}"],
+    )
+    limits: AccountLimits = Field(
+        default=AccountLimits(),
+        description="When somebody is told; what is not given here is as in the section `limits`.",
+        examples=["{liquidation_distance: 0.08, min_notional_usd: 1000}"],
     )
 
     @property

@@ -558,9 +558,17 @@ def _own(
     help_: str,
     labels: tuple[str, ...] = (),
     *,
+    optional_labels: tuple[str, ...] = (),
     range_: Range = NOT_NEGATIVE,
 ) -> Family:
-    return Family(name=f"risk_{name}", help=help_, range=range_, type=type_, labels=labels)
+    return Family(
+        name=f"risk_{name}",
+        help=help_,
+        range=range_,
+        type=type_,
+        labels=labels,
+        optional_labels=optional_labels,
+    )
 
 
 _ACCOUNT = ("exchange", "account")
@@ -578,6 +586,22 @@ LAST_SUCCESS = _own(
     "When the last successful collection of the account began, in Unix seconds; absent before the first.",
     _ACCOUNT,
     range_=ABOVE_ZERO,
+)
+OWNER_INFO = _own(
+    "gauge",
+    "account_owner_info",
+    "Whose the account is, as configured, as labels; the value is always 1.",
+    _ACCOUNT,
+    optional_labels=("desk", "owner"),
+    range_=ONE,
+)
+LIMIT = _own(
+    "gauge",
+    "account_limit",
+    "When somebody is told about the account, as configured or by default: the limit of that name, of this "
+    "severity where it has several; above 0 but for min_notional_usd.",
+    (*_ACCOUNT, "limit"),
+    optional_labels=("severity",),
 )
 INTERVAL = _own(
     "gauge",
@@ -791,6 +815,8 @@ BUILD_INFO = _own(
 
 OWN_FAMILIES: tuple[Family, ...] = (
     UP,
+    OWNER_INFO,
+    LIMIT,
     LAST_SUCCESS,
     INTERVAL,
     MAX_AGE,

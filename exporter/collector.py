@@ -150,6 +150,7 @@ class Collector:
         self._telemetry.add_account(
             self.exchange, self.account, interval=self._config.interval, max_age=self._config.age_limit
         )
+        self._telemetry.desk(self.exchange, self.account, self._config.labels, self._config.limits)
         self._tell_pace()
 
     def use(self, venue: AnyVenue, api: Api, settings: RiskSettings) -> None:

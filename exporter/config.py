@@ -19,11 +19,12 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from exporter import credentials, garbage
+from exporter import credentials, garbage, mistakes
 from exporter.account import DEFAULT_TIMEOUT, AccountConfig, secret_forms
 from exporter.coins import MARKET_STABLE_COINS, STABLE_COINS
 from exporter.credentials import SecretError
 from exporter.defaults import MIN_INTERVAL
+from exporter.desk import AccountLabels, AccountLimits
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.logs import Redaction
 from exporter.model import RiskSettings
@@ -125,8 +126,9 @@ class _Reader:
         collect = self._collect(content.get("collect"))
         risk = self._risk(content.get("risk"), content.get("usd_pegs"))
         budgets = self._budgets(content.get("budgets"))
-        marks: MarksSection = self._section(MarksSection, content.get("marks"), "marks")
-        accounts = self._accounts(content.get("accounts"), collect)
+        marks: MarksSection = self._section(MarksSection, content.get("marks"), ("marks",))
+        limits = self._section(AccountLimits, content.get("limits"), ("limits",))
+        accounts = self._accounts(content.get("accounts"), collect, limits)
         return Config(
             accounts=accounts,
             risk=risk,
@@ -147,15 +149,15 @@ class _Reader:
             hint = f"; did you mean `{close[0]}`?" if close else f"; known: {', '.join(sorted(known))}"
             self.file.problem((*place, name), f"unknown field{hint}")
 
-    def _section(self, type_: type[BaseModel], content: Any, name: str) -> Any:
+    def _section(self, type_: type[BaseModel], content: Any, place: Place) -> Any:
         """The section as `type_`, or its defaults if it is absent or wrong (then a problem is noted)."""
-        if content is None:
+        if content is None or self.file.faulty(place):
             return type_()
         if not isinstance(content, dict):
-            self.file.problem((name,), "expected fields, such as " + ", ".join(type_.model_fields))
+            self.file.problem(place, "expected fields, such as " + ", ".join(type_.model_fields))
             return type_()
-        self._unknown_fields(content, type_.model_fields, (name,))
-        return self._validate(type_, content, (name,)) or type_()
+        self._unknown_fields(content, type_.model_fields, place)
+        return self._validate(type_, content, place) or type_()
 
     def _validate(self, type_: type[BaseModel], content: Mapping[str, Any], place: Place) -> Any:
         """`content` as `type_`, or None with the problems noted. Unknown fields are not its business."""
@@ -173,11 +175,11 @@ class _Reader:
                 where = (*place, *(part for part in one["loc"] if part != "[key]"))
                 if one["type"] == "missing" and self.file.faulty(where):
                     continue  # what is wrong with it is said already
-                self.file.problem(where, _message(one))
+                self.file.problem(where, mistakes.message(one))
             return None
 
     def _collect(self, content: Any) -> CollectSection:
-        collect: CollectSection = self._section(CollectSection, content, "collect")
+        collect: CollectSection = self._section(CollectSection, content, ("collect",))
         if content is not None:
             self._durations(
                 ("collect",), collect.interval, collect.timeout, collect.max_age, inherited=frozenset()
@@ -216,7 +218,7 @@ class _Reader:
             )
 
     def _risk(self, content: Any, pegs: Any) -> RiskSettings:
-        section: RiskSection = self._section(RiskSection, content, "risk")
+        section: RiskSection = self._section(RiskSection, content, ("risk",))
         usd_pegs = RiskSettings().usd_pegs
         if pegs is not None and not isinstance(pegs, dict):
             self.file.problem(("usd_pegs",), "expected coins and their USD value, such as {USDT: 1}")
@@ -264,7 +266,9 @@ class _Reader:
 
     # The accounts
 
-    def _accounts(self, content: Any, collect: CollectSection) -> tuple[AccountConfig, ...]:
+    def _accounts(
+        self, content: Any, collect: CollectSection, limits: AccountLimits
+    ) -> tuple[AccountConfig, ...]:
         if content is None or content == []:
             self.file.problem(("accounts",), "at least one account is needed")
             return ()
@@ -286,12 +290,14 @@ class _Reader:
                     )
                 else:
                     first_lines[name] = self.file.line((*place, "name"))
-            account = self._account(entry, place, collect)
+            account = self._account(entry, place, collect, limits)
             if account is not None:
                 accounts.append(account)
         return tuple(accounts)
 
-    def _account(self, entry: dict[str, Any], place: Place, collect: CollectSection) -> AccountConfig | None:
+    def _account(
+        self, entry: dict[str, Any], place: Place, collect: CollectSection, limits: AccountLimits
+    ) -> AccountConfig | None:
         known_problems = self.file.problem_count
         venue = self._venue(entry.get("exchange"), (*place, "exchange"))
         # Without its venue the shared fields are checked all the same.
@@ -323,7 +329,11 @@ class _Reader:
             self._durations(place, checked.interval, checked.timeout, checked.max_age, inherited=unset)
             if checked.timeout is None:
                 durations["timeout"] = min(collect.timeout or DEFAULT_TIMEOUT, checked.interval)
-        account: AccountConfig | None = self._validate(type_, {**values, **durations}, place)
+        desk = {
+            "labels": self._section(AccountLabels, entry.get("labels"), (*place, "labels")),
+            "limits": self._section(AccountLimits, entry.get("limits"), (*place, "limits")).over(limits),
+        }
+        account: AccountConfig | None = self._validate(type_, {**values, **durations, **desk}, place)
         if account is None or venue is None or self.file.problem_count > known_problems:
             return None
         if account.base_url is None and venue.base_url is None:
@@ -410,38 +420,5 @@ def _plain(value: Any) -> Any:
             return str(value)
 
 
-_FIELD_FORMATS = {
-    "name": "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit",
-    "base_url": "expected http://host or https://host, with an optional path and nothing after it",
-    "usd_pegs": "expected the code of a coin, such as USDT",
-}
-
-
-def _message(error: Any) -> str:
-    """What pydantic found, in the words of this file; never with the value."""
-    match error["type"]:
-        case "missing":
-            return "is required"
-        case "string_type":
-            return "expected text; put it in quotes"
-        case "string_pattern_mismatch":
-            names = [part for part in error["loc"] if part in _FIELD_FORMATS]
-            return _FIELD_FORMATS[names[-1]] if names else "is not in the expected form"
-        case "float_type" | "float_parsing":
-            return "expected a number"
-        case "int_type" | "int_parsing" | "int_from_float":
-            return "expected a whole number"
-        case "bool_type" | "bool_parsing":
-            return "expected true or false"
-        case "tuple_type" | "list_type":
-            return "expected a list, such as [-0.1, 0.1]"
-        case "greater_than":
-            return f"must be more than {error['ctx']['gt']:g}"
-        case "greater_than_equal":
-            return f"must be at least {error['ctx']['ge']:g}"
-        case "less_than":
-            return f"must be less than {error['ctx']['lt']:g}"
-        case "less_than_equal":
-            return f"must be at most {error['ctx']['le']:g}"
-        case _:
-            return str(error["msg"]).removeprefix("Value error, ")
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value

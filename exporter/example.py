@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from exporter.account import is_secret
@@ -169,7 +170,7 @@ def _default(field: FieldInfo) -> str | None:
     if field.is_required():
         return None
     value: Any = field.get_default(call_default_factory=True, validated_data={})
-    if value is None:
+    if value is None or isinstance(value, BaseModel):
         return None
     if isinstance(value, float) and any(
         getattr(one, "func", None) is parse_duration for one in field.metadata

@@ -26,7 +26,7 @@ from exporter.tasks import in_thread
 from exporter.telemetry import Telemetry
 from exporter.venues import AnyVenue
 
-_SAME_DATA = frozenset({"interval", "timeout", "max_age", "proxy", "recv_window"})
+_SAME_DATA = frozenset({"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits"})
 """Beside the secrets: what may change without the account being another one. Its data stay."""
 
 log = structlog.get_logger(__name__)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -204,7 +205,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default: Any = field.default
-    if default is None or default is PydanticUndefined:
+    if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
         return ""
     return f"`{default:g}s`" if isinstance(default, float) else f"`{default}`"
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from exporter.account import DEFAULT_INTERVAL, DEFAULT_TIMEOUT, MAX_AGE_INTERVALS, Duration
 from exporter.defaults import MIN_INTERVAL, parse_duration
+from exporter.desk import AccountLimits
 from exporter.limits import DEFAULT_SHARE
 from exporter.model import RiskSettings
 
@@ -154,6 +155,13 @@ class Sections(_Section):
     )
     risk: RiskSection = Field(
         default=RiskSection(), description="What is computed beside what the venues say."
+    )
+    limits: AccountLimits = Field(
+        default=AccountLimits(),
+        description="When somebody is told, for every account that does not say otherwise. One number is the "
+        "most severe limit, and the milder ones keep their proportion to it; or numbers by severity. Alert "
+        "rules read them from risk_account_limit. Critical: act within minutes; warning: decide today; "
+        "info: know.",
     )
     budgets: dict[str, BudgetSection] = Field(
         default={},

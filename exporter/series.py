@@ -7,12 +7,15 @@ than all their positions.
 from __future__ import annotations
 
 from exporter import catalogue
+from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, Reason
 from exporter.exposition import labelled, number
 from exporter.family import Family
 
 FAMILIES: tuple[Family, ...] = (
     catalogue.UP,
+    catalogue.OWNER_INFO,
+    catalogue.LIMIT,
     catalogue.LAST_SUCCESS,
     catalogue.INTERVAL,
     catalogue.MAX_AGE,
@@ -43,9 +46,20 @@ class Series:
             self.set(counter, 0.0)
         self._show_errors()
 
+    def desk(self, labels: AccountLabels, limits: AccountLimits) -> None:
+        """Whose the account is, and when somebody is told."""
+        owner = self._line(catalogue.OWNER_INFO, 1.0, labelled(labels))
+        self.chunks[_PLACES[catalogue.OWNER_INFO.name]] = owner.encode()
+        told = (
+            self._line(catalogue.LIMIT, value, labelled((("limit", name), ("severity", severity))))
+            for name, severity, value in limits.values()
+        )
+        self.chunks[_PLACES[catalogue.LIMIT.name]] = "".join(told).encode()
+
     def set(self, family: Family, value: float, reason: Reason | None = None) -> None:
         """The only sample of a family, in place of what was there."""
-        self.chunks[_PLACES[family.name]] = self._line(family, value, reason).encode()
+        more = "" if reason is None else f'reason="{reason}"'
+        self.chunks[_PLACES[family.name]] = self._line(family, value, more).encode()
 
     def clear(self, family: Family) -> None:
         """No sample of a family."""
@@ -63,9 +77,12 @@ class Series:
         self._show_errors()
 
     def _show_errors(self) -> None:
-        lines = [self._line(catalogue.ERRORS, count, reason) for reason, count in self._errors.items()]
+        lines = [
+            self._line(catalogue.ERRORS, count, f'reason="{reason}"')
+            for reason, count in self._errors.items()
+        ]
         self.chunks[_PLACES[catalogue.ERRORS.name]] = "".join(lines).encode()
 
-    def _line(self, family: Family, value: float, reason: Reason | None) -> str:
-        more = "" if reason is None else f',reason="{reason}"'
-        return f"{family.name}{{{self._labels}{more}}} {number(value)}\n"
+    def _line(self, family: Family, value: float, more: str = "") -> str:
+        labels = f"{self._labels},{more}" if more else self._labels
+        return f"{family.name}{{{labels}}} {number(value)}\n"

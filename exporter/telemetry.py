@@ -29,6 +29,7 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__, catalogue, clock
 from exporter.clock import Wall
+from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.exposition import Format, headers, joined
 from exporter.family import Family
@@ -134,6 +135,10 @@ class Telemetry:
         self.pace(exchange, account, interval=interval, max_age=max_age)
         self._duration.labels(exchange)
         self._request_duration.labels(exchange)
+
+    def desk(self, exchange: str, account: str, labels: AccountLabels, limits: AccountLimits) -> None:
+        """Whose an account is, and when somebody is told."""
+        self._accounts[exchange, account].desk(labels, limits)
 
     def remove_account(self, exchange: str, account: str) -> None:
         """Ends the series of an account, and with a venue's last account what was last known of the venue."""

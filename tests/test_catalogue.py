@@ -74,6 +74,8 @@ EXPECTED = {
     "risk_positions": ACCOUNT,
     "risk_positions_without_liquidation_price": ACCOUNT,
     "risk_up": ACCOUNT,
+    "risk_account_owner_info": f"{ACCOUNT} [desk] [owner]",
+    "risk_account_limit": f"{ACCOUNT} limit [severity]",
     "risk_collector_last_success_timestamp_seconds": ACCOUNT,
     "risk_collector_interval_seconds": ACCOUNT,
     "risk_collector_max_age_seconds": ACCOUNT,

@@ -122,6 +122,10 @@ def test_a_new_venue_needs_no_hand_in_the_example(tmp_path: Path) -> None:
     # HTTP proxy for this account alone, `http://[user:password@]host:port`. As it may hold a password,
     # it is a secret as a whole.
     proxy: http://${PROXY_USER}:${PROXY_PASSWORD}@proxy.example.com:3128
+    # Whose it is: labels of risk_account_owner_info and of every alert about it.
+    labels: {desk: basis, owner: anna}
+    # When somebody is told; what is not given here is as in the section `limits`.
+    limits: {liquidation_distance: 0.08, min_notional_usd: 1000}
 """
     )
     path = tmp_path / "risk-exporter.yml"
@@ -142,7 +146,7 @@ def test_a_new_venue_needs_no_hand_in_the_example(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("section", ["collect", "usd_pegs", "risk"])
+@pytest.mark.parametrize("section", ["collect", "usd_pegs", "risk", "limits"])
 def test_what_the_file_shows_of_a_section_is_its_default(tmp_path: Path, section: str) -> None:
     shown = example_configuration({})
     block = next(part for part in shown.split("\n\n") if f"\n{section}:\n" in part)
@@ -153,6 +157,7 @@ def test_what_the_file_shows_of_a_section_is_its_default(tmp_path: Path, section
     (account,) = config.accounts
     assert config.risk == RiskSettings()
     plain = AccountConfig(name="a", exchange="a")
+    assert list(account.limits.values()) == list(plain.limits.values())
     assert (account.interval, account.timeout, account.age_limit) == (
         plain.interval,
         plain.timeout,

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from exporter import __version__, catalogue
 from exporter.catalogue import OWN_FAMILIES
+from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
 from exporter.pacing import BudgetState
@@ -27,6 +28,7 @@ LABELS = {"exchange": "x", "account": "a"}
 def with_account() -> Telemetry:
     telemetry = Telemetry()
     telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
+    telemetry.desk("x", "a", AccountLabels(desk="basis", owner="anna"), AccountLimits())
     return telemetry
 
 
@@ -243,7 +245,8 @@ def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
         found = parsed[family.name.removesuffix("_total")]
         assert found.type == family.type
         assert found.documentation == family.help
-        assert {label for sample in found.samples for label in sample.labels} - {"le"} == set(family.labels)
+        labels = {label for sample in found.samples for label in sample.labels}
+        assert labels - {"le"} == {*family.labels, *family.optional_labels}
         assert all(family.range.low <= sample.value <= family.range.high for sample in found.samples)
 
 

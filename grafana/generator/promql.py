@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import dedent, indent
 from typing import Final
 
 POOL: Final = "exchange, account, currency"
@@ -15,3 +16,9 @@ SOURCE: Final = "exchange, account, job, instance"
 def selector(metric: str, *matchers: str) -> str:
     """``metric{matcher, …}``: the series of the metric whose labels match."""
     return metric + "{" + ", ".join(matchers) + "}"
+
+
+def owned(expr: str, owners: str = "risk:account:owner:info") -> str:
+    """The series of an expression about accounts, with the labels that say whose each is."""
+    inner = indent(dedent(expr).strip(), "  ")
+    return f"(\n{inner}\n)\n  * on (exchange, account) group_left (desk, owner) {owners}"

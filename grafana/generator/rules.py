@@ -11,8 +11,9 @@ from typing import Literal
 from grafana.generator import links
 from grafana.generator.thresholds import Threshold
 
-Severity = Literal["info", "warning", "critical"]
-Category = Literal["risk", "collection", "blindness", "venue", "exporter"]
+Severity = Literal["none", "info", "warning", "critical"]
+"""Critical: act within minutes. Warning: decide today. Info: know. None: for a machine, not for a person."""
+Category = Literal["risk", "collection", "blindness", "venue", "exporter", "monitoring"]
 
 
 @dataclass(frozen=True, kw_only=True)

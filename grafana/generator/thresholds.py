@@ -1,13 +1,15 @@
 """Every threshold of alerts and dashboards, once, with the reason for its value.
 
-Change a value here, run ``make generate``, and rules and dashboards follow. The rule tests
-carry their own numbers on purpose: they fail until somebody has looked at the new behaviour.
+Those that an account can have for itself stand in `exporter.desk`. Change a value, run ``make generate``, and
+rules and dashboards follow. The rule tests carry their own numbers on purpose: they fail until somebody has
+looked at the new behaviour.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter import desk
 from exporter.coins import MARKET_STABLE_COINS
 
 
@@ -25,58 +27,63 @@ class Threshold:
         return f"{self.value:g}"
 
 
-LIQUIDATION_DISTANCE_INFO = Threshold(
-    0.20, "a bad week of a large coin: time to plan, not to act", "ratio of the mark price"
-)
-LIQUIDATION_DISTANCE_WARNING = Threshold(
-    0.10, "a bad day of a large coin: somebody decides today whether to reduce", "ratio of the mark price"
-)
-LIQUIDATION_DISTANCE_CRITICAL = Threshold(
-    0.05, "a bad hour: large coins have moved 5 % within minutes many times", "ratio of the mark price"
-)
-LIQUIDATION_SIGMAS_WARNING = Threshold(
-    3.0, "one in 370 days if returns were normal, several times more often as they are", "daily sigmas"
-)
-LIQUIDATION_SIGMAS_CRITICAL = Threshold(
-    2.0, "reached within a day with a chance of about 5 % even if returns were normal", "daily sigmas"
-)
-LIQUIDATION_PROJECTED = Threshold(
-    3600, "a person needs up to an hour to wake up, decide, and move collateral on chain", "seconds"
-)
+def _of(kind: desk.LimitKind, severity: desk.Severity) -> Threshold:
+    default = kind.defaults[severity]
+    return Threshold(kind.default(severity), default.reason if default else "", kind.unit)
+
+
+LIMITS: dict[tuple[str, str], Threshold] = {
+    (kind.name, severity): _of(kind, severity)
+    for kind in desk.KINDS
+    for severity, default in kind.defaults.items()
+    if default is not None
+}
+"""The defaults of what an account can have a limit of its own for: in the exporter's configuration."""
+
+LIQUIDATION_DISTANCE_INFO = LIMITS["liquidation_distance", "info"]
+LIQUIDATION_DISTANCE_WARNING = LIMITS["liquidation_distance", "warning"]
+LIQUIDATION_DISTANCE_CRITICAL = LIMITS["liquidation_distance", "critical"]
+LIQUIDATION_SIGMAS_INFO = LIMITS["liquidation_sigmas", "info"]
+LIQUIDATION_SIGMAS_WARNING = LIMITS["liquidation_sigmas", "warning"]
+LIQUIDATION_PROJECTED = LIMITS["liquidation_seconds", "critical"]
 LIQUIDATION_PROJECTED_WITHIN = Threshold(
     0.5,
     "from farther away no market gets there in an hour; the distance of a nearly hedged account falls from "
     "1000 % to 100 % in minutes, and slows down",
     "ratio of the mark price",
 )
-MAINTENANCE_MARGIN_RATE_WARNING = Threshold(
-    0.5, "half of the way: venues start to send their own margin warnings between 0.5 and 0.8"
-)
-MAINTENANCE_MARGIN_RATE_CRITICAL = Threshold(
-    0.8, "the last fifth goes fast: losses cut the equity while the requirement stays"
-)
-LIQUIDATION_SHOCK_WARNING = Threshold(
-    0.10, "coins fall together; a joint move of 10 % is a bad day", "relative move of all marks"
-)
-LIQUIDATION_SHOCK_CRITICAL = Threshold(
-    0.05, "a joint move of 5 % is a bad hour", "relative move of all marks"
-)
-EQUITY_DRAWDOWN_1D_WARNING = Threshold(0.10, "a tenth of the account in a day is no ordinary day")
-EQUITY_DRAWDOWN_1D_CRITICAL = Threshold(0.25, "a quarter in a day: a strategy out of control, or theft")
-EQUITY_DRAWDOWN_7D_WARNING = Threshold(0.20, "a slow bleed that no single day shows")
-LEVERAGE_WARNING = Threshold(10, "a joint move of 10 % takes the whole equity", "gross notional / equity")
+MAINTENANCE_MARGIN_RATE_WARNING = LIMITS["maintenance_margin_rate", "warning"]
+MAINTENANCE_MARGIN_RATE_CRITICAL = LIMITS["maintenance_margin_rate", "critical"]
+LIQUIDATION_SHOCK_WARNING = LIMITS["liquidation_shock", "warning"]
+LIQUIDATION_SHOCK_CRITICAL = LIMITS["liquidation_shock", "critical"]
+EQUITY_DRAWDOWN_1D_WARNING = LIMITS["equity_drawdown_1d", "warning"]
+EQUITY_DRAWDOWN_1D_CRITICAL = LIMITS["equity_drawdown_1d", "critical"]
+LEVERAGE_INFO = LIMITS["leverage", "info"]
+ADL_FRONT = LIMITS["adl_ratio", "warning"]
 EXCHANGE_CONCENTRATION = Threshold(
     0.6, "more than this at one exchange is an exposure to that exchange", "share of equity"
 )
 COIN_CONCENTRATION = Threshold(
     0.7, "more than this in one coin is one bet, whatever the number of positions", "share of gross notional"
 )
-STRESS_BREACH = Threshold(
-    1.0, "1 is liquidation: the account does not survive a move that was configured to be survived"
+MIN_NOTIONAL = Threshold(desk.MIN_NOTIONAL.value, desk.MIN_NOTIONAL.reason, "USD")
+STRESS_BREACH = Threshold(1.0, "1 is liquidation: the account does not survive this move")
+RELEASE = Threshold(
+    1.5,
+    "a distance that swings around its limit is as dangerous as one that stays below: it must have grown by "
+    "half",
+    "times the limit",
 )
-ADL_FRONT = Threshold(
-    0.95, "the last step of the queue at venues with five steps, and the top 5 % at those with a percentile"
+GONE_LOSS = Threshold(
+    0.5,
+    "a liquidation takes all of a position's margin, whoever closes it himself keeps some",
+    "share of margin",
 )
+EMPTIED_LOSS = Threshold(0.1, "whoever closes an account in danger himself loses less", "share of equity")
+CLOSED_WITHIN_A_MINUTE = Threshold(0.05, "no large coin moves more within a minute", "share of notional")
+RESTARTS = Threshold(3, "an update restarts once or twice", "starts in 10 minutes")
+ANSWER_CHANGES = Threshold(6, "three times gone and back is no restart", "changes in 10 minutes")
+INCOMPLETE = Threshold(3, "single failures are repaired by the next collection", "requests in 15 minutes")
 CLOCK_SKEW = Threshold(
     1.0, "Binance refuses requests dated more than 1 s ahead of its clock whatever recvWindow says", "seconds"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -49,13 +50,14 @@ def test_the_telegram_pattern_differs_from_an_accepted_one_only_by_its_token_fil
 )
 def test_alerts_are_routed_by_severity(labels: tuple[str, str, str]) -> None:
     name, severity, category = labels
+    receiver = "watchdog" if severity == "none" else severity
     result = run(
         "amtool",
         "config",
         "routes",
         "test",
         f"--config.file={CONFIG}",
-        f"--verify.receivers={severity}",
+        f"--verify.receivers={receiver}",
         f"alertname={name}",
         f"severity={severity}",
         f"category={category}",
@@ -72,9 +74,16 @@ def test_an_alert_of_unknown_severity_is_not_lost() -> None:
     assert result.stdout.strip() == "warning"
 
 
+def test_an_alert_for_machines_goes_to_nobody() -> None:
+    command = ("amtool", "config", "routes", "test", f"--config.file={CONFIG}")
+    result = run(*command, "alertname=Watchdog", "severity=none")
+    assert result.stdout.strip() == "nobody"
+
+
 def test_messages_are_grouped_by_exchange_and_account() -> None:
     assert config()["route"]["group_by"] == ["exchange", "account"]
-    assert all("group_by" not in route for route in config()["route"]["routes"])
+    routes = config()["route"]["routes"]
+    assert [route["receiver"] for route in routes if "group_by" in route] == ["watchdog"]
 
 
 def test_critical_alerts_are_repeated_soonest() -> None:
@@ -126,10 +135,12 @@ def collection(
     }
 
 
-def test_a_venue_that_is_down_silences_the_collection_alerts_of_its_accounts() -> None:
+def test_a_venue_that_is_down_speaks_for_its_accounts() -> None:
+    stale = collection("RiskDataStale", "critical", "blindness")
     assert inhibited(VENUE_DOWN, collection("RiskCollectionFailing"))
     assert not inhibited(VENUE_DOWN, collection("RiskCollectionFailing", exchange="bingx"))
-    assert not inhibited(VENUE_DOWN, collection("RiskDataStale", "critical", "blindness"))
+    assert not inhibited(VENUE_DOWN, stale)
+    assert inhibited({**VENUE_DOWN, "severity": "critical"}, stale)
 
 
 def test_an_exporter_that_is_down_silences_what_follows_from_it() -> None:
@@ -183,14 +194,77 @@ def test_message_texts_exist_for_every_template_that_is_used() -> None:
         re.findall(r'define "([\w.]+)"', (GRAFANA / "alertmanager" / "templates" / "risk.tmpl").read_text())
     )
     assert set(re.findall(r'template "([\w.]+)"', CONFIG.read_text())) == defined
-    result = run("amtool", "template", "render", "--help")
-    assert result.returncode == 0
-    rendered = run(
+
+
+def rendered(template: str, alerts: list[dict[str, Any]], directory: Path, release: Release) -> str:
+    """What a message with these alerts says."""
+    common = {
+        name: value
+        for name, value in alerts[0]["labels"].items()
+        if all(alert["labels"].get(name) == value for alert in alerts)
+    }
+    firing = any(alert["status"] == "firing" for alert in alerts)
+    message = {
+        "receiver": "critical",
+        "status": "firing" if firing else "resolved",
+        "alerts": alerts,
+        "commonLabels": common,
+    }
+    data = directory / "message.json"
+    data.write_text(json.dumps(message))
+    result = run(
         "amtool",
         "template",
         "render",
         f"--template.glob={GRAFANA}/alertmanager/templates/*.tmpl",
-        '--template.text={{ template "risk.title" . }} {{ template "risk.text" . }}',
+        f"--template.data={data}",
+        f'--template.text={{{{ template "{template}" . }}}}',
+        release=release,
     )
-    assert rendered.returncode == 0, output(rendered)
-    assert "Runbook:" in rendered.stdout
+    assert result.returncode == 0, output(result)
+    return result.stdout.strip()
+
+
+def alert(severity: str, summary: str, status: str = "firing", **labels: str) -> dict[str, Any]:
+    return {
+        "status": status,
+        "labels": {"alertname": "X", "severity": severity, "account": "main", **labels},
+        "annotations": {"summary": summary, "description": "Why.", "runbook_url": "r", "dashboard_url": "d"},
+    }
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    ("alerts", "title"),
+    [
+        ([alert("info", "A is so")], "[INFO] A is so"),
+        (
+            [
+                alert("warning", "A is so"),
+                alert("critical", "B is 4.1% from liquidation"),
+                alert("critical", "C"),
+            ],
+            "[CRITICAL] B is 4.1% from liquidation (one of 3)",
+        ),
+        (
+            [
+                alert("critical", "A", "resolved", desk="basis"),
+                alert("warning", "B is so", desk="basis", owner="anna"),
+            ],
+            "[WARNING] basis: B is so",
+        ),
+        ([alert("critical", "A is so", "resolved")], "[RESOLVED] A is so"),
+    ],
+)
+def test_the_title_of_a_message_names_the_worst(
+    alerts: list[dict[str, Any]], title: str, release: Release, tmp_path: Path
+) -> None:
+    assert rendered("risk.title", alerts, tmp_path, release) == title
+
+
+def test_the_text_of_a_message_has_every_alert_with_owner_runbook_and_dashboard(tmp_path: Path) -> None:
+    alerts = [alert("critical", "A is so", owner="anna"), alert("info", "B was so", "resolved")]
+    assert rendered("risk.text", alerts, tmp_path, "installed") == (
+        "CRITICAL: A is so\nWhy.\nOwner: anna\nRunbook: r\nDashboard: d\n"
+        "RESOLVED: B was so\nWhy.\nRunbook: r\nDashboard: d"
+    )

@@ -14,7 +14,7 @@ from tests.grafana.rule_tests import rules
 from tests.grafana.rule_tests.rules import RULES, Rule
 from tests.grafana.rule_tests.trials import Test
 
-NUMBER = re.compile(r"(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])")
+NUMBER = re.compile(r"(?<![\w:.$])(?<!vector\()\d+(?:\.\d+)?(?![\w:.])")
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -55,8 +55,15 @@ def test_every_recording_rule_carries_the_name_of_the_project() -> None:
 
 def test_every_alert_says_what_a_person_needs_to_know() -> None:
     for rule in rules.alerts():
-        assert rule["labels"]["severity"] in {"info", "warning", "critical"}
-        assert rule["labels"]["category"] in {"risk", "collection", "blindness", "venue", "exporter"}
+        assert rule["labels"]["severity"] in {"none", "info", "warning", "critical"}
+        assert rule["labels"]["category"] in {
+            "risk",
+            "collection",
+            "blindness",
+            "venue",
+            "exporter",
+            "monitoring",
+        }
         assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
         assert rule["annotations"]["runbook_url"].endswith("#" + rule["alert"].lower())
         assert "for" in rule
@@ -95,9 +102,8 @@ def minutes(duration: str) -> int:
 
 def variants(match: re.Match[str]) -> tuple[str, ...]:
     """Other values for a number: a little more and less, or the neighbours of a truth value or a count."""
-    before = match.string[: match.start()].rstrip()
     value = float(match.group())
-    if before.endswith("==") or re.search(r"count\([^()]*\) >$", before):
+    if value.is_integer():
         return (f"{value - 1:g}", f"{value + 1:g}")
     return (f"{value * 0.97:g}", f"{value * 1.03:g}")
 
@@ -108,7 +114,7 @@ def mutants(rule: Rule) -> Iterator[tuple[str, Rule | None]]:
     yield "deleted", None
     for field in ("for", "keep_firing_for"):
         if field in rule:
-            for step in (-1, 1):
+            for step in (-1, 1) if minutes(rule[field]) else (1,):
                 changed = f"{minutes(rule[field]) + step}m"
                 yield f"{field} {rule[field]} -> {changed}", {**rule, field: changed}
     for match in NUMBER.finditer(rule["expr"]):
@@ -151,7 +157,7 @@ def test_every_change_of_an_alert_fails_one_of_its_tests(alert: str, tmp_path: P
     survivors = []
     for number, rule in enumerate(rule for rule in rules.alerts() if rule["alert"] == alert):
         found = list(mutants(rule))
-        assert len(found) > 3
+        assert len(found) > 2
         names = {f"{alert}_{index}": change for index, (change, _) in enumerate(found)}
         changed = [
             {**mutant, "alert": name} for name, (_, mutant) in zip(names, found, strict=True) if mutant

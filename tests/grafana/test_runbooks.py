@@ -28,7 +28,7 @@ def test_numbers_in_the_entries_are_those_of_the_alerts() -> None:
     for alert in ALERTS:
         for limit in alert.thresholds:
             if (
-                limit.unit.startswith(("ratio", "relative", "share"))
+                limit.unit.startswith(("ratio", "relative", "share of e", "share of g"))
                 and limit.value < 1
                 and alert.name != "RiskAdlQueueFront"
             ):

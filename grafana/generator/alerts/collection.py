@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.generator import links
+from grafana.generator import thresholds as t
 from grafana.generator.alerts.words import ACCOUNT
 from grafana.generator.placeholders import DURATION, value
-from grafana.generator.promql import SOURCE
-from grafana.generator.rules import Alert
+from grafana.generator.promql import SOURCE, owned
+from grafana.generator.recording.limits import limit
+from grafana.generator.rules import Alert, Severity
 
 _DASHBOARD: Final = links.dashboard(links.EXPORTER_UID, "exchange", "account")
+_OWNER_LATELY: Final = "last_over_time(risk:account:owner:info[1h])"
 
 FAILING: Final = Alert(
     name="RiskCollectionFailing",
     severity="warning",
     category="collection",
-    expr="risk:account:up:known == 0",
+    expr=owned("risk:account:up:known == 0"),
     hold="2m",
     hold_reason="single failures are retried and repaired by the next collection",
     summary=f"Collecting {ACCOUNT} fails",
@@ -25,15 +28,30 @@ FAILING: Final = Alert(
     dashboard=_DASHBOARD,
 )
 
+INCOMPLETE: Final = Alert(
+    name="RiskCollectionIncomplete",
+    severity="info",
+    category="collection",
+    thresholds=(t.INCOMPLETE,),
+    expr=owned(f"risk:account:optional_errors:increase15m > {t.INCOMPLETE.text}"),
+    hold="15m",
+    hold_reason="what fails for less is repaired before anybody looks",
+    summary=f"Collections of {ACCOUNT} are incomplete",
+    description="Requests without which a collection goes on keep failing, so that some series are absent. "
+    "The "
+    "exporter's log names the request and the reason.",
+    dashboard=_DASHBOARD,
+)
+
 DATA_STALE: Final = Alert(
     name="RiskDataStale",
     severity="critical",
     category="blindness",
-    expr=f"""
+    expr=owned(f"""
     risk:account:data_age_seconds:known
       and on ({SOURCE}) risk:account:stale:bool == 1
       and on (exchange, account) risk:account:blind:bool == 1
-    """,
+    """),
     hold="2m",
     hold_reason="an exporter that restarts needs a moment for its first collection",
     summary=f"Nobody sees {ACCOUNT}: no data for {DURATION}",
@@ -46,11 +64,77 @@ KEY_REJECTED: Final = Alert(
     name="RiskKeyRejected",
     severity="warning",
     category="collection",
-    expr="risk:account:key_rejected:known",
+    expr=owned("risk:account:key_rejected:known"),
     hold="1m",
     hold_reason="one refusal during maintenance of the venue passes",
     summary=f"The API key of {ACCOUNT} is rejected",
     description=f"The venue refused the key or its permissions; about {value('humanize')} refusals in 10 "
     "minutes. Retrying does not help: somebody must repair the key.",
     dashboard=_DASHBOARD,
+)
+
+
+def _account_gone(severity: Severity, condition: str, what: str) -> Alert:
+    return Alert(
+        name="RiskAccountGone",
+        severity=severity,
+        category="blindness",
+        expr=owned(
+            f"""
+            risk:account:gone_positions:last {condition}
+            """,
+            _OWNER_LATELY,
+        ),
+        hold="1m",
+        hold_reason="a reload that takes it out and in again passes",
+        summary=f"{ACCOUNT} is not collected any longer{what}",
+        description=f"The account was taken out of the configuration within the last hour, with {value()} "
+        "open "
+        "positions. Nobody watches it now.",
+        dashboard=_DASHBOARD,
+    )
+
+
+ACCOUNT_GONE: Final = (
+    _account_gone("info", "== 0", ""),
+    _account_gone("warning", "> 0", ", and has open positions"),
+    _account_gone(
+        "critical",
+        f"""> 0
+              and on (exchange, account)
+              (
+                last_over_time(risk:account:liquidation_distance_ratio:min[1h])
+                  < on (exchange, account)
+                  last_over_time({limit("liquidation_distance", "warning")}[1h])
+              )""",
+        ", and was near its liquidation",
+    ),
+)
+
+
+def _equity_unknown(severity: Severity, condition: str, what: str) -> Alert:
+    return Alert(
+        name="RiskEquityUnknown",
+        severity=severity,
+        category="blindness",
+        expr=owned(f"""
+        risk:account:unvalued_positions:count {condition}
+        """),
+        hold="5m",
+        hold_reason="the next collections repair single failures",
+        summary=f"The equity of {ACCOUNT} is not known{what}",
+        description="The account is collected, but nothing of its equity is told, and so no margin rate, "
+        "drawdown or "
+        f"outflow either. It has {value()} open positions.",
+        dashboard=_DASHBOARD,
+    )
+
+
+EQUITY_UNKNOWN: Final = (
+    _equity_unknown(
+        "warning",
+        "== 0\n            and on (exchange, account) last_over_time(risk:account:equity_usd:sum[1d])",
+        "",
+    ),
+    _equity_unknown("critical", "> 0", ", and it has open positions"),
 )

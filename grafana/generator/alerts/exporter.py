@@ -5,23 +5,75 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.generator import links
+from grafana.generator import thresholds as t
 from grafana.generator.placeholders import label
 from grafana.generator.rules import Alert
 
-DOWN: Final = Alert(
-    name="RiskExporterDown",
-    severity="critical",
-    category="exporter",
-    expr="""
-    (risk:exporter:silent:bool == 1)
+_SEEN_ELSEWHERE: Final = """
+      (
+        group by (job, instance) (risk:account:up:known)
+          unless on (job, instance)
+          (risk:account:up:known and on (exchange, account) risk:account:blind:bool == 1)
+      )"""
+
+DOWN: Final = (
+    Alert(
+        name="RiskExporterDown",
+        severity="warning",
+        category="exporter",
+        expr=f"""
+    risk:exporter:silent:bool == 1
+      and on (job, instance){_SEEN_ELSEWHERE}
+    """,
+        hold="2m",
+        hold_reason="a restart takes less",
+        summary=f"risk-exporter {label('instance')} does not answer Prometheus; another one sees its "
+        "accounts",
+        description="No scrape of this exporter succeeds. All its accounts are seen by another one, and by "
+        "no "
+        "third: if that one fails too, nobody sees them.",
+        dashboard=links.dashboard(links.EXPORTER_UID),
+    ),
+    Alert(
+        name="RiskExporterDown",
+        severity="critical",
+        category="exporter",
+        expr=f"""
+    (
+      risk:exporter:silent:bool == 1
+        unless on (job, instance){_SEEN_ELSEWHERE}
+    )
     or on ()
     absent(risk_exporter_build_info)
     """,
+        hold="1m",
+        hold_reason="a restart takes less; shorter than that of the alerts it stands for",
+        summary=f"risk-exporter {label('instance')} does not answer Prometheus",
+        description="No scrape of the exporter succeeds, and accounts of it are seen by no other. Risk "
+        "alerts that "
+        "fired keep firing with their last known values; new dangers are not seen.",
+        dashboard=links.dashboard(links.EXPORTER_UID),
+    ),
+)
+
+FLAPPING: Final = Alert(
+    name="RiskExporterFlapping",
+    severity="critical",
+    category="exporter",
+    thresholds=(t.ANSWER_CHANGES, t.RESTARTS),
+    expr=f"""
+    max by (job, instance) (changes(up[10m]) >= {t.ANSWER_CHANGES.text})
+      and on (job, instance) risk:exporter:silent:bool
+    or
+    max by (job, instance) (changes(process_start_time_seconds[10m]) >= {t.RESTARTS.text})
+      and on (job, instance) risk:exporter:silent:bool
+    """,
     hold="1m",
-    hold_reason="a restart takes less; shorter than that of the alerts it stands for",
-    summary=f"risk-exporter {label('instance')} does not answer Prometheus",
-    description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts that fired "
-    "keep firing with their last known values; new dangers are not seen.",
+    hold_reason="it counts ten minutes already",
+    summary=f"risk-exporter {label('instance')} comes and goes",
+    description="The exporter restarts, or answers only now and then: no outage is long enough for an alert "
+    "of its "
+    "own, and half of the time nobody sees its accounts.",
     dashboard=links.dashboard(links.EXPORTER_UID),
 )
 

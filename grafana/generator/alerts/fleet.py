@@ -6,7 +6,6 @@ from typing import Final
 
 from grafana.generator import links
 from grafana.generator import thresholds as t
-from grafana.generator.alerts.words import LAST_KNOWN
 from grafana.generator.placeholders import PERCENT, label
 from grafana.generator.rules import Alert, Severity
 from grafana.generator.thresholds import Threshold
@@ -27,7 +26,7 @@ EXCHANGE_CONCENTRATION: Final = Alert(
     keep="1h",
     summary=f"{PERCENT} of all equity is at {label('exchange')}",
     description=f"The exchange holds {PERCENT} of the equity of all accounts "
-    f"(limit {t.EXCHANGE_CONCENTRATION.value:.0%}). Silent if there is only one exchange.{LAST_KNOWN}",
+    f"(limit {t.EXCHANGE_CONCENTRATION.value:.0%}). Silent if there is only one exchange.",
     dashboard=_DASHBOARD,
 )
 
@@ -45,7 +44,7 @@ COIN_CONCENTRATION: Final = Alert(
     keep="1h",
     summary=f"{PERCENT} of all gross notional is in {label('base')}",
     description=f"Long plus short positions in {label('base')} are {PERCENT} of those of all coins "
-    f"(limit {t.COIN_CONCENTRATION.value:.0%}). Silent if there is only one coin.{LAST_KNOWN}",
+    f"(limit {t.COIN_CONCENTRATION.value:.0%}). Silent if there is only one coin.",
     dashboard=_DASHBOARD,
 )
 
@@ -63,7 +62,7 @@ def _off_peg(severity: Severity, limit: Threshold) -> Alert:
         summary=f"{label('asset')} on {label('exchange')} is {PERCENT} off one US dollar",
         description=f"The exchange's price of {label('asset')} differs from 1 USD by {PERCENT} "
         f"(limit {limit.value:.0%}). Collateral in it is worth less, or more, than its face "
-        f"value.{LAST_KNOWN}",
+        f"value.",
         dashboard=_DASHBOARD,
     )
 

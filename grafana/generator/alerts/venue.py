@@ -6,22 +6,43 @@ from typing import Final
 
 from grafana.generator import links
 from grafana.generator import thresholds as t
-from grafana.generator.placeholders import DURATION, label
+from grafana.generator.placeholders import DURATION, for_each, label, label_of_each, of_each, query
 from grafana.generator.rules import Alert
 
 _DASHBOARD: Final = links.dashboard(links.EXPORTER_UID, "exchange")
 
-DOWN: Final = Alert(
-    name="RiskVenueDown",
-    severity="warning",
-    category="venue",
-    expr="risk:exchange:venue_down:bool == 1",
-    hold="1m",
-    hold_reason="one failed round passes; shorter than that of the alerts it stands for",
-    summary=f"No account on {label('exchange')} can be collected",
-    description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-    "exchange. Their collection alerts are silenced, the risk alerts are not.",
-    dashboard=_DASHBOARD,
+_ACCOUNTS: Final = for_each(
+    query("sort(risk:account:liquidation_distance_ratio:min{%s})", "exchange"),
+    f" {label_of_each('account')}: {of_each('humanizePercentage')} from liquidation when last seen.",
+)
+
+DOWN: Final = (
+    Alert(
+        name="RiskVenueDown",
+        severity="warning",
+        category="venue",
+        expr="risk:exchange:venue_down:bool == 1",
+        hold="1m",
+        hold_reason="one failed round passes; shorter than that of the alerts it stands for",
+        summary=f"No account on {label('exchange')} can be collected",
+        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
+        f"exchange.{_ACCOUNTS}",
+        dashboard=_DASHBOARD,
+    ),
+    Alert(
+        name="RiskVenueDown",
+        severity="critical",
+        category="venue",
+        expr="risk:exchange:blind:bool == 1",
+        hold="2m",
+        hold_reason="that of the alerts it stands for, one an account",
+        summary=f"Nobody sees any account on {label('exchange')}",
+        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
+        "exchange, and their data are older than their maximum age. What is known to be in danger goes on "
+        "with "
+        f"last known values.{_ACCOUNTS}",
+        dashboard=_DASHBOARD,
+    ),
 )
 
 CLOCK_SKEW: Final = Alert(
@@ -36,5 +57,18 @@ CLOCK_SKEW: Final = Alert(
     summary=f"The clocks of the exporter and {label('exchange')} differ by {DURATION}",
     description=f"The clocks differ by {DURATION} (limit {t.CLOCK_SKEW.text}s). Signed requests will be "
     "refused, and ages are wrong.",
+    dashboard=_DASHBOARD,
+)
+
+MARKS_OLD: Final = Alert(
+    name="RiskMarksOld",
+    severity="warning",
+    category="collection",
+    expr="risk:exchange:marks_age_intervals:max > 3",
+    hold="2m",
+    hold_reason="single failures are repaired by the next call",
+    summary=f"Mark prices of {label('exchange')} are not followed",
+    description="The mark prices that are asked for between the collections of the accounts do not come any "
+    "longer: distances are as old as the last collection.",
     dashboard=_DASHBOARD,
 )

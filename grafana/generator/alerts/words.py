@@ -4,9 +4,46 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.generator.placeholders import label
+from grafana.generator.placeholders import for_each, label, of_each, query, unless_any
 
 ACCOUNT: Final = f"{label('account')} on {label('exchange')}"
 POSITION: Final = f"{label('symbol')} {label('side')} ({label('margin_mode')}) of {ACCOUNT}"
 POOL: Final = f"pool {label('currency')}"
-LAST_KNOWN: Final = " While the account fails, or this figure is missing, this is the last known value."
+
+OF_ACCOUNT: Final = ("exchange", "account")
+OF_POOL: Final = (*OF_ACCOUNT, "currency")
+OF_POSITION: Final = (*OF_ACCOUNT, "symbol", "side", "margin_mode", "position_id")
+
+
+def last_known(metric: str, *names: str) -> str:
+    """Says so, if the alert goes on with what was last known: the exporter does not show the metric now."""
+    return unless_any(
+        query(f"{metric}{{%s}}", *names), " Nobody can see this figure now: it is the last known one."
+    )
+
+
+ROOM_OF_POSITION: Final = for_each(
+    query("risk:position:margin_to_warning_usd:estimate{%s}", *OF_POSITION),
+    f" About {of_each('humanize')} USD more collateral take it back beyond the limit of the warning.",
+)
+
+WAY_BACK_OF_POOL: Final = for_each(
+    query("risk_account_margin_to_target{%s} > 0", *OF_POOL),
+    f" Adding {of_each('humanize')} {label('currency')} brings the rate back to the target",
+) + for_each(
+    query("risk_account_reduction_to_target_ratio{%s} > 0", *OF_POOL),
+    f", and so does closing {of_each('humanizePercentage')} of every cross position",
+)
+
+WAY_BACK_OF_POSITION: Final = for_each(
+    query("risk_position_margin_to_target{%s} > 0", *OF_POSITION),
+    f" Adding {of_each('humanize')} {label('currency')} to it brings its rate back to the target",
+) + for_each(
+    query("risk_position_reduction_to_target_ratio{%s} > 0", *OF_POSITION),
+    f", and so does closing {of_each('humanizePercentage')} of it",
+)
+
+LOST: Final = for_each(
+    query("risk:account:equity_usd:lost10m{%s}", *OF_ACCOUNT),
+    f" The equity of the account is {of_each('humanize')} USD below its peak of the last 10 minutes.",
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.generator.recording import account, fleet, freshness, market, position
+from grafana.generator.recording import account, fleet, flows, freshness, gone, limits, market, position
 from grafana.generator.rules import Group
 
 KNOWN: Final = Group(
@@ -19,19 +19,25 @@ KNOWN: Final = Group(
     "different moments, and an exporter that died between them would take all memory with it.",
     rules=(
         *freshness.RULES,
+        *limits.LIMITS,
+        limits.OWNER,
         *position.RULES,
         *account.RULES,
         *market.RULES,
         *account.DRAWDOWN,
+        flows.OUTFLOW,
         *fleet.NOTIONAL,
+        position.SMALL,
+        position.MISSING_MARGIN,
+        *gone.RULES,
     ),
 )
 
 PORTFOLIO: Final = Group(
     name="risk-portfolio",
     interval="1m",  # nothing here changes faster, and the windows of days are expensive
-    about="Peaks of equity, concentration and exposure over all accounts.",
-    rules=(*account.PEAKS, *fleet.SHARES),
+    about="Money that moved, peaks of equity, concentration and exposure over all accounts.",
+    rules=(*flows.FLOWS, *account.PEAKS, *fleet.SHARES),
 )
 
 GROUPS: Final = (KNOWN, PORTFOLIO)

@@ -14,6 +14,7 @@ from grafana.generator.recording.known import (
     POOL_WITH_POSITIONS,
     known,
 )
+from grafana.generator.recording.limits import MIN_NOTIONAL
 from grafana.generator.rules import Recording
 
 _STABLECOINS: Final = "|".join(t.STABLECOINS)
@@ -32,11 +33,30 @@ RULES: Final = (
         "Smallest joint move of all coins that liquidates anything in the currency.",
         POOL_UNMEASURED,
     ),
+    Recording(
+        record="risk:account:maintenance_margin_rate:old",
+        about="The last known one of a pool whose account is seen while its rate is not told any longer.",
+        expr=f"""
+        risk:account:maintenance_margin_rate:known
+          unless on ({POOL}) risk_account_maintenance_margin_rate
+          and on (exchange, account) risk:account:blind:bool == 0
+        """,
+    ),
     known(
-        "risk:account:stress_maintenance_margin_rate:known",
-        f"max by ({POOL}, shock) (risk_account_stress_maintenance_margin_rate)",
-        "The rate if all coins moved by the shock: of the cross positions or of the worst isolated one.",
-        POOL_UNMEASURED,
+        "risk:account:gross_notional_usd:known",
+        f"max by ({POOL}) (risk_account_gross_notional_usd)",
+        "Gross notional of the pool in USD.",
+        POOL_THERE,
+    ),
+    Recording(
+        record="risk:account:small_notional_usd:known",
+        about="Gross notional of pools that are too small for anybody to be told of their danger; absent "
+        "for all "
+        "others, and where it is not known.",
+        expr=f"""
+        risk:account:gross_notional_usd:known
+          < on (exchange, account) group_left () {MIN_NOTIONAL}
+        """,
     ),
     known(
         "risk:account:leverage_ratio:known",
@@ -83,8 +103,18 @@ RULES: Final = (
 DRAWDOWN: Final = tuple(
     known(
         f"risk:account:equity_usd_drawdown_{window}:known",
-        f"1 - risk:account:equity_usd:sum / (risk:account:equity_usd:max{window} > 0)",
-        f"Loss of equity since the peak of the last {words}, as a ratio of the peak.",
+        f"""
+        clamp_min(
+          risk:account:equity_usd:max{window} - risk:account:equity_usd:sum
+          - on (exchange, account)
+          (risk:account:moved_out_usd:sum{window} or 0 * risk:account:equity_usd:sum),
+          0
+        )
+          / (risk:account:equity_usd:max{window} > 0)
+        """,
+        f"Loss of equity since the peak of the last {words}, as a ratio of the peak; what was moved out in "
+        "that "
+        "time is no loss.",
         ACCOUNT_THERE,
     )
     for window, words in _WINDOWS

@@ -71,11 +71,18 @@ RULES: Final = (
     ),
     Recording(
         record="risk:account:stale:bool",
-        about="1 if the newest data of the account are older than its configured maximum age, else 0.",
+        about="1 if the newest data of the account were older than its configured maximum age when the "
+        "exporter "
+        "said so last, else 0. Not older now: what was fresh at the scrape is not called old for the time "
+        "until the next one.",
         expr=f"""
         (1 + 0 * risk:account:up:known)
           unless on ({SOURCE})
-          (time() - risk_collector_last_success_timestamp_seconds < risk_collector_max_age_seconds)
+          (
+            timestamp(risk_collector_last_success_timestamp_seconds)
+              - risk_collector_last_success_timestamp_seconds
+              < risk_collector_max_age_seconds
+          )
         or
         (0 * risk:account:up:known)
         """,
@@ -98,6 +105,12 @@ RULES: Final = (
         )
           and on ({SOURCE}) risk:account:up:known == 0
         """,
+    ),
+    Recording(
+        record="risk:account:optional_errors:increase15m",
+        about="Requests of the last 15 minutes that failed and without which collections of the account "
+        "went on.",
+        expr="max by (exchange, account) (increase(risk_collector_optional_errors_total[15m]))",
     ),
     Recording(
         record="risk:exchange:venue_errors:increase5m",
@@ -123,6 +136,25 @@ RULES: Final = (
               risk:exchange:venue_down:bool == 1
             )
         ) == bool 0
+        """,
+    ),
+    Recording(
+        record="risk:exchange:blind:bool",
+        about="1 if the exchange is down and the data of the first of its accounts are too old by now.",
+        expr="""
+        risk:exchange:venue_down:bool == 1
+          and on (exchange, job, instance)
+          (max by (exchange, job, instance) (risk:account:stale:bool) == 1)
+        """,
+    ),
+    Recording(
+        record="risk:exchange:marks_age_intervals:max",
+        about="Age of the mark prices that are asked for between collections, in intervals of these calls.",
+        expr="""
+        max by (exchange, job, instance) (
+          (timestamp(risk_marks_last_success_timestamp_seconds) - risk_marks_last_success_timestamp_seconds)
+          / risk_marks_interval_seconds
+        )
         """,
     ),
     known_of_source(

@@ -6,6 +6,8 @@ from typing import Final
 
 from grafana.generator.promql import POSITION
 from grafana.generator.recording.known import POSITION_AT_RISK, POSITION_OPEN, known
+from grafana.generator.recording.limits import MIN_NOTIONAL, limit
+from grafana.generator.rules import Recording
 
 RULES: Final = (
     known(
@@ -14,14 +16,40 @@ RULES: Final = (
         "Relative move of the mark, against the position, that reaches its liquidation price.",
         POSITION_AT_RISK,
     ),
+    Recording(
+        record="risk:position:liquidation_distance_ratio:min2m",
+        about="The smallest of the last two minutes.",
+        expr="min_over_time(risk:position:liquidation_distance_ratio:known[2m])",
+    ),
+    Recording(
+        record="risk:position:liquidation_distance_ratio:old",
+        about="The last known one of a position whose account is seen while its distance is not told any "
+        "longer.",
+        expr=f"""
+        risk:position:liquidation_distance_ratio:known
+          unless on ({POSITION}) risk_position_liquidation_distance_ratio
+          and on (exchange, account) risk:account:blind:bool == 0
+        """,
+    ),
+    Recording(
+        record="risk:account:liquidation_distance_ratio:min",
+        about="That of the position of the account which is nearest to its liquidation.",
+        expr="min by (exchange, account) (risk:position:liquidation_distance_ratio:known)",
+    ),
+    known(
+        "risk:position:maintenance_margin_rate:known",
+        f"max by ({POSITION}) (risk_position_maintenance_margin_rate)",
+        "What an isolated position requires / its own collateral; 1 is liquidation; +Inf without any.",
+        POSITION_OPEN,
+    ),
     known(
         "risk:position:liquidation_price_unknown:known",
         f"""
-        max by ({POSITION}) (risk_position_info{{margin_mode="cross", liquidation_source!="none"}})
+        max by ({POSITION}) (risk_position_info{{liquidation_source!="none"}})
           unless on ({POSITION}) risk_position_liquidation_distance_ratio
         """,
-        "1 for a cross position that some price liquidates, or may, and of which nobody can tell how far "
-        "away that is: the liquidation price is not known, or the mark price is not.",
+        "1 for a position that some price liquidates, or may, and of which nobody can tell how far away that "
+        "is: the liquidation price is not known, or the mark price is not.",
     ),
     known(
         "risk:position:liquidation_unwatched:known",
@@ -29,8 +57,14 @@ RULES: Final = (
         max by ({POSITION}) (risk_position_info{{margin_mode="cross", liquidation_source!="none"}})
           unless on ({POSITION}) risk_position_liquidation_distance_ratio
           unless on (exchange, account) risk_account_maintenance_margin_rate
+        or
+        max by ({POSITION}) (risk_position_info{{margin_mode="isolated", liquidation_source!="none"}})
+          unless on ({POSITION}) risk_position_liquidation_distance_ratio
+          unless on ({POSITION}) risk_position_maintenance_margin_rate
         """,
-        "1 for such a position if its account has no maintenance margin rate either.",
+        "1 for such a position if nothing else tells how near it is either: the maintenance margin rate of "
+        "its "
+        "account, or its own if it is isolated.",
     ),
     known(
         "risk:position:adl_ratio:known",
@@ -38,4 +72,32 @@ RULES: Final = (
         "Place in the auto-deleveraging queue; 1 is the front.",
         POSITION_OPEN,
     ),
+)
+
+SMALL: Final = Recording(
+    record="risk:position:small_notional_usd:known",
+    about="Notional of positions that are too small for anybody to be told of their danger; absent for all "
+    "others, "
+    "and where it is not known.",
+    expr=f"""
+    abs(max by ({POSITION}) (risk:position:notional_usd:known))
+      < on (exchange, account) group_left () {MIN_NOTIONAL}
+    """,
+)
+
+MISSING_MARGIN: Final = Recording(
+    record="risk:position:margin_to_warning_usd:estimate",
+    about="About how much collateral, in USD, brings the position back to the distance at which the warning "
+    "ends: "
+    "what it would lose on the way.",
+    expr=f"""
+    abs(max by ({POSITION}) (risk:position:notional_usd:known))
+      * on ({POSITION})
+      (
+        {limit("liquidation_distance", "warning")}
+          - on (exchange, account) group_right ()
+          risk:position:liquidation_distance_ratio:known
+          > 0
+      )
+    """,
 )

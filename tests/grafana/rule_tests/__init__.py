@@ -33,7 +33,7 @@ def write(folder: Path, name: str) -> Path:
     found = tests()[name]
     own = [rule for rule in rules.alerts() if rule["alert"] == name]
     checks = (check["expr"] for test in found for check in test["promql_expr_test"])
-    read = rules.read_by(rule["expr"] for rule in own) if own else rules.read_by(checks)
+    read = rules.read_by(text for rule in own for text in rules.texts(rule)) if own else rules.read_by(checks)
     return write_file(folder, name, rules.file_of(read, own), found)
 
 

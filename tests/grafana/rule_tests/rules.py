@@ -43,10 +43,15 @@ def recorded() -> dict[str, str]:
     return {rule["record"]: rule["expr"] for group in groups() for rule in group["rules"] if "record" in rule}
 
 
-def read_by(texts: Iterable[str]) -> frozenset[str]:
+def texts(rule: Rule) -> Iterable[str]:
+    """Where an alert rule may read recording rules: its expression, and its texts, which ask queries."""
+    return (rule["expr"], *rule["annotations"].values())
+
+
+def read_by(asked: Iterable[str]) -> frozenset[str]:
     """The recording rules that expressions read, and those that these read in turn."""
     found: set[str] = set()
-    waiting = list(texts)
+    waiting = list(asked)
     while waiting:
         new = {name for name in RECORDED.findall(waiting.pop()) if name in recorded()} - found
         found |= new

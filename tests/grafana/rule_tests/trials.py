@@ -19,7 +19,7 @@ Test = dict[str, Any]
 """One test as promtool reads it."""
 Danger = Callable[[float, int, int], list[Series]]
 """Series for a value, the minutes of calm before it, and the minutes it lasts."""
-LAST_KNOWN: Final = " While the account fails, or this figure is missing, this is the last known value."
+LAST_KNOWN: Final = " Nobody can see this figure now: it is the last known one."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,12 @@ def make_test(
     return test
 
 
+def named(severity: str, tests: Sequence[Test], window: str = "") -> list[Test]:
+    """The tests of one of an alert's rules: their names begin with what tells it from the others."""
+    prefix = f"{severity}, window {window}" if window else severity
+    return [{**test, "name": f"{prefix}: {test['name']}"} for test in tests]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RiskCase:
     """An alert about risk, with data that raise it and data that just do not."""
@@ -105,10 +111,7 @@ class RiskCase:
     def tests(self) -> list[Test]:
         """All trials of the alert; their names say which of its severities and windows is tried."""
         labels = self.expected.labels
-        window = f", window {labels['window']}" if "window" in labels else ""
-        return [
-            {**trial, "name": f"{labels['severity']}{window}: {trial['name']}"} for trial in self._trials()
-        ]
+        return named(labels["severity"], self._trials(), labels.get("window", ""))
 
     def _trials(self) -> list[Test]:
         start, first = self.prelude, self.prelude + self.hold

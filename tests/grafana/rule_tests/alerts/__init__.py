@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.grafana.rule_tests.alerts import account, collection, exporter, fleet, position, shards, venue
+from tests.grafana.rule_tests.alerts import (
+    account,
+    collection,
+    exporter,
+    fleet,
+    gone,
+    monitoring,
+    position,
+    shards,
+    venue,
+)
 from tests.grafana.rule_tests.trials import Test
 
 
@@ -11,16 +21,29 @@ def tests() -> dict[str, list[Test]]:
     found: dict[str, list[Test]] = {}
     for case in (*position.CASES, *account.CASES, *fleet.CASES):
         found.setdefault(case.expected.alert, []).extend(case.tests())
+    found["RiskLiquidationNear"] += position.flapping()
     return {
         **found,
+        "RiskPositionGone": gone.position_gone(),
+        "RiskPoolEmptied": gone.pool_emptied(),
+        "RiskEquityOutflow": gone.equity_outflow(),
+        **gone.figures_old(),
+        "RiskAccountGone": gone.account_gone(),
+        "RiskEquityUnknown": gone.equity_unknown(),
+        "RiskCollectionIncomplete": collection.incomplete(),
         "RiskCollectionFailing": collection.failing(),
         "RiskDataStale": collection.data_stale(),
         "RiskKeyRejected": collection.key_rejected(),
         "RiskVenueDown": venue.down(),
         "RiskClockSkew": venue.clock_skew(),
         "RiskExporterDown": exporter.down(),
+        "RiskMarksOld": venue.marks_old(),
+        "RiskExporterFlapping": exporter.flapping(),
         "RiskConfigNotReloaded": exporter.config_not_reloaded(),
         "RiskShardMissing": shards.missing(),
         "RiskShardDoubled": shards.doubled(),
         "RiskShardsDiffer": shards.differ(),
+        "RiskWatchdog": monitoring.watchdog(),
+        "RiskRulesFailing": monitoring.rules_failing(),
+        "RiskNotificationsFailing": monitoring.notifications_failing(),
     }

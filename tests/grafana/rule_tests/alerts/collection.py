@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from tests.grafana.rule_tests.trials import Expected, Test, make_test
-from tests.grafana.rule_tests.world import KEY, SOURCE, AccountState, World, ok_then, selector, span, twin
+from tests.grafana.rule_tests.world import (
+    KEY,
+    MAIN,
+    SOURCE,
+    AccountState,
+    World,
+    ok_then,
+    selector,
+    span,
+    twin,
+)
 
 _DASHBOARD: Final = "/d/risk-exporter?var-exchange=binance_usdm&var-account=main"
 
@@ -216,5 +226,42 @@ def key_rejected() -> list[Test]:
             ),
             expected(""),
             firing=[9, 10, 60, 100, 140, 199],
+        ),
+    ]
+
+
+def incomplete() -> list[Test]:
+    expected = Expected(
+        alert="RiskCollectionIncomplete",
+        labels={"severity": "info", "category": "collection", **MAIN},
+        summary="Collections of main on binance_usdm are incomplete",
+        description="Requests without which a collection goes on keep failing, so that some series are "
+        "absent. The "
+        "exporter's log names the request and the reason.",
+        dashboard=_DASHBOARD,
+    )
+
+    def failures(*steps: tuple[float, int]) -> World:
+        values, total = [], 0.0
+        for step in span(*steps):
+            total += step
+            values.append(total)
+        failed = selector("risk_collector_optional_errors_total", SOURCE)
+        return World(60, accounts={KEY: []}, extra=[(failed, values)])
+
+    return [
+        make_test(
+            "fires after its for, not a minute earlier, and ends with the failures",
+            failures((0.0, 5), (1.0, 25), (0.0, 30)),
+            expected,
+            firing=[23, 30, 38],
+            silent=[22, 50],
+            annotated=30,
+        ),
+        make_test(
+            "does not fire for a failure now and then",
+            failures(*[(0.0, 6), (1.0, 1)] * 8),
+            expected,
+            silent=range(60),
         ),
     ]

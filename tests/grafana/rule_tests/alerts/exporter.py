@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.grafana.rule_tests.trials import Expected, Test, make_test
-from tests.grafana.rule_tests.world import EXPORTER, World, selector, span
+from tests.grafana.rule_tests.trials import Expected, Test, make_test, named
+from tests.grafana.rule_tests.world import EXPORTER, KEY, ExporterState, World, selector, span, twin
 
 _DASHBOARD: Final = "/d/risk-exporter"
 
@@ -17,14 +17,25 @@ def down() -> list[Test]:
             alert="RiskExporterDown",
             labels={"severity": "critical", "category": "exporter", **labels},
             summary=f"risk-exporter {labels.get('instance', '')} does not answer Prometheus",
-            description="No scrape of the exporter succeeds: all its accounts are unseen. Risk alerts "
-            "that fired keep firing with their last known values; new dangers are not seen.",
+            description="No scrape of the exporter succeeds, and accounts of it are seen by no other. Risk "
+            "alerts that fired keep firing with their last known values; new dangers are not seen.",
             dashboard=_DASHBOARD,
         )
 
+    spare = Expected(
+        alert="RiskExporterDown",
+        labels={"severity": "warning", "category": "exporter", **EXPORTER},
+        summary=f"risk-exporter {EXPORTER['instance']} does not answer Prometheus; another one sees its "
+        "accounts",
+        description="No scrape of this exporter succeeds. All its accounts are seen by another one, and by "
+        "no "
+        "third: if that one fails too, nobody sees them.",
+        dashboard=_DASHBOARD,
+    )
+
     second = {"job": "risk", "instance": "exporter-2:10217"}
     info = {"version": "1.0.0", **second}
-    return [
+    tests = [
         make_test(
             "fires after its for, not a minute earlier, and ends with the next scrape",
             World(20, exporter=span(("up", 5), ("down", 5), ("up", 10))),
@@ -77,6 +88,103 @@ def down() -> list[Test]:
             expected(EXPORTER),
             firing=[6, 9],
             silent=[5, 10, 19],
+        ),
+        make_test(
+            "does not fire while another exporter sees all its accounts",
+            World(30, accounts={KEY: []}, exporter=span(("up", 5), ("down", 25)), extra=twin(minutes=30)),
+            expected(EXPORTER),
+            silent=range(30),
+        ),
+        make_test(
+            "fires if only some of its accounts are seen by another one",
+            World(
+                20,
+                accounts={KEY: [], ("bingx", "spare"): []},
+                exporter=span(("up", 5), ("down", 15)),
+                extra=twin(minutes=20),
+            ),
+            expected(EXPORTER),
+            firing=[6, 19],
+            silent=[5],
+        ),
+    ]
+    spares = [
+        make_test(
+            "fires after its for, not a minute earlier, and ends with the next scrape",
+            World(
+                20,
+                accounts={KEY: []},
+                exporter=span(("up", 5), ("down", 5), ("up", 10)),
+                extra=twin(minutes=20),
+            ),
+            spare,
+            firing=[7, 9],
+            silent=[4, 6, 10, 15],
+            annotated=7,
+        ),
+        make_test(
+            "does not fire if nobody else sees an account",
+            World(20, accounts={KEY: []}, exporter=span(("up", 5), ("down", 15))),
+            spare,
+            silent=range(20),
+        ),
+    ]
+    return [*named("critical", tests), *named("warning", spares)]
+
+
+def flapping() -> list[Test]:
+    expected = Expected(
+        alert="RiskExporterFlapping",
+        labels={"severity": "critical", "category": "exporter", **EXPORTER},
+        summary=f"risk-exporter {EXPORTER['instance']} comes and goes",
+        description="The exporter restarts, or answers only now and then: no outage is long enough for an "
+        "alert "
+        "of its own, and half of the time nobody sees its accounts.",
+        dashboard=_DASHBOARD,
+    )
+    starts = selector("process_start_time_seconds", EXPORTER)
+    lost: tuple[tuple[ExporterState, int], ...] = (("down", 1), ("up", 1))
+    return [
+        make_test(
+            "fires for an exporter that is lost three times within ten minutes",
+            World(40, exporter=span(("up", 5), *lost * 3, ("up", 30))),
+            expected,
+            firing=[11, 13],
+            silent=[4, 10, 30],
+            annotated=12,
+        ),
+        make_test(
+            "does not fire for one that is lost three times, but the last time for good",
+            World(40, exporter=span(("up", 5), *lost * 2, ("down", 30))),
+            expected,
+            silent=range(40),
+        ),
+        make_test(
+            "fires for an exporter that starts again and again",
+            World(30, extra=[(starts, span((0.0, 5), (300.0, 1), (360.0, 1), (420.0, 23)))]),
+            expected,
+            firing=[8, 12],
+            silent=[6, 7, 25],
+        ),
+        make_test(
+            "does not fire for an update that starts it twice",
+            World(30, extra=[(starts, span((0.0, 5), (300.0, 1), (360.0, 24)))]),
+            expected,
+            silent=range(30),
+        ),
+        make_test(
+            "does not fire for another program that starts again and again",
+            World(
+                30,
+                extra=[
+                    (
+                        selector("process_start_time_seconds", {"job": "other", "instance": "other:1"}),
+                        span((0.0, 5), (300.0, 1), (360.0, 1), (420.0, 1), (480.0, 22)),
+                    )
+                ],
+            ),
+            expected,
+            silent=range(30),
         ),
     ]
 

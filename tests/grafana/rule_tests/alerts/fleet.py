@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.grafana.rule_tests.dangers import while_it_lasts
-from tests.grafana.rule_tests.trials import LAST_KNOWN, Expected, RiskCase
+from tests.grafana.rule_tests.trials import Expected, RiskCase
 from tests.grafana.rule_tests.world import MAIN, POOL, POSITION, Series, span
 
 _DASHBOARD: Final = "/d/risk-fleet"
@@ -46,7 +46,7 @@ def _peg_case(
             labels={"severity": severity, "category": "risk", "exchange": "binance_usdm", "asset": "USDC"},
             summary=f"USDC on binance_usdm is {percent} off one US dollar",
             description=f"The exchange's price of USDC differs from 1 USD by {percent} (limit {limit}). "
-            "Collateral in it is worth less, or more, than its face value." + LAST_KNOWN,
+            "Collateral in it is worth less, or more, than its face value.",
             dashboard=_DASHBOARD,
         ),
         hold=5,
@@ -64,7 +64,7 @@ CASES: Final = (
             labels={"severity": "info", "category": "risk", "exchange": "binance_usdm"},
             summary="60.5% of all equity is at binance_usdm",
             description="The exchange holds 60.5% of the equity of all accounts (limit 60%). Silent if "
-            "there is only one exchange." + LAST_KNOWN,
+            "there is only one exchange.",
             dashboard=_DASHBOARD,
         ),
         hold=60,
@@ -80,7 +80,7 @@ CASES: Final = (
             labels={"severity": "info", "category": "risk", "base": "BTC"},
             summary="70.5% of all gross notional is in BTC",
             description="Long plus short positions in BTC are 70.5% of those of all coins (limit 70%). "
-            "Silent if there is only one coin." + LAST_KNOWN,
+            "Silent if there is only one coin.",
             dashboard=_DASHBOARD,
         ),
         hold=60,

@@ -8,22 +8,19 @@ import math
 from typing import Final
 
 from tests.grafana.rule_tests.dangers import volatile_mark, while_it_lasts
-from tests.grafana.rule_tests.trials import LAST_KNOWN, Danger, Expected, RiskCase
-from tests.grafana.rule_tests.world import POOL, POSITION, Series, span
+from tests.grafana.rule_tests.trials import Danger, Expected, RiskCase, Test, make_test, named
+from tests.grafana.rule_tests.world import KEY, POOL, POSITION, Series, World, span
 
 _DASHBOARD: Final = "/d/risk-position?var-exchange=binance_usdm&var-account=main&var-symbol=BTCUSDT"
 
 
-def _near_case(
-    severity: str, value: float, calm: float, hold: int, keep: int, percent: str, limit: str
-) -> RiskCase:
+def _near_case(severity: str, value: float, calm: float, hold: int, keep: int, percent: str) -> RiskCase:
     return RiskCase(
         expected=Expected(
             alert="RiskLiquidationNear",
             labels={"severity": severity, "category": "risk", **POSITION},
             summary=f"BTCUSDT long (cross) of main on binance_usdm is {percent} from liquidation",
-            description=f"A move of the mark price by {percent} against the position liquidates it "
-            f"(limit {limit})." + LAST_KNOWN,
+            description=f"A move of the mark price by {percent} against the position liquidates it.",
             dashboard=_DASHBOARD,
         ),
         hold=hold,
@@ -35,7 +32,7 @@ def _near_case(
 
 
 def _sigma_case(
-    severity: str, value: float, calm: float, short: str, limit: str, also: tuple[Expected, ...] = ()
+    severity: str, value: float, calm: float, short: str, also: tuple[Expected, ...] = ()
 ) -> RiskCase:
     return RiskCase(
         also=also,
@@ -43,8 +40,8 @@ def _sigma_case(
             alert="RiskLiquidationNearSigmas",
             labels={"severity": severity, "category": "risk", **POSITION},
             summary=f"BTCUSDT long (cross) of main on binance_usdm is {short} daily sigmas from liquidation",
-            description=f"The liquidation price is {value:.2f} standard deviations of a day's move away "
-            f"(limit {limit}): in this market the percentage alone looks safer than it is." + LAST_KNOWN,
+            description=f"The liquidation price is {value:.2f} standard deviations of a day's move away: in "
+            "this market the percentage alone looks safer than it is.",
             dashboard=_DASHBOARD,
         ),
         hold=5,
@@ -53,6 +50,26 @@ def _sigma_case(
         danger=value,
         calm=calm,
         prelude=105,
+    )
+
+
+def _isolated_case(severity: str, value: float, calm: float, hold: int, percent: str) -> RiskCase:
+    labels = {**POSITION, "margin_mode": "isolated"}
+    return RiskCase(
+        expected=Expected(
+            alert="RiskIsolatedMarginRateHigh",
+            labels={"severity": severity, "category": "risk", **labels},
+            summary="Maintenance margin rate of BTCUSDT long (isolated) of main on binance_usdm is "
+            f"{percent}",
+            description=f"What the isolated position requires / its own collateral is {percent} (100% is "
+            "liquidation; +Inf% means that no collateral is left).",
+            dashboard=_DASHBOARD,
+        ),
+        hold=hold,
+        keep=10,
+        series=while_it_lasts("risk_position_maintenance_margin_rate", labels),
+        danger=value,
+        calm=calm,
     )
 
 
@@ -103,7 +120,7 @@ def _unknown_case(
             labels={"severity": severity, "category": "risk", **POSITION},
             summary="BTCUSDT long (cross) of main on binance_usdm has no known distance to liquidation"
             + summary,
-            description=description + LAST_KNOWN,
+            description=description,
             dashboard=_DASHBOARD,
         ),
         hold=15,
@@ -117,26 +134,27 @@ def _unknown_case(
 _UNKNOWN_INFO: Final = _unknown_case(
     "info",
     "",
-    "The liquidation price or the mark price of this cross position is not known, so its distance "
-    "to liquidation is not known either. The account's margin rate is watched.",
+    "The liquidation price or the mark price of this position is not known, so its distance to liquidation "
+    "is "
+    "not known either. The margin rate is watched: the account's, or its own if it is isolated.",
     _unknown_price_with_rate,
 )
 
 CASES: Final = (
-    _near_case("info", 0.1995, 0.2005, 10, 30, "19.95%", "20%"),
-    _near_case("warning", 0.0995, 0.1005, 2, 15, "9.95%", "10%"),
-    _near_case("critical", 0.0497, 0.0503, 1, 15, "4.97%", "5%"),
-    _sigma_case("warning", 2.97, 3.03, "3.0", "3"),
-    _sigma_case(
-        "critical", 1.98, 2.02, "2.0", "2", also=(_sigma_case("warning", 1.98, 0, "2.0", "3").expected,)
-    ),
+    _isolated_case("warning", 0.505, 0.495, 2, "50.5%"),
+    _isolated_case("critical", 0.805, 0.795, 1, "80.5%"),
+    _near_case("info", 0.1995, 0.2005, 10, 30, "19.95%"),
+    _near_case("warning", 0.0995, 0.1005, 2, 15, "9.95%"),
+    _near_case("critical", 0.0497, 0.0503, 1, 15, "4.97%"),
+    _sigma_case("info", 2.97, 3.03, "3.0"),
+    _sigma_case("warning", 1.98, 2.02, "2.0", also=(_sigma_case("info", 1.98, 0, "2.0").expected,)),
     RiskCase(
         expected=Expected(
             alert="RiskLiquidationProjected",
             labels={"severity": "critical", "category": "risk", **POSITION},
             summary="BTCUSDT long (cross) of main on binance_usdm reaches liquidation in 53m 30s",
             description="At the slower of its speeds over 5 and 15 minutes the position reaches its "
-            "liquidation price in 53m 30s (limit 1h)." + LAST_KNOWN,
+            "liquidation price in 53m 30s.",
             dashboard=_DASHBOARD,
         ),
         hold=6,
@@ -153,7 +171,7 @@ CASES: Final = (
             summary="BTCUSDT long (cross) of main on binance_usdm is near the front of the auto-deleveraging "
             "queue",
             description="Place 96% in the queue (100% is first). In a crash the exchange may close this "
-            "winning position; what it hedges is then not hedged any more." + LAST_KNOWN,
+            "winning position; what it hedges is then not hedged any more.",
             dashboard=_DASHBOARD,
         ),
         hold=5,
@@ -165,10 +183,43 @@ CASES: Final = (
     _UNKNOWN_INFO,
     _unknown_case(
         "warning",
-        ", and its account has no known margin rate",
-        "Neither the distance of this cross position to its liquidation nor the maintenance margin rate of "
-        "its account is known: no other alert would page anybody before a liquidation.",
+        ", nor a margin rate",
+        "Neither the distance of this position to its liquidation nor a margin rate is known, of its "
+        "account or, "
+        "if it is isolated, its own: no other alert would page anybody before a liquidation.",
         _unknown_price_without_rate,
         also=(_UNKNOWN_INFO.expected,),
     ),
 )
+
+
+def flapping() -> list[Test]:
+    """A distance that swings around its limit is a danger for as long as it does not grow by half."""
+    name = "risk_position_liquidation_distance_ratio"
+    found: list[Test] = []
+    for severity, limit, hold, keep in (
+        ("info", 0.2, 10, 30),
+        ("warning", 0.1, 2, 15),
+        ("critical", 0.05, 1, 15),
+    ):
+        expected = _near_case(severity, 0, 0, hold, keep, "").expected
+
+        def world(high: float, limit: float = limit) -> World:
+            swings = span(*[(limit * 0.95, 1), (round(limit * high, 6), 1)] * 30)
+            return World(60, accounts={KEY: []}, data=[(name, POSITION, swings)])
+
+        found += named(
+            severity,
+            [
+                make_test(
+                    "fires while the distance swings around it", world(1.48), expected, firing=[hold, 20, 59]
+                ),
+                make_test(
+                    "does not fire while the distance swings beyond it",
+                    world(1.52),
+                    expected,
+                    silent=range(60),
+                ),
+            ],
+        )
+    return found

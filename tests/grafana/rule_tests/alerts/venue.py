@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
-from tests.grafana.rule_tests.trials import Expected, Test, make_test
-from tests.grafana.rule_tests.world import EXPORTER, KEY, AccountState, Values, World, selector, span
+from tests.grafana.rule_tests.trials import Expected, Test, make_test, named
+from tests.grafana.rule_tests.world import (
+    EXPORTER,
+    KEY,
+    POSITION,
+    AccountState,
+    Series,
+    Values,
+    World,
+    selector,
+    span,
+)
 
 _DASHBOARD: Final = "/d/risk-exporter?var-exchange=binance_usdm"
 
@@ -16,7 +27,18 @@ def down() -> list[Test]:
         labels={"severity": "warning", "category": "venue", "exchange": "binance_usdm", **EXPORTER},
         summary="No account on binance_usdm can be collected",
         description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-        "exchange. Their collection alerts are silenced, the risk alerts are not.",
+        "exchange.",
+        dashboard=_DASHBOARD,
+    )
+    unseen = Expected(
+        alert="RiskVenueDown",
+        labels={"severity": "critical", "category": "venue", "exchange": "binance_usdm", **EXPORTER},
+        summary="Nobody sees any account on binance_usdm",
+        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
+        "exchange, "
+        "and their data are older than their maximum age. What is known to be in danger goes on with last "
+        "known "
+        "values. main: 4.2% from liquidation when last seen. second: 30% from liquidation when last seen.",
         dashboard=_DASHBOARD,
     )
     second = ("binance_usdm", "second")
@@ -25,7 +47,44 @@ def down() -> list[Test]:
     def accounts(main: list[Any], others: list[Any]) -> dict[tuple[str, str], list[AccountState]]:
         return {KEY: main, second: others, other: []}
 
-    return [
+    distance = "risk_position_liquidation_distance_ratio"
+    distances: list[Series] = [
+        (distance, {**POSITION, "account": "second"}, [0.3]),
+        (distance, POSITION, [0.042]),
+        (distance, {**POSITION, "symbol": "ETHUSDT"}, [0.5]),
+    ]
+    gone = span(("ok", 5), ("failing", 1), ("blind", 10), ("ok", 4))
+    # Last collected in minute 4; with a maximum age of 90 s the data are too old from minute 6 on.
+    blind = [
+        make_test(
+            "fires its for after the data are too old, with the accounts and how near they were",
+            World(20, accounts=accounts(gone, gone), data=distances),
+            unseen,
+            firing=[8, 15],
+            silent=[7, 16],
+            annotated=8,
+            also=[
+                replace(
+                    expected,
+                    description=expected.description
+                    + unseen.description[unseen.description.index(" main: ") :],
+                )
+            ],
+        ),
+        make_test(
+            "does not fire while data are young",
+            World(30, accounts=accounts(span(*[("ok", 1), ("failing", 1)] * 15), span(("failing", 30)))),
+            unseen,
+            silent=range(30),
+        ),
+        make_test(
+            "does not fire for rejected keys",
+            World(20, accounts=accounts(gone, gone), error_reason="auth"),
+            unseen,
+            silent=range(20),
+        ),
+    ]
+    tests = [
         make_test(
             f"fires after its for, not a minute earlier, and ends with the first {reason}-free collection",
             World(
@@ -98,6 +157,43 @@ def down() -> list[Test]:
             expected,
             firing=[9, 10, 60, 100, 140, 199],
         ),
+    ]
+    return [*named("warning", tests), *named("critical", blind)]
+
+
+def marks_old() -> list[Test]:
+    expected = Expected(
+        alert="RiskMarksOld",
+        labels={"severity": "warning", "category": "collection", "exchange": "binance_usdm", **EXPORTER},
+        summary="Mark prices of binance_usdm are not followed",
+        description="The mark prices that are asked for between the collections of the accounts do not come "
+        "any "
+        "longer: distances are as old as the last collection.",
+        dashboard=_DASHBOARD,
+    )
+    of_venue = {"exchange": "binance_usdm", **EXPORTER}
+
+    def asked(*ages: float) -> World:
+        """Ages in intervals of 20 seconds, one a minute."""
+        came = [60.0 * minute - 20.0 * age for minute, age in enumerate(ages)]
+        return World(
+            len(ages),
+            extra=[
+                (selector("risk_marks_last_success_timestamp_seconds", of_venue), came),
+                (selector("risk_marks_interval_seconds", of_venue), [20.0]),
+            ],
+        )
+
+    return [
+        make_test(
+            "fires after its for, not a minute earlier, and ends with the next call that succeeds",
+            asked(*span((0.0, 5), (3.05, 5), (0.0, 10))),
+            expected,
+            firing=[7, 9],
+            silent=[6, 10],
+            annotated=7,
+        ),
+        make_test("does not fire just below its limit", asked(*span((2.95, 20))), expected, silent=range(20)),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from tests.grafana.rule_tests.recording.expected import recorded
@@ -29,16 +28,6 @@ def tests() -> list[Test]:
                         {**POOL, "direction": "down"},
                         span((0.03, 20), (None, 1)),
                     ),
-                    (
-                        "risk_account_stress_maintenance_margin_rate",
-                        {**POOL, "margin_mode": "cross", "shock": "-0.1"},
-                        span((math.inf, 20), (None, 1)),
-                    ),
-                    (
-                        "risk_account_stress_maintenance_margin_rate",
-                        {**POOL, "margin_mode": "isolated", "shock": "-0.1"},
-                        span((0.5, 20), (None, 1)),
-                    ),
                 ],
             ),
             *(
@@ -47,7 +36,6 @@ def tests() -> list[Test]:
                 for name, labels, value in (
                     ("risk:account:maintenance_margin_rate", POOL, 0.9),
                     ("risk:account:liquidation_shock_ratio", {**POOL, "direction": "down"}, 0.03),
-                    ("risk:account:stress_maintenance_margin_rate", {**POOL, "shock": "-0.1"}, math.inf),
                     ("risk:account:leverage_ratio", POOL, 12),
                 )
             ),
