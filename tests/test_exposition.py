@@ -373,9 +373,9 @@ def test_data_are_never_older_than_the_page_says() -> None:
     """A collection may end while the page is made: then its data are there, whatever is said of it."""
 
     class Ending:
-        def exposition(self, _: Format) -> bytes:
+        def exposition(self, _: Format) -> list[bytes]:
             store.put("x", "a", {"risk_positions": b"new\n"}, taken_at=0.0, max_age=1.0)
-            return b"risk_up 1\n"
+            return [b"risk_up 1\n"]
 
     store = Store(Ending(), elapsed=lambda: 0.0)
     store.put("x", "a", {"risk_positions": b"old\n"}, taken_at=0.0, max_age=1.0)

@@ -27,8 +27,8 @@ _FAMILIES = {family.name: family for family in FAMILIES}
 
 
 class _NoOwn:
-    def exposition(self, format_: Format) -> bytes:  # noqa: ARG002 (the form of the exporter's own metrics)
-        return b""
+    def exposition(self, format_: Format) -> list[bytes]:  # noqa: ARG002 (as the exporter's own)
+        return []
 
 
 class Pages:
