@@ -59,9 +59,11 @@ pictures: $(VENV)/dev ## Plays a story on the demo for 40 minutes and draws the 
 	.ci/install prometheus=prometheus chromium-headless-shell=chromium-headless-shell pngquant=pngquant
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m tests.grafana.pictures --output docs/pictures
 
-bench: $(VENV)/dev ## How long it takes: the risk engine on one core, and the page
+bench: $(VENV)/dev ## What it costs: start, risk engine, page beside its peers, fleets (half an hour, two cores)
+	$(python) -m benchmarks.startup
 	$(python) -m benchmarks.risk_engine
-	$(python) -m benchmarks.exposition
+	$(python) -m benchmarks.page
+	$(python) -m benchmarks.fleet
 
 fuzz: $(VENV)/dev ## Ten times the damaged answers of the suite; ANSWERS= and SEED= choose how many and which
 	FUZZ_ANSWERS=$(ANSWERS) FUZZ_SEED=$(SEED) $(python) -m pytest -n $(WORKERS) tests/fuzz
