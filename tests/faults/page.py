@@ -24,7 +24,8 @@ What holds for every line:
 - **It ends by itself.** Nothing has to be started again.
 - The log tells of it at the beginning and at the end, not with every collection; no secret, no traceback.
 
-`risk-exporter demo --chaos` lets the same things happen to the demo, at random.
+`risk-exporter demo --chaos` lets the same things happen to the demo, at random. What was run for longer than
+the tests take is in [endurance.md](endurance.md).
 """
 
 
