@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from functools import cache
-from types import MappingProxyType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
 
@@ -22,7 +22,6 @@ MAX_AGE_INTERVALS = 3.0
 LONGEST_STRETCHED_AGE = 300.0
 """Seconds beyond which a stretched interval does not prolong that."""
 
-_NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86400)]
 """Seconds, more than 0 and at most a day."""
@@ -149,9 +148,8 @@ def _secret_fields(type_: type[AccountConfig]) -> tuple[str, ...]:
 
 
 def labels_of(account: AccountConfig) -> Mapping[str, str]:
-    """What the desk calls an account by, beside its name."""
-    labels: Mapping[str, str] = getattr(account, "labels", _NO_LABELS)
-    return labels
+    """What the desk calls an account by, beside its name; without what it left empty."""
+    return {name: value for name, value in account.labels if value}
 
 
 def is_secret(annotation: Any) -> bool:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from exporter import config, desk
+from exporter.account import labels_of
 from exporter.config import ConfigError
 from exporter.desk import AccountLabels, AccountLimits
 from exporter.exposition import Format
 from exporter.telemetry import Telemetry
+from tests.toy import toy
 
 ACCOUNT = """
   - name: main
@@ -110,6 +112,11 @@ def test_the_page_has_both_until_the_account_is_removed() -> None:
         assert 'risk_account_limit{account="main",exchange="bingx",limit="min_notional_usd"} 100.0' in lines
     telemetry.remove_account("bingx", "main")
     assert "risk_account_limit" not in b"".join(telemetry.exposition(Format.TEXT_0_0_4)).decode()
+
+
+def test_pages_have_the_labels_that_were_given() -> None:
+    assert labels_of(toy("http://venue.test", labels={"owner": "mia"}).config) == {"owner": "mia"}
+    assert labels_of(toy("http://venue.test").config) == {}
 
 
 def test_every_default_has_a_reason() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,8 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from grafana.generator.dashboards import frame
-from grafana.generator.dashboards.fleet import fleet
 from tests.e2e.programs import prometheus
 from tests.grafana.boards import BOARDS, panels
 from tests.grafana.pictures.drawing import Page
@@ -75,9 +72,9 @@ CONSTANT: Mapping[str, float] = {
     f"risk_position_unrealized_pnl{{{NEAR},{LONG}}}": -500,
     f"risk_position_liquidation_distance_ratio{{{CALM},{LEGS[0]}}}": 80.0,
     f"risk_position_liquidation_distance_ratio{{{CALM},{LEGS[1]}}}": 80.0,
-    f'owner_info{{{NEAR},desk="basis",owner="anna"}}': 1,
-    f'owner_info{{{BLIND},desk="basis",owner="anna"}}': 1,
-    f"owner_info{{{CALM}}}": 1,
+    f'risk_account_owner_info{{{NEAR},desk="basis",owner="anna"}}': 1,
+    f'risk_account_owner_info{{{BLIND},desk="basis",owner="anna"}}': 1,
+    f"risk_account_owner_info{{{CALM}}}": 1,
     f"ALERTS{{{FIRING},{NEAR}}}": 1,
     f'ALERTS_FOR_STATE{{alertname="RiskLiquidationNear",severity="critical",symbol="ADAUSDT",{NEAR}}}': NOW
     - 120,
@@ -122,8 +119,6 @@ def drawn(
             url = server.url
             found = {name: await asyncio.to_thread(texts, url, name, BOARDS[name]) for name in BOARDS}
             found["none"] = await asyncio.to_thread(texts, url, "fleet", BOARDS["fleet"], NOW - 86400)
-            owned = json.loads(frame.render(fleet("owner_info")))
-            found["owned"] = await asyncio.to_thread(texts, url, "fleet", owned)
             return found
 
     return asyncio.run(draw())
@@ -222,13 +217,13 @@ def test_both_legs_of_a_hedge_are_one_line_called_net(drawn: Mapping[str, Mappin
 
 
 def test_accounts_are_grouped_by_their_owner(drawn: Mapping[str, Mapping[str, str]]) -> None:
-    accounts = rows(drawn["owned"]["Accounts, nearest to liquidation first"])
+    accounts = rows(drawn["fleet"]["Accounts, nearest to liquidation first"])
     assert [(row["Account"], row["Owner"]) for row in accounts] == [
         ("near", "anna"),
         ("calm", "–"),
         ("unseen", "anna"),
     ]
-    anna, nobody = rows(drawn["owned"]["Owners, nearest to liquidation first"])
+    anna, nobody = rows(drawn["fleet"]["Owners, nearest to liquidation first"])
     expected = {"Desk": "basis", "Owner": "anna", "Distance": "1.2%", "Rate": "85.0%", "To add": "$1.8K"}
     assert anna | expected | {"Accounts": "2", "Blind": "1"} == anna
     assert nobody | {"Accounts": "1", "Blind": "0", "Joint move": "5.0%"} == nobody

@@ -46,16 +46,16 @@ _FIRING: Final = 'alertstate="firing", alertname=~"Risk.*", exchange=~"|$exchang
 _SEVERITIES: Final = {"critical": p.RED, "warning": p.ORANGE, "info": p.BLUE}
 
 
-def fleet(owners: str | None = OWNERS) -> Dashboard:
-    """The dashboard, grouped by owner if a metric says whose the accounts are."""
+def fleet() -> Dashboard:
+    """The dashboard, also grouped by owner."""
     return build(
         "Risk / Fleet",
         links.FLEET_UID,
         "Who is in danger now, and whom does nobody see?",
         [EXCHANGES, ACCOUNTS],
-        first=[*_figures(), _accounts(owners), _alerts(), _positions()],
+        first=[*_figures(), _accounts(), _alerts(), _positions()],
         rows=[
-            *([Row("By owner", [_by_owner(owners)])] if owners else []),
+            Row("By owner", [_by_owner()]),
             Row("Over time", _over_time()),
             Row("If all coins moved", [stress_grid(CHOSEN)]),
             Row("Concentration and exposure of all accounts, whatever is chosen above", _concentration()),
@@ -138,7 +138,7 @@ def _figures() -> list[Panel]:
     ]
 
 
-def _accounts(owners: str | None) -> Panel:
+def _accounts() -> Panel:
     nearest = f"min by ({_ACCOUNT}) ({CHOSEN.of(DISTANCE_KNOWN)} or {CHOSEN.of(SHOCK_KNOWN)})"
     position = f"min by ({_ACCOUNT}, symbol, side) ({CHOSEN.of(DISTANCE_KNOWN)})"
     to_close = " or ".join(
@@ -156,7 +156,8 @@ def _accounts(owners: str | None) -> Panel:
         {
             "account": "Account",
             "exchange": "Exchange",
-            **({"desk": "Desk", "owner": "Owner"} if owners else {}),
+            "desk": "Desk",
+            "owner": "Owner",
             "symbol": "Nearest",
             "side": "Side",
         },
@@ -191,7 +192,7 @@ def _accounts(owners: str | None) -> Panel:
             Column("To close", f"max by ({_ACCOUNT}) ({to_close})", p.RATIO, names=NOTHING_TO_DO),
             Column("Equity", CHOSEN.once(EQUITY_KNOWN, _ACCOUNT), p.USD),
             Column("Age", CHOSEN.once(DATA_AGE, _ACCOUNT, "min"), p.AGE),
-            *([Column("Whose", _of_owners(owners), p.COUNT, hidden=True)] if owners else []),
+            Column("Whose", _of_owners(), p.COUNT, hidden=True),
         ],
         sort_by=None,
         link=("Open the account", link_to(links.ACCOUNT_UID, exchange="Exchange", account="Account")),
@@ -200,17 +201,17 @@ def _accounts(owners: str | None) -> Panel:
     )
 
 
-def _of_owners(owners: str) -> str:
+def _of_owners() -> str:
     """Grafana puts rows together that do not differ in a label that both have: nobody needs a name, too."""
-    expr = CHOSEN.once(owners, f"{_ACCOUNT}, {_OWNER}")
+    expr = CHOSEN.once(OWNERS, f"{_ACCOUNT}, {_OWNER}")
     for label in _OWNER.split(", "):
         expr = f'label_replace({expr}, "{label}", "–", "{label}", "")'
     return expr
 
 
-def _by_owner(owners: str) -> Panel:
+def _by_owner() -> Panel:
     def of(operation: str, expr: str) -> str:
-        whose = f"* on ({_ACCOUNT}) group_left ({_OWNER}) {_of_owners(owners)}"
+        whose = f"* on ({_ACCOUNT}) group_left ({_OWNER}) {_of_owners()}"
         return f"{operation} by ({_OWNER}) (({expr}) {whose})"
 
     distance, shock = (CHOSEN.once(known, _ACCOUNT, "min") for known in (DISTANCE_KNOWN, SHOCK_KNOWN))

@@ -25,10 +25,8 @@ DISTANCE_KNOWN: Final = "risk:position:liquidation_distance_ratio:known"
 SIGMAS_KNOWN: Final = "risk:position:liquidation_distance_sigmas:known"
 
 
-OWNERS: Final = next(
-    (family.name for family in catalogue.ALL_FAMILIES if "owner" in family.optional_labels), None
-)
-"""The metric whose labels say whose an account is; None where the exporter does not publish that."""
+OWNERS: Final = catalogue.OWNER_INFO.name
+"""The metric whose labels say whose an account is."""
 
 
 @dataclass(frozen=True)
