@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -130,7 +131,12 @@ def _refuse(family: Family, labels: str, value: float) -> None:
 
 def labelled(labels: Iterable[tuple[str, str]]) -> str:
     """Labels as they stand between the braces, without those that are empty."""
-    return ",".join([f'{_name(name)}="{escape(value)}"' for name, value in labels if value])
+    return ",".join([_label(name, value) for name, value in labels if value])
+
+
+@lru_cache(maxsize=1 << 15)  # the same few symbols and coins, again and again
+def _label(name: str, value: str) -> str:
+    return f'{_name(name)}="{escape(value)}"'
 
 
 def _name(name: str) -> str:

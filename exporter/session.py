@@ -34,14 +34,18 @@ class SessionKeeper:
         self._wall = wall
         self.current: Session | None = None
         self._hidden: tuple[str, ...] = ()
+        self._none = False  # once it is known that there are no sessions
 
     async def token(self) -> str:
         """The token to send; empty at a venue without sessions."""
+        if self._none:
+            return ""
         old = self.current
         if old is not None and self._wall() < old.renew_at:
             return old.token
         session = await self._open()
         if session is None:
+            self._none = True
             return ""
         if session is not self.current:
             logs.hide((session.token,))
