@@ -83,6 +83,7 @@ EMPTIED_LOSS = Threshold(0.1, "whoever closes an account in danger himself loses
 CLOSED_WITHIN_A_MINUTE = Threshold(0.05, "no large coin moves more within a minute", "share of notional")
 RESTARTS = Threshold(3, "an update restarts once or twice", "starts in 10 minutes")
 ANSWER_CHANGES = Threshold(6, "three times gone and back is no restart", "changes in 10 minutes")
+SATURATED = Threshold(0.9, "what is left is needed for a page, a venue that is slow, or a busier market")
 INCOMPLETE = Threshold(3, "single failures are repaired by the next collection", "requests in 15 minutes")
 CLOCK_SKEW = Threshold(
     1.0, "Binance refuses requests dated more than 1 s ahead of its clock whatever recvWindow says", "seconds"

@@ -89,3 +89,17 @@ CONFIG_NOT_RELOADED: Final = Alert(
     "accounts that were added to the file are unseen.",
     dashboard=links.dashboard(links.EXPORTER_UID),
 )
+
+SATURATED: Final = Alert(
+    name="RiskExporterSaturated",
+    severity="warning",
+    category="exporter",
+    thresholds=(t.SATURATED,),
+    expr=f"risk_exporter_saturation_ratio > {t.SATURATED.text}",
+    hold="10m",
+    hold_reason="a start asks for everything at once",
+    summary=f"risk-exporter {label('instance')} can do no more",
+    description="The exporter has no time left: all its accounts are collected less often than configured, "
+    "and evenly so. What is shown is that much older.",
+    dashboard=links.dashboard(links.EXPORTER_UID),
+)

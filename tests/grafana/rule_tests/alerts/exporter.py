@@ -219,3 +219,34 @@ def config_not_reloaded() -> list[Test]:
             silent=range(20),
         ),
     ]
+
+
+def saturated() -> list[Test]:
+    expected = Expected(
+        alert="RiskExporterSaturated",
+        labels={"severity": "warning", "category": "exporter", **EXPORTER},
+        summary=f"risk-exporter {EXPORTER['instance']} can do no more",
+        description="The exporter has no time left: all its accounts are collected less often than "
+        "configured, and evenly so. What is shown is that much older.",
+        dashboard=_DASHBOARD,
+    )
+
+    def seen(*ratios: tuple[float, int]) -> World:
+        return World(30, extra=[(selector("risk_exporter_saturation_ratio", EXPORTER), span(*ratios))])
+
+    return [
+        make_test(
+            "fires after ten minutes without time left and ends once there is some",
+            seen((0.5, 5), (0.95, 15), (0.5, 10)),
+            expected,
+            firing=[15, 19],
+            silent=[*range(15), 20, 29],
+            annotated=15,
+        ),
+        make_test(
+            "does not fire while it starts, nor for one that is only busy",
+            seen((1.0, 9), (0.9, 21)),
+            expected,
+            silent=range(30),
+        ),
+    ]
