@@ -103,13 +103,13 @@ def test_the_page_has_both_until_the_account_is_removed() -> None:
     labels = AccountLabels(desk="basis")
     telemetry.desk("bingx", "main", labels, AccountLimits.model_validate({"liquidation_distance": 0.04}))
     for format_ in Format:
-        lines = telemetry.exposition(format_).decode().splitlines()
-        assert 'risk_account_owner_info{exchange="bingx",account="main",desk="basis"} 1.0' in lines
-        distance = 'exchange="bingx",account="main",limit="liquidation_distance"'
+        lines = b"".join(telemetry.exposition(format_)).decode().splitlines()
+        assert 'risk_account_owner_info{account="main",exchange="bingx",desk="basis"} 1.0' in lines
+        distance = 'account="main",exchange="bingx",limit="liquidation_distance"'
         assert f'risk_account_limit{{{distance},severity="critical"}} 0.04' in lines
-        assert 'risk_account_limit{exchange="bingx",account="main",limit="min_notional_usd"} 100.0' in lines
+        assert 'risk_account_limit{account="main",exchange="bingx",limit="min_notional_usd"} 100.0' in lines
     telemetry.remove_account("bingx", "main")
-    assert "risk_account_limit" not in telemetry.exposition(Format.TEXT_0_0_4).decode()
+    assert "risk_account_limit" not in b"".join(telemetry.exposition(Format.TEXT_0_0_4)).decode()
 
 
 def test_every_default_has_a_reason() -> None:
