@@ -20,6 +20,8 @@ T = TypeVar("T")
 class _NoLimits:
     """In the place of the request limits: as `exporter.pacing.Pacing`, its meter and a call."""
 
+    deadline = None
+
     def meter(self, _: object, **__: object) -> _NoLimits:
         return self
 
