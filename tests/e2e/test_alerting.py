@@ -184,7 +184,7 @@ async def watched_venues() -> AsyncIterator[Venues]:
         await servers[name].start()
         config_class = discover_venues()[name].config_class
         accounts += [
-            config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0})
+            config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0, "max_age": 6.0})
             for entry in simulator.demo_accounts(servers[name].base_url)
         ]
     try:
