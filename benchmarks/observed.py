@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvloop
 
-from exporter import app, descriptors, logs
+from exporter import app, descriptors, garbage, logs
 from exporter.config import load
 
 PROBE_SECONDS = 0.01
@@ -63,6 +63,7 @@ async def _serve(file: Path) -> None:
     loop.add_signal_handler(signal.SIGUSR1, delays.seconds.clear)
 
     def listening(urls: Sequence[str]) -> None:
+        garbage.settled()
         _told(url=urls[0], loading=loading, loading_cpu=_cpu() - cpu_before)
 
     with contextlib.suppress(asyncio.CancelledError):

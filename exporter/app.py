@@ -105,7 +105,6 @@ async def run(
             urls = [f"http://{address}{telemetry_path}" for address in bound]
             for url in urls:
                 log.info("listening", url=url)
-            garbage.settled()
             scheduler.start()
             load.start()
             try:

@@ -207,7 +207,7 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Collect the configured accounts and serve their metrics."""
-    from exporter import app, logs, process
+    from exporter import app, garbage, logs, process
     from exporter.config import load
     from exporter.reload import hold_hangups
 
@@ -220,6 +220,7 @@ def run(
             config,
             web_listen_address,
             web_telemetry_path,
+            lambda _: garbage.settled(),
             allowed_hosts=web_allowed_host,
             first_within=collect_first_within,
             risk_page=not web_disable_risk_page,

@@ -81,6 +81,10 @@ class KeptAnswers:
     ) -> T:
         shared = self._shared
         key = (*self._scope, *owner, name or fetch)
+        fresh = shared.fresh(key, max_age)
+        if fresh is not None:
+            known: T = fresh.answer
+            return known
         old = shared.kept(key, max_age + grace)
 
         async def asked() -> T:
@@ -90,7 +94,7 @@ class KeptAnswers:
         if old is None:
             return await shared.get(key, max_age, asked, patience=self._timeout)
         answer: T = old.answer
-        if shared.fresh(key, max_age) is None and shared.failed_lately(key):
+        if shared.failed_lately(key):
             return answer
         return await self.optional(shared.get(key, max_age, asked, patience=self._timeout), answer)
 
