@@ -61,7 +61,9 @@ async def test_data_stay_until_they_are_too_old_then_vanish_together_and_return(
         on_the_way: list[str] = []
         gone = await page_when(url, lambda page: "risk_positions{" not in page, on_the_way)
         assert not {name for name in families(gone) if name.startswith(("risk_position", "risk_asset"))}
-        assert {name for name in families(gone) if name.startswith("risk_account")} == set()
+        # Whose it is and when somebody is told stand in the configuration.
+        configured = {"risk_account_owner_info", "risk_account_limit"}
+        assert {name for name in families(gone) if name.startswith("risk_account")} == configured
         assert "risk_collector_last_success_timestamp_seconds" in families(gone)
         assert up(gone) == {"0.0"}
         assert 'reason="network"' in gone
