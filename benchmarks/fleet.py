@@ -124,7 +124,7 @@ def _complete(fleet: Fleet, url: str) -> float | None:
     """Seconds until all are up; None if they are not after several intervals. Then one interval more."""
     began = time.monotonic()
     complete = None
-    while complete is None and time.monotonic() - began < 5 * fleet.interval:
+    while complete is None and time.monotonic() - began < 10 * fleet.interval:
         time.sleep(1.0)
         if Page(url).total("risk_up") == fleet.accounts:
             complete = time.monotonic() - began

@@ -81,11 +81,13 @@ async def run(
         }.items():
             telemetry.watch(family, read_now)
         fleet = Fleet(discover(), client, store, telemetry, scheduler)
-        await fleet.use(config)
+        with garbage.kept():
+            await fleet.use(config)
         telemetry.config_loaded(config.fingerprint())
 
         async def use(new: Config) -> Changes:
-            changes = await fleet.use(_part(new, shard))
+            with garbage.kept():
+                changes = await fleet.use(_part(new, shard))
             scheduler.plan()
             garbage.settled()
             return changes
