@@ -207,6 +207,11 @@ class MarginAsset(Wire):
     currency: str
     totalAmount: Number = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.currency and self.totalAmount:
+            raise ValueError("`currency` is empty beside an amount")
+
 
 class Clock(Wire):
     serverTime: Millis

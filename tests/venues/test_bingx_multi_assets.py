@@ -143,7 +143,11 @@ class TestAccount:
     async def test_without_the_rules_so_does_every_coin(self, missing: Any) -> None:
         assert_nothing_is_made_up(await snapshot_of(**{**MULTI_ASSETS, "rules": missing}), 0.0057)
 
-    @pytest.mark.parametrize("missing", [DENIED, web.Response(status=500)])
+    @pytest.mark.parametrize(
+        "missing",
+        [DENIED, web.Response(status=500), balances({"currency": "", "totalAmount": "0.4"})],
+        ids=["denied", "failing", "without a name"],
+    )
     async def test_coins_that_are_not_shown_are_not_left_out_of_a_sum(self, missing: Any) -> None:
         assert_nothing_is_made_up(await snapshot_of(**{**MULTI_ASSETS, "margin_assets": missing}), 0.0057)
 
