@@ -237,7 +237,7 @@ def saturated() -> list[Test]:
     return [
         make_test(
             "fires after ten minutes without time left and ends once there is some",
-            seen((0.5, 5), (0.95, 15), (0.5, 10)),
+            seen((0.5, 5), (0.91, 15), (0.5, 10)),
             expected,
             firing=[15, 19],
             silent=[*range(15), 20, 29],
