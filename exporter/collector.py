@@ -274,7 +274,7 @@ class Collector:
         published = _Published(
             bounded(snapshot), began, began_at, max_age=self.max_age, complete_at=self._wall()
         )
-        risk = self._publish(published, snapshot)
+        risk = self._publish(published, published.snapshot)
         self._published = published
         if self._on_assessed is not None:
             self._on_assessed(self.account, risk)

@@ -418,7 +418,3 @@ def _plain(value: Any) -> Any:
             return dict(value)
         case _:
             return str(value)
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is None else value

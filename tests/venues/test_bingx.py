@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess
@@ -20,9 +19,6 @@ from exporter.signing import hmac_hex
 from exporter.venues import _bingx as bingx
 from exporter.venues._bingx import BALANCE, POSITIONS
 from tests.venues.harness import (
-    NOW,
-    Answer,
-    MemoryTransport,
     QuietObserver,
     make_venue,
     payload,
@@ -34,11 +30,9 @@ from tests.venues.payloads.bingx.bench import (
     HEDGED,
     KEY,
     NAME,
-    PATHS,
     SECRET,
     UNKNOWN_PATH,
-    answers,
-    check,
+    Collections,
     document,
     row,
     rows,
@@ -93,40 +87,6 @@ class TestSigning:
     def test_the_receive_window_is_at_most_five_seconds(self) -> None:
         with pytest.raises(ValueError, match="recv_window"):
             make_venue(NAME, "http://localhost", {**CONFIG, "recv_window": "6s"})
-
-
-class _Collections:
-    """One account collected again and again from answers that change, at moments of a clock of its own."""
-
-    def __init__(self, **changed: Any) -> None:
-        self.moment = 0.0
-        self.transport = MemoryTransport(answers(**changed), check, wall=self.wall)
-        self.client = Client(QuietObserver(), wall=self.wall, elapsed=self.wall, transport=self.transport)
-        self.venue = make_venue(NAME, "http://venue.test", CONFIG)
-        self.api = self.client.account(self.venue)
-
-    async def __aenter__(self) -> Self:
-        await self.client.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.client.__aexit__(*exc)
-
-    def wall(self) -> float:
-        return NOW + self.moment
-
-    def answer(self, name: str, answer: Answer) -> None:
-        self.transport.answers = {**self.transport.answers, PATHS[name][0]: answer}
-
-    async def coins(self, moment: float) -> list[str]:
-        self.moment = moment
-        return [pool.currency for pool in (await self.venue.fetch(self.api)).pools]
-
-    async def at(self, moment: float) -> list[str]:
-        """The paths that a collection asks."""
-        before = len(self.transport.asked)
-        await self.coins(moment)
-        return [one.path for one in self.transport.asked[before:]]
 
 
 class TestAccount:
@@ -214,7 +174,7 @@ class TestAccount:
     async def test_the_missing_version_is_asked_again_at_once_and_then_ever_more_rarely(
         self, refusal: Any
     ) -> None:
-        async with _Collections(balance=refusal) as collections:
+        async with Collections(balance=refusal) as collections:
             asked = [await collections.at(moment) for moment in range(0, 7200, 15)]
         versions = [[path.split("/")[3] for path in paths if path.endswith("balance")] for paths in asked]
         both = [15 * number for number, found in enumerate(versions) if found == ["v3", "v2"]]
@@ -225,7 +185,7 @@ class TestAccount:
         """Version 2 of the call knows USDT only."""
         balance = document("balance_v3.json")
         balance["data"].append({**balance["data"][0], "asset": "USDC"})
-        async with _Collections(balance=balance) as collections:
+        async with Collections(balance=balance) as collections:
             assert await collections.coins(0.0) == ["USDT", "USDC"]
             collections.answer("balance", web.Response(status=404, text="no"))
             assert await collections.coins(15.0) == ["USDT"]
@@ -233,7 +193,7 @@ class TestAccount:
             assert await collections.coins(30.0) == ["USDT", "USDC"]
 
     async def test_where_the_older_version_fails_the_newer_is_asked_in_the_same_collection(self) -> None:
-        async with _Collections(balance=UNKNOWN_PATH) as collections:
+        async with Collections(balance=UNKNOWN_PATH) as collections:
             for moment in (0.0, 15.0, 30.0):
                 assert await collections.coins(moment) == ["USDT"]
             collections.answer("balance_v2", web.Response(status=404, text="no"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -13,7 +13,6 @@ from exporter.model import RiskSettings
 from exporter.risk import assess
 from tests.venues.harness import (
     NOW,
-    Answer,
     MemoryTransport,
     QuietObserver,
     VenueServer,
@@ -25,8 +24,8 @@ from tests.venues.payloads.bingx.bench import (
     CONFIG,
     HEDGED,
     NAME,
-    PATHS,
     UNKNOWN_PATH,
+    Collections,
     answers,
     check,
     document,
@@ -35,40 +34,6 @@ from tests.venues.payloads.bingx.bench import (
     rows,
     snapshot_of,
 )
-
-
-class _Collections:
-    """One account collected again and again from answers that change, at moments of a clock of its own."""
-
-    def __init__(self, **changed: Any) -> None:
-        self.moment = 0.0
-        self.transport = MemoryTransport(answers(**changed), check, wall=self.wall)
-        self.client = Client(QuietObserver(), wall=self.wall, elapsed=self.wall, transport=self.transport)
-        self.venue = make_venue(NAME, "http://venue.test", CONFIG)
-        self.api = self.client.account(self.venue)
-
-    async def __aenter__(self) -> Self:
-        await self.client.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.client.__aexit__(*exc)
-
-    def wall(self) -> float:
-        return NOW + self.moment
-
-    def answer(self, name: str, answer: Answer) -> None:
-        self.transport.answers = {**self.transport.answers, PATHS[name][0]: answer}
-
-    async def coins(self, moment: float) -> list[str]:
-        self.moment = moment
-        return [pool.currency for pool in (await self.venue.fetch(self.api)).pools]
-
-    async def at(self, moment: float) -> list[str]:
-        """The paths that a collection asks."""
-        before = len(self.transport.asked)
-        await self.coins(moment)
-        return [one.path for one in self.transport.asked[before:]]
 
 
 class TestPosition:
@@ -119,7 +84,7 @@ class TestPosition:
 
     @pytest.mark.parametrize("refusal", [UNKNOWN_PATH, {"code": 0, "data": {}}, web.Response(status=404)])
     async def test_a_venue_that_does_not_tell_it_is_not_asked_again_and_again(self, refusal: Any) -> None:
-        async with _Collections(leverage=refusal) as collections:
+        async with Collections(leverage=refusal) as collections:
             asked = [await collections.at(moment) for moment in range(0, 3600, 60)]
             assert (await collections.venue.fetch(collections.api)).positions[0].largest_notional is None
         assert sum(paths.count("/openApi/swap/v2/trade/leverage") for paths in asked) == 1
@@ -170,11 +135,11 @@ class TestPosition:
 
     async def test_an_account_without_positions_asks_for_no_marks(self) -> None:
         empty = payload(NAME, "balance_v3_empty_usdc.json")
-        async with _Collections(balance=empty, positions=rows()) as collections:
+        async with Collections(balance=empty, positions=rows()) as collections:
             assert "/openApi/swap/v2/quote/premiumIndex" not in await collections.at(0.0)
 
     async def test_funding_is_asked_once_a_minute_where_rows_have_their_marks(self) -> None:
-        async with _Collections() as collections:
+        async with Collections() as collections:
             asked = [await collections.at(moment) for moment in range(0, 120, 15)]
         premium = ["/openApi/swap/v2/quote/premiumIndex" in paths for paths in asked]
         assert premium == [True, False, False, False] * 2

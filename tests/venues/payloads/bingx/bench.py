@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from exporter.api import Client
 from exporter.limits import BudgetSettings
 from exporter.model import AccountSnapshot, Position
 from exporter.venues._bingx import (
@@ -28,12 +29,15 @@ from exporter.venues._bingx import (
 )
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
+    NOW,
     VENUE_MS,
     Answer,
+    MemoryTransport,
     QuietObserver,
     answers_of,
     decoded,
     fetch,
+    make_venue,
     payload,
 )
 
@@ -241,3 +245,37 @@ BENCH = Bench(
         }
     ),
 )
+
+
+class Collections:
+    """One account collected again and again from answers that change, at moments of a clock of its own."""
+
+    def __init__(self, **changed: Any) -> None:
+        self.moment = 0.0
+        self.transport = MemoryTransport(answers(**changed), check, wall=self.wall)
+        self.client = Client(QuietObserver(), wall=self.wall, elapsed=self.wall, transport=self.transport)
+        self.venue = make_venue(NAME, "http://venue.test", CONFIG)
+        self.api = self.client.account(self.venue)
+
+    async def __aenter__(self) -> Self:
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.client.__aexit__(*exc)
+
+    def wall(self) -> float:
+        return NOW + self.moment
+
+    def answer(self, name: str, answer: Answer) -> None:
+        self.transport.answers = {**self.transport.answers, PATHS[name][0]: answer}
+
+    async def coins(self, moment: float) -> list[str]:
+        self.moment = moment
+        return [pool.currency for pool in (await self.venue.fetch(self.api)).pools]
+
+    async def at(self, moment: float) -> list[str]:
+        """The paths that a collection asks."""
+        before = len(self.transport.asked)
+        await self.coins(moment)
+        return [one.path for one in self.transport.asked[before:]]
