@@ -45,12 +45,17 @@ class LimitKind(Struct, frozen=True, kw_only=True):
         return found.value
 
     def scaled(self, value: float) -> dict[Severity, float]:
-        """One number stands for the most severe limit; the milder ones keep their proportion to it."""
-        known = [one.value for one in self.defaults.values() if one is not None]
-        return {
-            severity: value if default is None else _rounded(value * default.value / known[-1])
+        """One number stands for the most severe limit; the milder ones keep their proportion to it.
+
+        They go no further than what can be meant: a distance of 0.3 is no mistake because of its ``info``.
+        """
+        strictest = [one.value for one in self.defaults.values() if one is not None][-1]
+        factors = {
+            severity: 1.0 if default is None else default.value / strictest
             for severity, default in self.defaults.items()
         }
+        most = max(value, self.most)
+        return {severity: min(_rounded(value * factor), most) for severity, factor in factors.items()}
 
     def completed(self, given: Mapping[Severity, float]) -> dict[Severity, float]:
         """All limits where some are given: the others are the defaults, moved where they would overtake."""

@@ -114,6 +114,11 @@ def test_the_page_has_both_until_the_account_is_removed() -> None:
     assert "risk_account_limit" not in b"".join(telemetry.exposition(Format.TEXT_0_0_4)).decode()
 
 
+def test_a_milder_limit_that_would_be_beyond_all_is_as_far_as_can_be_meant() -> None:
+    limits = AccountLimits.model_validate({"liquidation_distance": 0.3})
+    assert limits.liquidation_distance == {"info": 1.0, "warning": 0.6, "critical": 0.3}
+
+
 def test_pages_have_the_labels_that_were_given() -> None:
     assert labels_of(toy("http://venue.test", labels={"owner": "mia"}).config) == {"owner": "mia"}
     assert labels_of(toy("http://venue.test").config) == {}

@@ -1,6 +1,7 @@
 """How dangerous a figure is, and which account is in most danger.
 
-The limits are those of the alert rules; a test holds the two together.
+The limits are the defaults of `exporter.desk`, as in the alert rules; those that an account has of its own
+are for the rules alone.
 """
 
 from __future__ import annotations
@@ -8,12 +9,19 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from exporter.desk import KINDS
+
 Level = Literal["critical", "warning", "watch", "ok", "unknown"]
 """``unknown`` is of what cannot be judged: it is not ``ok``."""
 
-DISTANCE_CRITICAL, DISTANCE_WARNING, DISTANCE_WATCH = 0.05, 0.10, 0.20
+_KINDS = {kind.name: kind for kind in KINDS}
+_DISTANCE, _RATE = _KINDS["liquidation_distance"], _KINDS["maintenance_margin_rate"]
+
+DISTANCE_CRITICAL = _DISTANCE.default("critical")
+DISTANCE_WARNING = _DISTANCE.default("warning")
+DISTANCE_WATCH = _DISTANCE.default("info")
 """Below these, of the distance to liquidation and of the joint move that liquidates."""
-RATE_CRITICAL, RATE_WARNING = 0.8, 0.5
+RATE_CRITICAL, RATE_WARNING = _RATE.default("critical"), _RATE.default("warning")
 """Above these, of the maintenance margin rate."""
 
 UNKNOWN_ROOM = DISTANCE_WATCH
