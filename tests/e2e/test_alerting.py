@@ -2,8 +2,9 @@
 
 The rules and the routes are those of the repository. To fit into a test, time runs sixty times faster in
 them: `sixty_times_faster` turns every minute of a rule into a second (an hour into 60 s, a day into 1440 s),
-scrapes and evaluations happen every second, and Alertmanager waits a second where it would wait longer.
-Thresholds and expressions are untouched.
+scrapes and evaluations happen every second, and Alertmanager waits three seconds where it would wait longer:
+collections, scrapes and evaluations are no faster, and what is a moment between two alerts of one outage
+would be more than a minute of the rules. Thresholds and expressions are untouched.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ async def alertmanager(directory: Path, receiver: str, release: Release) -> Asyn
     shutil.copytree(GRAFANA / "alertmanager", directory)
     config = yaml.safe_load((directory / "alertmanager.yml").read_text())
     for route in (config["route"], *config["route"]["routes"]):
-        route |= {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "1h"}
+        route |= {"group_wait": "3s", "group_interval": "3s", "repeat_interval": "1h"}
     for target in config["receivers"]:
         if "webhook_configs" in target:
             target["webhook_configs"] = [{"url": f"{receiver}/{target['name']}", "send_resolved": True}]
