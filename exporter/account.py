@@ -6,10 +6,19 @@ import base64
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from msgspec import Struct
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+)
 from pydantic.fields import FieldInfo
 
 from exporter.defaults import parse_duration
@@ -19,6 +28,8 @@ DEFAULT_INTERVAL = 15.0
 DEFAULT_TIMEOUT = 10.0
 MAX_AGE_INTERVALS = 3.0
 """How many intervals data are published for where `max_age` is not given."""
+SHORTEST_HANDLE = 6
+"""Characters of what a venue calls a sub-account by, from which on it is hidden in texts."""
 LONGEST_STRETCHED_AGE = 300.0
 """Seconds beyond which a stretched interval does not prolong that."""
 
@@ -140,6 +151,55 @@ class ApiKeyConfig(AccountConfig):
 
     api_key: SecretStr = Field(description="API key; read permission is all it needs.")
     api_secret: SecretStr = Field(description="Secret of the API key.")
+
+
+class Member(Struct, frozen=True):
+    """One of the accounts that an entry of the configuration stands for."""
+
+    name: str
+    """As its owner calls it."""
+    handle: str
+    """As the venue does: an address, a number, an e-mail address. Never shown."""
+
+
+class SubAccounts(AccountConfig):
+    """An account that may have others below it, which the same credentials read."""
+
+    sub_accounts: bool = Field(
+        default=False,
+        description="Whether its sub-accounts are collected too: those that the venue lists, each as an "
+        "account `<name>.<name of the sub-account>` with the settings of this entry.",
+        examples=[True],
+    )
+    _member: Member | None = PrivateAttr(None)
+    _entry: AccountConfig | None = PrivateAttr(None)
+
+    @property
+    def handle(self) -> str | None:
+        """What the venue calls the sub-account that this is; None for the entry's own account."""
+        return None if self._member is None else self._member.handle
+
+    @property
+    def entry(self) -> AccountConfig:
+        """What stands in the file: the same for all accounts of one entry."""
+        return self if self._entry is None else self._entry
+
+    def asked_every(self, seconds: float) -> Self:
+        """The configuration of this account for who asks for the list of its sub-accounts alone."""
+        found = self.model_copy(update={"interval": seconds})
+        found._entry = self  # noqa: SLF001 (of the same class; such fields cannot be given to a copy)
+        return found
+
+    def member(self, name: str, member: Member) -> Self:
+        """The configuration of one of its sub-accounts, as the account `name`."""
+        found = self.model_copy(update={"name": name, "sub_accounts": False})
+        found._member, found._entry = member, self  # noqa: SLF001 (as above)
+        return found
+
+    def secrets(self) -> tuple[str, ...]:
+        """Also what the venue calls a sub-account by, unless that is so short that it says nothing."""
+        handle = self.handle
+        return (*super().secrets(), *([handle] if handle and len(handle) >= SHORTEST_HANDLE else []))
 
 
 @cache

@@ -87,6 +87,10 @@ class SharedAnswers:
         self._entries: dict[Hashable, _Entry] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._wall()
+
     async def get(
         self,
         key: Hashable,

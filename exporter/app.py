@@ -119,6 +119,7 @@ async def run(
                     await reloader.close()
                 load.stop()
                 await scheduler.stop()
+                await fleet.close()
 
 
 def _part(config: Config, shard: Shard | None) -> Config:

@@ -689,6 +689,13 @@ MARKS_INTERVAL = _own(
     ("exchange",),
     range_=ABOVE_ZERO,
 )
+SUB_ACCOUNTS = _own(
+    "gauge",
+    "collector_sub_accounts",
+    "Sub-accounts that the venue listed last below the account, each of which is an account of its own here; "
+    "absent before the first list, and where they are not asked for.",
+    _ACCOUNT,
+)
 EFFECTIVE_INTERVAL = _own(
     "gauge",
     "collector_effective_interval_seconds",
@@ -832,6 +839,7 @@ OWN_FAMILIES: tuple[Family, ...] = (
     API_BLOCKED_UNTIL,
     MARKS_LAST_SUCCESS,
     MARKS_INTERVAL,
+    SUB_ACCOUNTS,
     SATURATION,
     EVENT_LOOP_DELAY,
     COLLECTIONS_WAITING,

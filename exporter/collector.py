@@ -212,7 +212,7 @@ class Collector:
             finally:
                 # Time that was waited makes data no older.
                 began, began_at = self._elapsed(), self._wall()
-            await self._collect(began, began_at)
+            began, began_at = await self._collect(began, began_at)
             complete = True
         except VenueError as error:
             # Adapters word their errors without secrets; this is for the day one of them does not.
@@ -263,7 +263,9 @@ class Collector:
         self._telemetry.pace(self.exchange, self.account, interval=interval, max_age=self.max_age)
         self.standing.interval, self.standing.max_age = interval, self.max_age
 
-    async def _collect(self, began: float, began_at: float) -> None:
+    async def _collect(self, began: float, began_at: float) -> tuple[float, float]:
+        """One collection; since when its data are valid, in elapsed and in Unix seconds."""
+        self._api.behind = 0.0
         try:
             async with deadline.within(self._config.timeout) as self._api.meter.deadline:
                 snapshot = await self.venue.fetch(self._api)
@@ -271,6 +273,7 @@ class Collector:
             raise VenueError(
                 "timeout", f"{self.exchange}: the collection took longer than {self._config.timeout:g} s"
             ) from None
+        began, began_at = began - self._api.behind, began_at - self._api.behind
         published = _Published(
             bounded(snapshot), began, began_at, max_age=self.max_age, complete_at=self._wall()
         )
@@ -278,6 +281,7 @@ class Collector:
         self._published = published
         if self._on_assessed is not None:
             self._on_assessed(self.account, risk)
+        return began, began_at
 
     def _publish(self, published: _Published, snapshot: AccountSnapshot) -> AccountRisk:
         risk = assess(snapshot, self.settings)

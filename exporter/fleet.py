@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from exporter import credentials, fit, logs
-from exporter.account import AccountConfig, secret_forms
+from exporter.account import AccountConfig, Member, SubAccounts, secret_forms
 from exporter.api import Client
 from exporter.backoff import RunIn
 from exporter.board.standing import Standing
@@ -18,6 +18,7 @@ from exporter.collector import AccountStatus, Collector
 from exporter.config import Config
 from exporter.exposition import Store
 from exporter.livemarks import MarksJob, asking, ways
+from exporter.members import LISTED_EVERY, ListingJob, entries, expanded
 from exporter.model import AccountRisk
 from exporter.pegs import PegWatch
 from exporter.scheduler import Scheduler
@@ -26,7 +27,9 @@ from exporter.tasks import in_thread
 from exporter.telemetry import Telemetry
 from exporter.venues import AnyVenue
 
-_SAME_DATA = frozenset({"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits"})
+_SAME_DATA = frozenset(
+    {"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits", "sub_accounts"}
+)
 """Beside the secrets: what may change without the account being another one. Its data stay."""
 
 log = structlog.get_logger(__name__)
@@ -65,7 +68,12 @@ class Fleet:
         self._store = store
         self._telemetry = telemetry
         self._scheduler = scheduler
-        self._config = Config(accounts=())
+        self._given = self._config = Config(accounts=())
+        """What stands in the file, and that with all sub-accounts."""
+        self._listed: dict[str, tuple[Member, ...]] = {}
+        self._listings: dict[str, ListingJob] = {}
+        self._changing = asyncio.Lock()
+        self._relisting: set[asyncio.Task[None]] = set()
         self._collectors: dict[str, Collector] = {}
         self._marks: dict[str, MarksJob] = {}
         self._ready = False
@@ -98,6 +106,35 @@ class Fleet:
         schedule and keeps its data until the next collection or until they are too old; one that has changed
         in another way is another account.
         """
+        async with self._changing:
+            return await self._use(config)
+
+    async def close(self) -> None:
+        """No sub-accounts come or go any more."""
+        for task in self._relisting:
+            task.cancel()
+        await asyncio.gather(*self._relisting, return_exceptions=True)
+
+    def _on_listed(self, job: ListingJob, members: tuple[Member, ...]) -> None:
+        """The venue lists these; they are collected in place of those before, beside what runs now."""
+        if members != self._listed.get(job.entry.name):
+            # A job cannot wait for a change that may end it.
+            task = asyncio.create_task(self._relist(job, members))
+            self._relisting.add(task)
+            task.add_done_callback(self._relisting.discard)
+
+    async def _relist(self, job: ListingJob, members: tuple[Member, ...]) -> None:
+        name = job.entry.name
+        async with self._changing:
+            if self._listings.get(name) is not job:
+                return
+            self._listed[name] = members
+            changes = await self._use(self._given)
+            self._scheduler.plan()
+        log.info("sub-accounts listed", account=name, added=changes.added, removed=changes.removed)
+
+    async def _use(self, given: Config) -> Changes:
+        config = expanded(given, self._still_listed(given))
         old = self._collectors
         unchanged = {one.name for one in config.accounts if one.name in old and _config(old[one.name]) == one}
         # Everything that could fail comes before anything is changed.
@@ -136,10 +173,11 @@ class Fleet:
             collectors[name] = collector
         if config.risk != self._config.risk or collectors.keys() != old.keys():
             self._pegs = PegWatch(config.risk.usd_pegs, collectors)
-        self._collectors, self._config = collectors, config
+        self._collectors, self._config, self._given = collectors, config, given
         for name in made:
             self._scheduler.add(name, _Turn(collectors[name], self._renew))
         await self._use_marks(config.marks_interval)
+        await self._use_listings(given)
         return Changes(
             added=len(made.keys() - old.keys()),
             removed=len(old.keys() - self._collectors.keys()),
@@ -164,6 +202,32 @@ class Fleet:
                 number,
             )
             self._scheduler.add(f"marks:{number}", job)
+
+    def _still_listed(self, given: Config) -> dict[str, tuple[Member, ...]]:
+        """What is known of the entries that are of the same accounts as before."""
+        before = {one.name: one for one in entries(self._given)}
+        return {
+            one.name: self._listed[one.name]
+            for one in entries(given)
+            if one.name in self._listed and one.name in before and _same(before[one.name], one)
+        }
+
+    async def _use_listings(self, given: Config) -> None:
+        """Asks for the sub-accounts of every entry that wants them."""
+        wanted = {one.name: one for one in entries(given)}
+        for name, job in tuple(self._listings.items()):
+            if wanted.get(name) != job.entry:
+                await self._scheduler.remove(_listing(name))
+                job.close()
+                del self._listings[name]
+                self._telemetry.no_sub_accounts(job.entry.exchange, name)
+        self._listed = self._still_listed(given)
+        for name in wanted.keys() - self._listings.keys():
+            venue = self._venue(wanted[name].asked_every(LISTED_EVERY))
+            api = self._client.account(venue, only=venue.listing_endpoint)
+            job = ListingJob(wanted[name], venue, api, self._telemetry, self._on_listed)
+            self._listings[name] = job
+            self._scheduler.add(_listing(name), job)
 
     def _assessed(self, name: str, risk: AccountRisk) -> None:
         self._pegs.saw(name, risk)
@@ -232,6 +296,10 @@ class _Turn:
         return pause
 
 
+def _listing(entry: str) -> str:
+    return f"sub-accounts:{entry}"
+
+
 def _config(collector: Collector) -> AccountConfig:
     config: AccountConfig = collector.venue.config
     return config
@@ -239,9 +307,13 @@ def _config(collector: Collector) -> AccountConfig:
 
 def _same(old: AccountConfig, new: AccountConfig) -> bool:
     """Whether two configurations are of one account, so that data of the one can stand for the other."""
-    if type(old) is not type(new):
+    if type(old) is not type(new) or _handle(old) != _handle(new):
         return False
     irrelevant = _SAME_DATA.union(old.secret_fields())
     return all(
         getattr(old, name) == getattr(new, name) for name in type(old).model_fields if name not in irrelevant
     )
+
+
+def _handle(account: AccountConfig) -> str | None:
+    return account.handle if isinstance(account, SubAccounts) else None

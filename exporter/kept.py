@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Self, TypeVar, overload
 
 from exporter import deadline
-from exporter.account import AccountConfig
+from exporter.account import AccountConfig, SubAccounts
 from exporter.answers import SharedAnswers
 from exporter.deadline import DeadlineError
 from exporter.errors import REASONS, Reason, VenueError
@@ -43,6 +43,8 @@ class KeptAnswers:
         self._config = config
         self._timeout = config.timeout
         self.trail = Trail()
+        self.behind = 0.0
+        """Seconds that the collection is older than its beginning, for the answers that others asked for."""
 
     async def account_cached(
         self,
@@ -70,6 +72,24 @@ class KeptAnswers:
     ) -> T:
         """The same, shared by all accounts of the venue: for public data only."""
         return await self._cached((), fetch, max_age, grace, name)
+
+    async def family_cached(self, name: str, fetch: Callable[[Self], Awaitable[T]], max_age: float) -> T:
+        """The same, shared by all accounts of one entry of the configuration, under `name`.
+
+        One request, where the venue tells of all of them at once. For what changes: a collection that uses
+        it is as old as the answer is; see `behind`.
+        """
+        config = self._config
+        entry = config.entry if isinstance(config, SubAccounts) else config
+
+        async def asked() -> tuple[float, T]:
+            asked_at = self._shared.now()
+            return asked_at, await fetch(self)
+
+        key = (*self._scope, entry, name, "family")
+        asked_at, answer = await self._shared.get(key, max_age, asked, patience=self._timeout)
+        self.behind = max(self.behind, self._shared.now() - asked_at)
+        return answer
 
     async def _cached(
         self,

@@ -80,6 +80,7 @@ class Telemetry:
         self._blocked_until = self._gauge(catalogue.API_BLOCKED_UNTIL)
         self._marks_at = self._gauge(catalogue.MARKS_LAST_SUCCESS)
         self._marks_interval = self._gauge(catalogue.MARKS_INTERVAL)
+        self._sub_accounts = self._gauge(catalogue.SUB_ACCOUNTS)
         self._marks: dict[int, tuple[str, float]] = {}
         self._budgets = _Budgets()
         self.registry.register(self._budgets)
@@ -171,6 +172,14 @@ class Telemetry:
             oldest = min(at for venue, at in self._marks.values() if venue == exchange)
             if oldest:
                 self._marks_at.labels(exchange).set(oldest)
+
+    def sub_accounts(self, exchange: str, account: str, count: int) -> None:
+        """The venue listed so many sub-accounts of this entry."""
+        self._sub_accounts.labels(exchange, account).set(count)
+
+    def no_sub_accounts(self, exchange: str, account: str) -> None:
+        """Sub-accounts of this entry are not asked for any more."""
+        self._sub_accounts.remove(exchange, account)
 
     def pace(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """How often an account is collected now, and how old its data may get; in seconds."""

@@ -91,6 +91,7 @@ EXPECTED = {
     "risk_api_blocked_until_timestamp_seconds": "exchange",
     "risk_marks_last_success_timestamp_seconds": "exchange",
     "risk_marks_interval_seconds": "exchange",
+    "risk_collector_sub_accounts": "exchange account",
     "risk_exporter_saturation_ratio": "",
     "risk_exporter_event_loop_delay_seconds": "",
     "risk_exporter_collections_waiting": "",

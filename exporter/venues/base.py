@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from exporter.account import AccountConfig
+from exporter.account import AccountConfig, Member
 from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
@@ -90,6 +90,11 @@ class Venue(ABC, Generic[ConfigT]):
 
     One of `endpoints`. A venue that declares it has `marks`.
     """
+    listing_endpoint: ClassVar[Endpoint | None] = None
+    """The call that lists the sub-accounts of an account; None where there is none. One of `endpoints`.
+
+    A venue that declares it has `sub_accounts`, and a `config_class` that is a `SubAccounts`.
+    """
     note: ClassVar[str] = ""
     """For the documentation, Markdown: first a sentence for who configures the venue, such as that it is
     discontinued; then what its rate contains, by what it liquidates, what is assumed and not told."""
@@ -117,6 +122,17 @@ class Venue(ABC, Generic[ConfigT]):
             VenueError: with the reason.
         """
         raise NotImplementedError(f"{self.name} declares no call for mark prices")
+
+    async def sub_accounts(self, api: Api) -> Sequence[Member]:
+        """The accounts below this one; asked for if its configuration, a `SubAccounts`, wants them.
+
+        Each is then an account with the configuration of this one and a `handle`, by which `fetch` asks for
+        it. What the venue tells of all in one answer is asked for by `Api.family_cached`.
+
+        Raises:
+            VenueError: with the reason.
+        """
+        raise NotImplementedError(f"{self.name} lists no sub-accounts")
 
     def sign(self, request: Request) -> SignedRequest:
         """What to send. The default is unsigned. Pure: time and token come in with the request."""

@@ -1,0 +1,233 @@
+"""One entry that stands for many accounts: which there are, under which names, and how they come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.account import ApiKeyConfig, Member, SubAccounts, secret_forms
+from exporter.api import Api, Client
+from exporter.config import Config
+from exporter.errors import VenueError
+from exporter.exposition import Format, Store
+from exporter.fleet import Fleet
+from exporter.members import expanded
+from exporter.model import AccountSnapshot
+from exporter.request import Endpoint
+from exporter.scheduler import Scheduler
+from exporter.telemetry import Telemetry
+from tests.accounts import ScriptedVenue, position, snapshot
+
+LIST = Endpoint("/list")
+ALPHA, BETA = Member("alpha", "alpha@desk.example"), Member("beta", "beta@desk.example")
+
+
+class MasterConfig(ApiKeyConfig, SubAccounts):
+    """A key that reads sub-accounts."""
+
+
+class Master(ScriptedVenue):
+    """A venue that lists what a test wants, and tells all accounts in one answer."""
+
+    name = "master"
+    config_class = MasterConfig
+    listing_endpoint = LIST
+    listed: Sequence[Member] | Exception = ()
+    asked: list[str]
+    broken: frozenset[str] = frozenset()
+    config: MasterConfig
+
+    async def sub_accounts(self, api: Api) -> Sequence[Member]:  # noqa: ARG002 (it asks nobody)
+        if isinstance(self.listed, Exception):
+            raise self.listed
+        return self.listed
+
+    async def fetch(self, api: Api) -> AccountSnapshot:
+        await api.family_cached("all", self.everything, 5.0)
+        if self.config.handle in self.broken:
+            raise VenueError("exchange", f"no account {self.config.handle}")
+        return snapshot(position("BTCUSDT"))
+
+    async def everything(self, _api: Api) -> str:
+        type(self).asked.append(self.config.name)
+        return "all of them"
+
+
+def entry(name: str = "fund", **fields: Any) -> MasterConfig:
+    given = {
+        "name": name,
+        "exchange": "master",
+        "api_key": "key",
+        "api_secret": "secret",
+        "sub_accounts": True,
+        "labels": {"owner": "anna"},
+    }
+    return MasterConfig.model_validate({**given, **fields})
+
+
+class Yard:
+    """A fleet whose jobs run when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.telemetry = Telemetry()
+        self.store = Store(self.telemetry)
+        self.scheduler = Scheduler(on_skipped=lambda _: None)
+        self.client = Client(self.telemetry, wall=lambda: self.now)
+        self.fleet = Fleet({"master": Master}, self.client, self.store, self.telemetry, self.scheduler)
+
+    async def use(self, *accounts: MasterConfig, **fields: Any) -> None:
+        await self.fleet.use(Config(accounts=accounts, **fields))
+        self.scheduler.plan()
+
+    async def run(self, key: str) -> None:
+        await self.scheduler._entries[key].job.collect()
+
+    async def listing(self, listed: Sequence[Member] | Exception, name: str = "fund") -> None:
+        Master.listed = listed
+        await self.run(f"sub-accounts:{name}")
+        await asyncio.gather(*self.fleet._relisting)
+
+    def names(self) -> list[str]:
+        return [one.account for one in self.fleet.statuses()]
+
+    def page(self) -> str:
+        return self.store.page(Format.TEXT_0_0_4).decode()
+
+
+@pytest.fixture
+async def yard() -> AsyncIterator[Yard]:
+    Master.asked, Master.listed, Master.broken = [], (), frozenset()
+    found = Yard()
+    yield found
+    await found.fleet.close()
+
+
+async def test_the_entry_and_each_sub_account_are_accounts(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([BETA, ALPHA])
+    assert yard.names() == ["fund", "fund.alpha", "fund.beta"]
+    for name in yard.names():
+        await yard.run(name)
+    page = yard.page()
+    for line in (
+        'risk_up{account="fund.beta",exchange="master"} 1',
+        'risk_account_owner_info{account="fund.beta"',
+        'risk_collector_sub_accounts{account="fund",exchange="master"} 2',
+    ):
+        assert line in page, [one for one in page.splitlines() if one.startswith(line.partition("{")[0])]
+
+
+async def test_they_come_and_go_with_the_list(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([ALPHA])
+    alpha = yard.fleet._collectors["fund.alpha"]
+    await yard.listing([ALPHA, BETA])
+    assert yard.fleet._collectors["fund.alpha"] is alpha
+    assert "fund.beta" in yard.names()
+    await yard.run("fund.beta")
+    await yard.listing([ALPHA])
+    assert yard.names() == ["fund", "fund.alpha"]
+    assert "fund.beta" not in yard.page()
+
+
+async def test_without_a_list_those_that_are_known_stay_and_somebody_is_told(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([ALPHA])
+    await yard.listing(VenueError("permission", "not a master key"))
+    assert yard.names() == ["fund", "fund.alpha"]
+    told = 'risk_collector_optional_errors_total{account="fund",exchange="master"} 1'
+    assert told in yard.page(), [one for one in yard.page().splitlines() if "optional_errors_total{" in one]
+
+
+async def test_a_defect_in_the_list_ends_nothing(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing(KeyError("email"))
+    assert yard.names() == ["fund"]
+
+
+async def test_a_sub_account_that_fails_costs_nobody_else_its_data(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([ALPHA, BETA])
+    Master.broken = frozenset({ALPHA.handle})
+    for name in yard.names():
+        await yard.run(name)
+    assert [one.fresh for one in yard.fleet.statuses()] == [True, False, True]
+    assert ALPHA.handle not in "".join(one.message for one in yard.fleet.statuses())
+
+
+async def test_one_answer_serves_all_and_its_age_is_theirs(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([ALPHA, BETA])
+    await yard.run("fund")
+    yard.now += 3.0
+    await yard.run("fund.alpha")
+    assert Master.asked == ["fund"]
+    began = yard.fleet._collectors["fund"]._published
+    later = yard.fleet._collectors["fund.alpha"]._published
+    assert began is not None
+    assert later is not None
+    assert later.taken_at - began.taken_at < 1.0, "it is as old as the answer, not as its collection"
+    yard.now += 3.0
+    await yard.run("fund.beta")
+    assert Master.asked == ["fund", "fund.beta"]
+
+
+async def test_a_reload_keeps_them_where_the_account_is_the_same(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([ALPHA])
+    await yard.use(entry(interval=30.0))
+    assert yard.names() == ["fund", "fund.alpha"]
+    assert yard.fleet._collectors["fund.alpha"].interval == 30.0
+    await yard.use(entry(base_url="http://127.0.0.1:9"))
+    assert yard.names() == ["fund"], "another account, of which nothing is listed yet"
+    await yard.listing([BETA])
+    assert yard.names() == ["fund", "fund.beta"]
+    await yard.use(entry(sub_accounts=False))
+    assert yard.names() == ["fund"]
+    assert "risk_collector_sub_accounts{" not in yard.page()
+
+
+def names(*accounts: MasterConfig, **listed: Sequence[Member]) -> list[str]:
+    return [one.name for one in expanded(Config(accounts=accounts), listed).accounts]
+
+
+def test_a_name_that_several_have_is_told_apart_for_each_of_them() -> None:
+    twins = [Member("a b", "1"), Member("a-b", "2"), Member("", "3")]
+    found = names(entry("fund"), fund=twins)
+    assert len(set(found)) == 4
+    assert found[0] == "fund"
+    assert sum(one.startswith("fund.a-b-") for one in found) == 2
+    assert "fund.sub-account" in found
+    # Whoever goes, the others are called as before.
+    assert set(names(entry("fund"), fund=[*twins, Member("a/b", "4")])) > set(found)
+
+
+def test_a_name_that_stands_in_the_file_is_not_taken() -> None:
+    found = names(entry("fund"), entry("fund.alpha", sub_accounts=False), fund=[ALPHA])
+    assert len(set(found)) == 3
+    assert found[2] == "fund.alpha"
+
+
+@given(st.lists(st.builds(Member, st.text(max_size=90), st.text(min_size=1, max_size=9)), max_size=8))
+def test_every_listed_account_has_one_valid_name(listed: list[Member]) -> None:
+    found = names(entry("fund"), fund=listed)
+    assert len(found) == len(set(found)) == 1 + len({one.handle for one in listed})
+    for name in found:
+        entry(name)  # refuses what is none
+
+
+def test_their_secrets_are_those_of_the_entry_and_what_the_venue_calls_them() -> None:
+    files = {"fund": MappingProxyType({"api_secret": Path("secret")})}
+    given = Config(accounts=(entry(),), secret_files=files)
+    config = expanded(given, {"fund": [ALPHA]})
+    assert config.secret_files["fund.alpha"] == files["fund"]
+    assert config.fingerprint() == given.fingerprint(), "of what stands in the file"
+    assert ALPHA.handle in set(secret_forms(config.accounts[1]))
