@@ -45,7 +45,7 @@ def _names(snapshot: AccountSnapshot) -> Iterator[tuple[str, Iterable[str]]]:
         yield "coin", (contract.base, contract.quote, contract.settle, position.pool_currency or "")
         yield "id of a position", (position.position_id,)
     for pool in snapshot.pools:
-        yield "coin", (pool.currency,)
+        yield "coin", (pool.currency, pool.name)
     for asset in snapshot.assets:
         yield "coin", (asset.asset, asset.pool_currency)
     for mode, value in snapshot.modes.items():

@@ -42,7 +42,7 @@ ACCOUNT = Level[AccountRisk]("accounts", lambda risk: (risk,))
 POOL = Level[PoolRisk](
     "pools",
     lambda risk: risk.pools,
-    {"currency": lambda row: row.pool.currency},
+    {"currency": lambda row: row.pool.key},
 )
 ASSET = Level[Asset](
     "collateral rows",

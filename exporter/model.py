@@ -138,7 +138,7 @@ class Position(Struct, frozen=True, kw_only=True):
     maintenance_tiers: tuple[MaintenanceTier, ...] = ()
     """The symbol's schedule in ascending order; empty where the venue does not publish one."""
     pool_currency: str | None = None
-    """Currency of the `MarginPool` that backs a cross position; None means the settle currency."""
+    """The `MarginPool.key` of what backs a cross position; None means the settle currency."""
 
 
 class MarginPool(Struct, frozen=True, kw_only=True):
@@ -150,6 +150,9 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     """
 
     currency: str
+    name: str = ""
+    """What it is called where an account has several pools in one currency, such as ``xyz:USDC``: the
+    `currency` label of its series. The currency is its name otherwise."""
     equity: float | None = None
     """All collateral in the pool at market prices + unrealized PnL, isolated margin and its PnL included;
     None where only the assets tell it: then it is the sum of their equities at market prices."""
@@ -173,6 +176,11 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     venue_margin_rate: float | None = None
     """The venue's own figure, turned so that 0 is safe and 1 is liquidation."""
 
+    @property
+    def key(self) -> str:
+        """What tells the pools of an account apart."""
+        return self.name or self.currency
+
 
 class Asset(Struct, frozen=True, kw_only=True):
     """Collateral in one coin, where a pool holds several (multi-asset accounts)."""
@@ -191,6 +199,7 @@ class Asset(Struct, frozen=True, kw_only=True):
     """USD the venue counts per unit of required margin (maintenance margin and closing fee of positions that
     settle in the asset); None means the market price."""
     pool_currency: str = "USD"
+    """The `MarginPool.key` of the pool that it is in."""
 
 
 class AccountSnapshot(Struct, frozen=True, kw_only=True):

@@ -244,7 +244,7 @@ def _by_distance(position: PositionFigures) -> tuple[float, bool, float, str, st
 def _pool(row: PoolRisk) -> PoolFigures:
     pool = row.pool
     return PoolFigures(
-        currency=pool.currency,
+        currency=pool.key,
         equity=row.equity,
         equity_usd=row.equity_usd,
         margin_equity=row.margin_equity,
@@ -268,7 +268,7 @@ def _pool(row: PoolRisk) -> PoolFigures:
 
 def _rates(risk: AccountRisk) -> list[tuple[float, str]]:
     """Every rate with the currency or the symbol that it is of."""
-    pools = ((row.maintenance_margin_rate, row.pool.currency) for row in risk.pools)
+    pools = ((row.maintenance_margin_rate, row.pool.key) for row in risk.pools)
     positions = ((row.maintenance_margin_rate, row.position.symbol) for row in risk.positions)
     return [(rate, name) for rate, name in (*pools, *positions) if rate is not None and not math.isnan(rate)]
 
@@ -311,9 +311,9 @@ def _to_target(risk: AccountRisk) -> float | None:
 
 
 def _crossed(pool: PoolRisk, risk: AccountRisk) -> bool:
-    currency = pool.pool.currency
+    key = pool.pool.key
     return any(
-        (position.pool_currency or position.contract.settle) == currency
+        (position.pool_currency or position.contract.settle) == key
         for position in (row.position for row in risk.positions)
         if position.margin_mode == "cross" or position.auto_add_margin
     )

@@ -117,12 +117,12 @@ def book_of(snapshot: AccountSnapshot, settings: RiskSettings) -> Book:
     assets: dict[str, list[Asset]] = {}
     for asset in snapshot.assets:
         assets.setdefault(asset.pool_currency, []).append(asset)
-    told = {pool.currency for pool in snapshot.pools}
+    told = {pool.key for pool in snapshot.pools}
     pools = [*snapshot.pools, *(MarginPool(currency=currency) for currency in rows if currency not in told)]
     return Book(
         pools=[
-            # Of two pools in one currency the first has the positions.
-            _pool(pool, rows.pop(pool.currency, []), assets.pop(pool.currency, []), prices)
+            # Of two pools with one key the first has the positions.
+            _pool(pool, rows.pop(pool.key, []), assets.pop(pool.key, []), prices)
             for pool in pools
         ],
         prices=prices,

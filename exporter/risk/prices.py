@@ -57,13 +57,16 @@ class Prices:
 def prices_of(snapshot: AccountSnapshot, settings: RiskSettings) -> Prices:
     """The prices of every coin the account touches."""
     coins: dict[str, None] = {pool.currency: None for pool in snapshot.pools}
+    named = {pool.name for pool in snapshot.pools}
     for position in snapshot.positions:
         contract = position.contract
         coins[contract.settle] = coins[contract.quote] = coins[contract.base] = None
-        if position.pool_currency is not None:
+        if position.pool_currency is not None and position.pool_currency not in named:
             coins[position.pool_currency] = None
     for asset in snapshot.assets:
-        coins[asset.asset] = coins[asset.pool_currency] = None
+        coins[asset.asset] = None
+        if asset.pool_currency not in named:
+            coins[asset.pool_currency] = None
     known: dict[str, float] = {}
     assumed: dict[str, float] = {}
     moving: dict[str, int] = {}

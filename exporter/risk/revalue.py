@@ -113,7 +113,7 @@ class Revaluation:
         assets: dict[int, Asset] = {id(asset): asset for asset in self.snapshot.assets}
         for entry in self._book.pools:
             rows = {one.row.place: one for one in _at_marks(entry, usable.marks)}
-            held = [one for one in self.snapshot.assets if one.pool_currency == entry.pool.currency]
+            held = [one for one in self.snapshot.assets if one.pool_currency == entry.pool.key]
             change = _Change(entry, held, rows, moves, self._book.prices)
             pool = change.pool()
             if pool is None:

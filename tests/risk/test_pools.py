@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec.structs import replace
 
+from exporter.exposition import render
 from exporter.model import Asset, Contract, MarginPool, RiskSettings
 from tests.risk.accounts import SETTINGS, account, flat_rate, inverse, linear, pool_of, position
 
@@ -288,3 +290,27 @@ def test_a_flat_schedule_gives_the_maintenance_margin_of_every_kind_of_position(
     risk = account(MarginPool(currency="USDT", equity=50.0, margin_equity=40.0), *rows, settings=SETTINGS)
     assert [row.maintenance_margin for row in risk.positions] == pytest.approx([1.0, 2.0])
     assert risk.positions[1].maintenance_margin_rate == pytest.approx(0.2)
+
+
+def test_pools_of_one_currency_that_have_names_stand_each_alone() -> None:
+    first, second = position(X, maintenance_margin=1.0), position(Y, maintenance_margin=2.0)
+    alone = [
+        account(MarginPool(currency="USDT", equity=equity), replace(row, mark_price=mark))
+        for equity, row, mark in ((50.0, first, 100.0), (40.0, second, 90.0))
+    ]
+    together = account(
+        (
+            MarginPool(currency="USDT", equity=50.0),
+            MarginPool(currency="USDT", name="xyz:USDT", equity=40.0),
+        ),
+        replace(first, mark_price=100.0),
+        replace(second, mark_price=90.0, pool_currency="xyz:USDT"),
+    )
+    for place, risk in enumerate(alone):
+        pool = replace(together.pools[place], pool=replace(together.pools[place].pool, name=""))
+        assert pool == risk.pools[0]
+        assert together.positions[place].liquidation_price == risk.positions[0].liquidation_price
+        assert risk.positions[0].liquidation_price is not None
+    text = "".join(part.decode() for part in render("venue", "desk", together).values())
+    assert 'risk_account_equity{exchange="venue",account="desk",currency="xyz:USDT"} 40' in text
+    assert "xyz:USDT" not in together.prices_usd
