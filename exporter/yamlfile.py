@@ -1,7 +1,7 @@
 """A YAML file that knows its lines: its values, where each of them stands, and what is wrong with it.
 
-``${NAME}`` in any value is taken from the environment, and ``$$`` is a dollar sign. No message repeats a
-value: a secret in the wrong place must not end up in a log.
+``${NAME}`` in any value is taken from the environment, and ``$$`` is a dollar sign, where there is one.
+No message repeats a value: a secret in the wrong place must not end up in a log.
 """
 
 from __future__ import annotations
@@ -60,9 +60,13 @@ class YamlFile:
     """One file, read once. Everything wrong with it is noted and nothing raised.
 
     Who knows what the values mean adds to the problems; a value that has one is no longer looked at.
+
+    Args:
+        path: Where it is.
+        environment: Answers ``${NAME}``; None leaves every ``$`` as it is.
     """
 
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, environment: Mapping[str, str] | None) -> None:
         self.path = path
         self._environment = environment
         # Kept in the order in which they were found, each once.
@@ -253,6 +257,9 @@ class YamlFile:
 
     def _expand(self, text: str, place: Place) -> str:
         """`text` with ``${NAME}`` taken from the environment and ``$$`` turned into ``$``."""
+        environment = self._environment
+        if environment is None or "$" not in text:
+            return text
 
         def replace(match: re.Match[str]) -> str:
             dollar, name, brace = match.groups()
@@ -263,7 +270,7 @@ class YamlFile:
                     place, "`${` starts the name of an environment variable; write `$${` for the text"
                 )
                 return ""
-            value = self._environment.get(name)
+            value = environment.get(name)
             # What stands between the braces may be a secret that somebody took for its name.
             named = f" {name}" if _PLAIN_VARIABLE.fullmatch(name) else " that is named here"
             if value is None:
@@ -273,8 +280,6 @@ class YamlFile:
                 self.problem(place, f"environment variable{named} is empty")
             return value.rstrip("\r\n")
 
-        if "$" not in text:
-            return text
         if _BARE.fullmatch(text):
             self.problem(place, _BARE_REFERENCE)
         elif _BARE_PART.search(text):
