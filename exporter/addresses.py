@@ -1,18 +1,21 @@
-"""Where a server listens: addresses as they are written in a flag, and the sockets bound to them."""
+"""Where a server listens: addresses as they are written in a flag, their sockets, and inherited ones."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from msgspec import Struct
 
 _BACKLOG = 1024
 """Connections that wait in the system until they are let in."""
+_FIRST_INHERITED = 3
+"""The descriptors before it are standard input, output and error."""
 
 
 class Address(Struct, frozen=True):
@@ -84,6 +87,41 @@ async def bound(address: Address) -> list[socket.socket]:
             one.close()
         raise ListenError(f"cannot listen on {address}: {error.strerror or type(error).__name__}") from None
     return sockets
+
+
+def inherited(environment: MutableMapping[str, str] | None = None) -> list[socket.socket]:
+    """The listening sockets that systemd has opened for this process; see ``sd_listen_fds(3)``.
+
+    They are taken once: `environment`, by default the process's own, no longer tells of them afterwards.
+
+    Raises:
+        ListenError: if there is none, or one is not a TCP socket that listens.
+    """
+    told = os.environ if environment is None else environment
+    pid, count = told.pop("LISTEN_PID", ""), told.pop("LISTEN_FDS", "")
+    told.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdecimal() or not int(count):
+        raise ListenError(
+            "no socket from systemd: it starts the program by a .socket unit and says so in LISTEN_PID and "
+            "LISTEN_FDS"
+        )
+    return [_inherited(number) for number in range(_FIRST_INHERITED, _FIRST_INHERITED + int(count))]
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    try:
+        os.set_inheritable(descriptor, False)
+        one = socket.socket(fileno=descriptor)
+        listens = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError:
+        raise ListenError(f"descriptor {descriptor} from systemd is not a socket") from None
+    if one.family not in (socket.AF_INET, socket.AF_INET6) or one.type != socket.SOCK_STREAM or not listens:
+        raise ListenError(
+            f"descriptor {descriptor} from systemd is not a TCP socket that listens; expected ListenStream= "
+            "with a port, and Accept=no"
+        )
+    one.setblocking(False)
+    return one
 
 
 def _listening(family: int, place: Any) -> socket.socket:
