@@ -9,14 +9,16 @@ from contextlib import nullcontext
 import structlog
 
 from exporter import catalogue, garbage
-from exporter.addresses import ListenError, listen_addresses
+from exporter.addresses import Address, ListenError, inherited, listen_addresses
 from exporter.api import Client
 from exporter.config import Config
 from exporter.defaults import FIRST_WITHIN, TELEMETRY_PATH
 from exporter.exposition import Store
 from exporter.fleet import Changes, Fleet
-from exporter.hosts import Hosts
+from exporter.hosts import Hosts, is_loopback
 from exporter.load import Load
+from exporter.locks.door import Door, WebConfig
+from exporter.locks.watch import Watch
 from exporter.reload import Reloader
 from exporter.scheduler import Scheduler
 from exporter.server import serve
@@ -40,6 +42,9 @@ async def run(
     lifecycle: bool = False,
     shard: Shard | None = None,
     risk_page: bool = True,
+    web_config: WebConfig | None = None,
+    read_web_config: Callable[[], WebConfig] | None = None,
+    systemd_socket: bool = False,
 ) -> None:
     """Collects all accounts and serves the page until cancelled; then stops within 5 seconds.
 
@@ -55,13 +60,17 @@ async def run(
         shard: Which of several exporters this one is; None if it is the only one. `config`, and what `read`
             gives, are of all accounts.
         risk_page: Whether there is one; else a plain landing page.
+        web_config: Who is let in; None is everybody.
+        read_web_config: Reads that again; None where there is nothing to read.
+        systemd_socket: Whether to listen on the sockets that systemd hands over, in place of `addresses`.
 
     Raises:
         ListenError: an `OSError`: if it cannot listen, or an address, a name or the path cannot be used.
     """
     config = _part(config, shard)
-    listen_on = listen_addresses(addresses)
+    listen_on = () if systemd_socket else listen_addresses(addresses)
     hosts = _hosts(allowed_hosts)
+    door = Door(web_config)
     telemetry = Telemetry()
     if shard is not None:
         telemetry.sharded(shard)
@@ -101,12 +110,18 @@ async def run(
             shard="" if shard is None else str(shard),
             telemetry_path=telemetry_path,
             hosts=hosts,
+            door=door,
             reload=reloader.reload if reloader is not None and lifecycle else None,
         )
-        async with serve(app, listen_on) as bound:
-            urls = [f"http://{address}{telemetry_path}" for address in bound]
+        async with serve(app, listen_on, door=door, inherited=inherited() if systemd_socket else ()) as bound:
+            scheme = "http" if door.tls is None else "https"
+            urls = [f"{scheme}://{address}{telemetry_path}" for address in bound]
             for url in urls:
                 log.info("listening", url=url)
+            _doubts(door.config, bound)
+            watch = None
+            if read_web_config is not None:
+                watch = asyncio.create_task(Watch(read_web_config, door, telemetry).run())
             scheduler.start()
             load.start()
             try:
@@ -115,11 +130,28 @@ async def run(
                 with nullcontext() if reloader is None else reloader.at_hangup():
                     await asyncio.Event().wait()
             finally:
+                if watch is not None:
+                    watch.cancel()
                 if reloader is not None:
                     await reloader.close()
                 load.stop()
                 await scheduler.stop()
                 await fleet.close()
+
+
+def _doubts(config: WebConfig, bound: Sequence[Address]) -> None:
+    """Tells once what others than this machine may see or do here."""
+    for warning in config.warnings:
+        log.warning("web configuration", problem=warning)
+    if all(address.host is not None and is_loopback(address.host) for address in bound):
+        return
+    if not config.kinds & {"client certificates", "passwords"}:
+        log.warning(
+            "whoever reaches the port reads the equity of every account: more than this machine is listened "
+            "to, and nobody is asked for a password or a certificate (--web.config.file)"
+        )
+    elif "TLS" not in config.kinds:
+        log.warning("passwords cross the network in the clear: there is no TLS (tls_server_config)")
 
 
 def _part(config: Config, shard: Shard | None) -> Config:

@@ -798,6 +798,17 @@ CONFIG_INFO = _own(
     "Hash of the configuration in use, without its secrets, as a label; the value is always 1.",
     ("hash",),
 )
+WEB_CONFIG_RELOAD_SUCCESSFUL = _own(
+    "gauge",
+    "exporter_web_config_last_reload_successful",
+    "1 if the file of --web.config.file that was read last is in use, 0 if it could not be and the lock "
+    "before goes on. Absent without such a file.",
+)
+WEB_CONFIG_RELOAD_SUCCESS = _own(
+    "gauge",
+    "exporter_web_config_last_reload_success_timestamp_seconds",
+    "When the lock in use was read, in Unix seconds. Absent without one.",
+)
 SHARD_INFO = _own(
     "gauge",
     "exporter_shard_info",
@@ -848,6 +859,8 @@ OWN_FAMILIES: tuple[Family, ...] = (
     CONFIG_RELOAD_SUCCESSFUL,
     CONFIG_RELOAD_SUCCESS,
     CONFIG_INFO,
+    WEB_CONFIG_RELOAD_SUCCESSFUL,
+    WEB_CONFIG_RELOAD_SUCCESS,
     SHARD_INFO,
     SHARDS,
     BUILD_INFO,

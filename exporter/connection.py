@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from exporter.locks.door import Door
 from exporter.seldom import Seldom
 
 HEADERS = {
@@ -27,7 +28,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
-"""Of every answer. The first takes the place of a line that names aiohttp and Python with their versions."""
+"""Of every answer, unless the file of the web server has another. The first takes the place of a line that
+names aiohttp and Python with their versions."""
 
 Stage = Literal["head", "answer", "idle"]
 
@@ -62,6 +64,7 @@ class Connection(web.RequestHandler):
     Args:
         handlers: aiohttp's side of all connections.
         limits: What it may hold.
+        door: What it came in by.
         loopback: Whether only this machine reaches the address it came in at.
         ended: Called once it has ended.
     """
@@ -71,6 +74,7 @@ class Connection(web.RequestHandler):
         handlers: web.Server,
         limits: Limits,
         *,
+        door: Door,
         loopback: bool,
         ended: Callable[[Connection], None],
     ) -> None:
@@ -85,6 +89,9 @@ class Connection(web.RequestHandler):
             lingering_time=0.2,
         )
         self.loopback = loopback
+        self._door = door
+        self._tls = door.tls
+        """As it was when the caller came; None is without."""
         self.stage: Stage = "head"
         self._since = self._clock()
         self._limits = limits
@@ -101,6 +108,11 @@ class Connection(web.RequestHandler):
         self._wire = self.transport
         if self._aborted:
             self.abort()
+        elif self._tls is not None:
+            certificate = transport.get_extra_info("ssl_object").getpeercert(True)
+            if not self._door.knows(certificate):
+                _seldom.tell(log.warning, "a client's certificate has none of client_allowed_sans")
+                self.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._wire = None
@@ -153,6 +165,22 @@ class Connection(web.RequestHandler):
             asyncio.get_running_loop().call_soon(self.data_received, early)
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Of every answer."""
+        return {**HEADERS, **self._door.config.headers}
+
+    @property
+    def outdated(self) -> bool:
+        """Whether TLS is another one now than when this caller came: he has to come again."""
+        return self._tls is not self._door.tls
+
+    @property
+    def caller(self) -> str:
+        """The address at the other end; empty if it has gone."""
+        name = None if self._wire is None else self._wire.get_extra_info("peername")
+        return str(name[0]) if name else ""
+
+    @property
     def since(self) -> float:
         """When its stage began, on the clock of the event loop."""
         return self._since
@@ -184,7 +212,7 @@ class Connection(web.RequestHandler):
             _seldom.tell(log.error, "request failed", key=repr(type(exc)), status=status, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another answer is out already")
-        response = web.Response(status=status, text=_text(HTTPStatus(status)), headers=HEADERS)
+        response = web.Response(status=status, text=_text(HTTPStatus(status)), headers=self.headers)
         response.force_close()
         return response
 
@@ -195,7 +223,12 @@ class Connection(web.RequestHandler):
         """Answers what aiohttp does not get to see."""
         self._enter("answer")
         text = _text(status)
-        fields = {**HEADERS, "Content-Type": "text/plain", "Content-Length": len(text), "Connection": "close"}
+        fields = {
+            **self.headers,
+            "Content-Type": "text/plain",
+            "Content-Length": len(text),
+            "Connection": "close",
+        }
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         if self._wire is not None and not self._wire.is_closing():
             self._wire.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{lines}\r\n{text}".encode())

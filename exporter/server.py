@@ -11,6 +11,7 @@ import errno
 import os
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -23,6 +24,8 @@ from aiohttp.typedefs import Handler, Middleware
 from exporter.addresses import Address, bound
 from exporter.connection import Connection, Limits
 from exporter.hosts import Hosts, is_loopback
+from exporter.locks import tls
+from exporter.locks.door import Door, Refusal
 from exporter.seldom import Seldom
 
 MOST_CONNECTIONS = 512
@@ -32,6 +35,10 @@ PIECE_BYTES = 64 * 1024
 SHUTDOWN_SECONDS = 0.5
 """What answers under way have to finish when the server stops."""
 
+_LAST_WORDS_SECONDS = 0.1
+"""What a failed handshake has to tell the client why."""
+_GOODBYE_SECONDS = 1.0
+"""What the other end of TLS has to say that it is over."""
 _ACCEPTED_AT_ONCE = 16
 _ACCEPT_AGAIN = 0.25
 """Seconds until the next try where there was no room, or no descriptor, for another connection."""
@@ -53,11 +60,11 @@ def connection_limit(descriptors: int | None = None) -> int:
     return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, descriptors // 4))
 
 
-def guard(hosts: Hosts) -> Middleware:
+def guard(hosts: Hosts, door: Door) -> Middleware:
     """The outermost middleware of every application that is served here.
 
-    It turns away what comes under a name that is not answered, and every request with a body, and sees to it
-    that an answer is out before the next request is looked at.
+    It turns away what comes under a name that is not answered, who has no key to the door, and every request
+    with a body, and sees to it that an answer is out before the next request is looked at.
     """
 
     @web.middleware
@@ -70,6 +77,8 @@ def guard(hosts: Hosts) -> Middleware:
             response = _refusal(
                 HTTPStatus.FORBIDDEN, "the name in the Host header is not answered; see --web.allowed-host"
             )
+        elif refused := await door.refusal(request.headers.getall("Authorization", ()), connection.caller):
+            response = _refusal(refused.status, refused.text, refused)
         elif request.body_exists:
             response = _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no request has a body here")
         else:
@@ -82,7 +91,7 @@ def guard(hosts: Hosts) -> Middleware:
         if response is None:
             # Not the error itself: aiohttp keeps it for a while, and with its traceback it keeps the page.
             raise ConnectionResetError("the reader has gone")
-        if request.body_exists:
+        if request.body_exists or connection.outdated:
             response.force_close()
         await response.prepare(request)
         await response.write_eof()
@@ -93,8 +102,9 @@ def guard(hosts: Hosts) -> Middleware:
     return guarded
 
 
-def _refusal(status: HTTPStatus, text: str) -> web.Response:
-    return web.Response(status=status, text=f"{status.value}: {text}\n")
+def _refusal(status: HTTPStatus, text: str, refused: Refusal | None = None) -> web.Response:
+    headers = None if refused is None else refused.headers
+    return web.Response(status=status, text=f"{status.value}: {text}\n", headers=headers)
 
 
 async def send(request: web.Request, body: bytes, headers: dict[str, str]) -> web.StreamResponse:
@@ -116,16 +126,19 @@ class Acceptor:
     Args:
         handlers: aiohttp's side of the connections.
         limits: What they may hold.
+        door: What they come in by.
     """
 
-    def __init__(self, handlers: web.Server, limits: Limits) -> None:
+    def __init__(self, handlers: web.Server, limits: Limits, door: Door) -> None:
         self._handlers = handlers
         self._limits = limits
+        self._door = door
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[socket.socket, bool] = {}
         """Those that are listened to, and whether only this machine reaches them."""
         self._open: dict[Connection, None] = {}
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[Connection, asyncio.Task[None]] = {}
+        """Those that are not yet there: TLS begins with words that come and go."""
         self._last_ended = asyncio.Event()
         self._sweeping: asyncio.TimerHandle | None = None
         self._paused: asyncio.TimerHandle | None = None
@@ -135,6 +148,7 @@ class Acceptor:
         self._sockets = {one: is_loopback(str(one.getsockname()[0])) for one in sockets}
         self._resume()
         self._sweep()
+        self._door.on_other_tls(self._end_outdated)
 
     async def close(self) -> None:
         """Ends every connection; those that are being answered have `SHUTDOWN_SECONDS` for it."""
@@ -145,7 +159,7 @@ class Acceptor:
         for one in self._sockets:
             self._loop.remove_reader(one)
         self._sockets.clear()
-        for task in self._opening:
+        for task in self._opening.values():
             task.cancel()
         for connection in list(self._open):
             if connection.stage != "answer":
@@ -185,20 +199,39 @@ class Acceptor:
                     self._pause()
                 return  # nobody waits any more
             connection = Connection(
-                self._handlers, self._limits, loopback=self._sockets[listening], ended=self._forget
+                self._handlers,
+                self._limits,
+                door=self._door,
+                loopback=self._sockets[listening],
+                ended=self._forget,
             )
             self._open[connection] = None
-            task = self._loop.create_task(self._connect(connection, accepted))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._opening[connection] = self._loop.create_task(
+                self._connect(connection, accepted, self._door.tls)
+            )
 
-    async def _connect(self, connection: Connection, accepted: socket.socket) -> None:
+    async def _connect(
+        self, connection: Connection, accepted: socket.socket, context: ssl.SSLContext | None
+    ) -> None:
         try:
             accepted.setblocking(False)
-            await self._loop.connect_accepted_socket(lambda: connection, accepted)
+            if context is None:
+                await self._loop.connect_accepted_socket(lambda: connection, accepted)
+            else:
+                end = self._opening[connection].cancel
+                tls.on_failure.set(lambda: self._loop.call_later(_LAST_WORDS_SECONDS, end))
+                await self._loop.connect_accepted_socket(
+                    lambda: connection,
+                    accepted,
+                    ssl=context,
+                    ssl_handshake_timeout=self._limits.head_seconds,
+                    ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                )
         except (OSError, asyncio.CancelledError):
             accepted.close()
             self._forget(connection)
+        finally:
+            self._opening.pop(connection, None)
 
     # Turning out
 
@@ -226,19 +259,39 @@ class Acceptor:
         shortest = min(limits.head_seconds, limits.answer_seconds, limits.idle_seconds)
         self._sweeping = self._loop.call_later(min(1.0, shortest / 4), self._sweep)
 
+    def _end_outdated(self) -> None:
+        """Ends those who came in by another TLS than now; who is being answered has his answer first."""
+        for connection in [one for one in self._open if one.outdated and one.stage != "answer"]:
+            self._turn_out(connection)
+
     def _turn_out(self, connection: Connection) -> None:
         # Its end is told in the next round of the event loop; its place is free now.
         self._open.pop(connection, None)
         connection.abort()
+        opening = self._opening.get(connection)
+        if opening is not None:
+            opening.cancel()
 
 
 @asynccontextmanager
 async def serve(
-    app: web.Application, addresses: Sequence[Address], *, limits: Limits | None = None
+    app: web.Application,
+    addresses: Sequence[Address],
+    *,
+    limits: Limits | None = None,
+    door: Door | None = None,
+    inherited: Sequence[socket.socket] = (),
 ) -> AsyncIterator[tuple[Address, ...]]:
     """Serves on all addresses as long as the context lasts, and yields those that were bound.
 
-    Port 0 takes a free one. The first middleware of `app` must be `guard`.
+    Port 0 takes a free one. The first middleware of `app` must be `guard`, with the same door.
+
+    Args:
+        app: What is served.
+        addresses: Where.
+        limits: What callers may hold.
+        door: What they come in by; by default one without a lock.
+        inherited: Sockets that listen already; they are closed with the others.
 
     Raises:
         ListenError: if one cannot be listened on; then none is.
@@ -246,8 +299,9 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     handlers: Any = runner.server  # there is one after `setup`
-    acceptor = Acceptor(handlers, limits or Limits(connections=connection_limit()))
-    sockets: list[socket.socket] = []
+    door = door or Door()
+    acceptor = Acceptor(handlers, limits or Limits(connections=connection_limit()), door)
+    sockets = [*inherited]
     try:
         for address in addresses:
             sockets += await bound(address)
@@ -255,6 +309,7 @@ async def serve(
         yield tuple(Address(*one.getsockname()[:2]) for one in sockets)
     finally:
         await acceptor.close()
+        await door.close()
         for one in sockets:
             one.close()
         await runner.cleanup()

@@ -88,6 +88,7 @@ class Telemetry:
         self._config_loaded = self._gauge(catalogue.CONFIG_RELOAD_SUCCESSFUL)
         self._config_loaded_at = self._gauge(catalogue.CONFIG_RELOAD_SUCCESS)
         self._config_info = self._gauge(catalogue.CONFIG_INFO)
+        self._lock_loaded: tuple[Gauge, Gauge] | None = None
         build_info = self._gauge(catalogue.BUILD_INFO)
         build_info.labels(__version__, platform.python_version()).set(1)
 
@@ -127,6 +128,22 @@ class Telemetry:
     def config_refused(self) -> None:
         """A configuration was read that cannot be used; the one before goes on."""
         self._config_loaded.set(0)
+
+    def lock_loaded(self) -> None:
+        """This file of the web server is in use from now on."""
+        if self._lock_loaded is None:
+            self._lock_loaded = (
+                self._gauge(catalogue.WEB_CONFIG_RELOAD_SUCCESSFUL),
+                self._gauge(catalogue.WEB_CONFIG_RELOAD_SUCCESS),
+            )
+        successful, at = self._lock_loaded
+        successful.set(1)
+        at.set(self._wall())
+
+    def lock_refused(self) -> None:
+        """The file of the web server was read and cannot be used; the lock before goes on."""
+        if self._lock_loaded is not None:
+            self._lock_loaded[0].set(0)
 
     def add_account(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """Starts the series of an account: not up, every counter at 0. Counters go on if it has some."""

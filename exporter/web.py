@@ -17,10 +17,11 @@ from exporter.board.page import landing_page
 from exporter.board.routes import HTML, Board
 from exporter.board.standing import Standing
 from exporter.collector import AccountStatus
-from exporter.connection import HEADERS, Connection
+from exporter.connection import Connection
 from exporter.defaults import TELEMETRY_PATH
 from exporter.exposition import Store
 from exporter.hosts import Hosts
+from exporter.locks.door import Door
 from exporter.negotiation import accepts_gzip, negotiate
 from exporter.pages import Page, Pages, packed
 from exporter.printable import visible
@@ -43,9 +44,9 @@ async def _without_traceback(request: web.Request, handler: Handler) -> web.Stre
         return web.Response(status=500, text="500: Internal Server Error")
 
 
-async def _set_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     kept = response.headers.get("Cache-Control")
-    response.headers.update(HEADERS)
+    response.headers.update(cast("Connection", request.protocol).headers)
     if kept is not None:
         response.headers["Cache-Control"] = kept
 
@@ -59,6 +60,7 @@ def create_app(
     shard: str = "",
     telemetry_path: str = TELEMETRY_PATH,
     hosts: Hosts | None = None,
+    door: Door | None = None,
     reload: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> web.Application:
     """The web application.
@@ -72,6 +74,7 @@ def create_app(
         shard: Which of several exporters this one is, as the risk page says it; empty if it is the only one.
         telemetry_path: Path of the metrics page.
         hosts: The names that are answered.
+        door: What callers come in by; by default one without a lock.
         reload: Reads the configuration again and gives the mistakes in it; None where callers may not ask
             for that.
 
@@ -132,7 +135,7 @@ def create_app(
     async def end_pages(_app: web.Application) -> None:
         pages.close()
 
-    app = web.Application(middlewares=[guard(hosts or Hosts()), _without_traceback])
+    app = web.Application(middlewares=[guard(hosts or Hosts(), door or Door()), _without_traceback])
     app.on_cleanup.append(end_pages)
     app.on_response_prepare.append(_set_headers)
     if standings is None:

@@ -16,6 +16,7 @@ from exporter.collector import AccountStatus
 from exporter.connection import Limits
 from exporter.exposition import Store, render
 from exporter.hosts import Hosts
+from exporter.locks.door import Door
 from exporter.server import serve
 from exporter.telemetry import Telemetry
 from exporter.web import create_app
@@ -47,7 +48,9 @@ class Site:
     def shown(self) -> list[Standing]:
         return self.standings or []
 
-    def app(self, path: str = "/metrics", hosts: Iterable[str] = ()) -> web.Application:
+    def app(
+        self, path: str = "/metrics", hosts: Iterable[str] = (), door: Door | None = None
+    ) -> web.Application:
         return create_app(
             self.store,
             lambda: self.accounts,
@@ -55,6 +58,7 @@ class Site:
             standings=None if self.standings is None else self.shown,
             telemetry_path=path,
             hosts=Hosts(hosts),
+            door=door,
             reload=self.reload,
         )
 
@@ -72,11 +76,12 @@ class Site:
 
     @asynccontextmanager
     async def listening(
-        self, host: str = "127.0.0.1", *, hosts: Iterable[str] = (), **limits: Any
+        self, host: str = "127.0.0.1", *, hosts: Iterable[str] = (), door: Door | None = None, **limits: Any
     ) -> AsyncIterator[Address]:
         """The server alone, with other limits than usual."""
         usual = Limits(**{"connections": 100, **limits})
-        async with serve(self.app(hosts=hosts), [Address(host, 0)], limits=usual) as (bound,):
+        app = self.app(hosts=hosts, door=door)
+        async with serve(app, [Address(host, 0)], limits=usual, door=door) as (bound,):
             yield bound
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp.resolver import AsyncResolver
 
-from exporter import app, logs, transport
+from exporter import addresses, app, logs, transport
 from exporter.addresses import ListenError
 from exporter.api import Api
 from exporter.config import Config
@@ -40,13 +42,21 @@ class PromptVenue(ScriptedVenue):
 class Run:
     """The program in a task, on a free port."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, **options: Any) -> None:
+        self.options = options
         self.config = Config(accounts=tuple(scripted(name, interval=3600.0).config for name in names))
         self.listening: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> str:
         self.task = asyncio.create_task(
-            app.run(self.config, ["127.0.0.1:0"], "/metrics", self.listening.set_result, first_within=0.1)
+            app.run(
+                self.config,
+                ["127.0.0.1:0"],
+                "/metrics",
+                self.listening.set_result,
+                first_within=0.1,
+                **self.options,
+            )
         )
         async with asyncio.timeout(20):
             (url,) = await self.listening
@@ -174,3 +184,17 @@ async def test_what_it_cannot_listen_on_is_an_error_and_nothing_is_left(
     with pytest.raises(ListenError, match=re.escape(message)):
         await app.run(config, [address], path)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_it_serves_at_a_socket_from_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, PromptVenue)
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        port = opened.getsockname()[1]
+        monkeypatch.setattr(addresses, "_FIRST_INHERITED", opened.detach())
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    async with Run("a", systemd_socket=True) as url:
+        assert url == f"http://127.0.0.1:{port}"
+        assert "healthy" in await text(f"{url}/-/healthy")
+    with pytest.raises(ListenError, match="no socket from systemd"):
+        await app.run(Config(accounts=(scripted().config,)), [], systemd_socket=True)

@@ -100,6 +100,8 @@ EXPECTED = {
     "risk_exporter_config_last_reload_successful": "",
     "risk_exporter_config_last_reload_success_timestamp_seconds": "",
     "risk_exporter_config_info": "hash",
+    "risk_exporter_web_config_last_reload_successful": "",
+    "risk_exporter_web_config_last_reload_success_timestamp_seconds": "",
     "risk_exporter_shard_info": "index count",
     "risk_exporter_shards": "",
     "risk_exporter_build_info": "version python_version",

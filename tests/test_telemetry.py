@@ -208,6 +208,7 @@ def test_the_version_is_published() -> None:
 def test_both_exposition_formats_carry_the_same_families_and_none_is_undocumented() -> None:
     telemetry = with_account()
     telemetry.sharded(Shard(0, 3))
+    telemetry.lock_loaded()
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
     telemetry.backs_off("x", "a", "network", until=1.0)
@@ -227,6 +228,7 @@ def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
     """Of what comes from a venue, only the clock may have any value; the rest is counted here."""
     telemetry = with_account()
     telemetry.sharded(Shard(0, 3))
+    telemetry.lock_loaded()
     telemetry.collection_succeeded("x", "a", began_at=1.0, seconds=0.1)
     telemetry.request_finished("x", "/path", "200", 0.1)
     telemetry.rate_limit_used("x", 0.25)

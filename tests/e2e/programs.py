@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import yaml
 from exporter import app
 from exporter.config import Config
 from exporter.limits import BudgetSettings
+from exporter.locks.file import load
 from exporter.venues import budgets_of, discover
 from tests.grafana.programs import Release, program
 
@@ -42,10 +44,18 @@ async def eventually(condition: Callable[[], Awaitable[bool]], complaint: Callab
 
 
 @asynccontextmanager
-async def exporter(config: Config) -> AsyncIterator[str]:
+async def exporter(config: Config, lock: Path | None = None) -> AsyncIterator[str]:
     """The exporter, stopped as a signal stops it; gives the URL of its metrics page."""
     bound: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(app.run(config, ["127.0.0.1:0"], on_listening=bound.set_result))
+    task = asyncio.create_task(
+        app.run(
+            config,
+            ["127.0.0.1:0"],
+            on_listening=bound.set_result,
+            web_config=None if lock is None else load(lock),
+            read_web_config=None if lock is None else partial(load, lock),
+        )
+    )
 
     def ended(_: object) -> None:
         if not bound.done():  # it could not start: its failure is what the test should show
