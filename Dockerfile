@@ -30,6 +30,6 @@ ENV PATH=/opt/risk-exporter/bin:$PATH \
 USER 65534:65534
 EXPOSE 10217
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:10217/-/healthy', timeout=4)"]
+    CMD ["risk-exporter", "healthy"]
 ENTRYPOINT ["risk-exporter"]
 CMD ["run"]

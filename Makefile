@@ -12,7 +12,7 @@ ENGINE ?=
 BASE ?=
 
 # What the tests run, by the names that Debian's packages give it.
-PROGRAMS := prometheus=prometheus promtool=prometheus openssl=openssl \
+PROGRAMS := prometheus=prometheus promtool=prometheus openssl=openssl curl=curl \
 	prometheus-alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager chromium=chromium
 
 python := $(VENV)/bin/python

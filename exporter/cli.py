@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,112 +18,23 @@ from exporter.defaults import (
     FIRST_WITHIN,
     GRAFANA_URL,
     LISTEN_ADDRESS,
-    LOG_FORMATS,
-    LOG_LEVELS,
     MIN_INTERVAL,
     RUNBOOK_URL,
-    TELEMETRY_PATH,
     LogFormat,
     LogLevel,
-    parse_duration,
 )
+from exporter.options import Duration, F, Words, log_options, option, web_options
 
 if TYPE_CHECKING:
     from exporter.config import Config
+    from exporter.locks.door import WebConfig
     from exporter.shard import Shard
 
 # What a command needs it imports itself: to be told the version nobody should wait for all of the rest.
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _Words(click.ParamType[str]):
-    """A text; in an environment variable several, split by white space or commas."""
-
-    name = "text"
-
-    def split_envvar_value(self, rv: str) -> Sequence[str]:
-        return rv.replace(",", " ").split()
-
-
-class _Duration(click.ParamType[float]):
-    """A duration as in the configuration, from `least` to `most` seconds."""
-
-    name = "duration"
-
-    def __init__(self, least: float, most: float) -> None:
-        self.least = least
-        self.most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not self.least <= seconds <= self.most:
-            self.fail(f"must be from {self.least:g}s to {self.most:g}s", param, ctx)
-        return seconds
-
-
-def _option(name: str, **settings: Any) -> Callable[[F], F]:
-    """``--web.listen-address`` with ``RISK_EXPORTER_WEB_LISTEN_ADDRESS`` beside it."""
-    parameter = name.removeprefix("--").replace(".", "_").replace("-", "_")
-    return click.option(
-        name,
-        parameter,
-        envvar=f"RISK_EXPORTER_{parameter.upper()}",
-        show_envvar=True,
-        show_default=True,
-        **settings,
-    )
-
-
-def _log_options(command: F) -> F:
-    command = _option(
-        "--log.format",
-        type=click.Choice(LOG_FORMATS),
-        default="logfmt",
-        help="How a line is written.",
-    )(command)
-    return _option(
-        "--log.level",
-        type=click.Choice(LOG_LEVELS),
-        default="info",
-        help="The least severe lines to write.",
-    )(command)
-
-
-def _web_options(command: F) -> F:
-    command = _option(
-        "--web.allowed-host",
-        type=_Words(),
-        multiple=True,
-        help="A name under which the pages may be asked for, without a port; can be given several times. "
-        "Those of this machine itself always are. Where only this machine is listened to, no others are "
-        "unless given here; elsewhere all are unless some are given here.",
-    )(command)
-    command = _option(
-        "--web.disable-risk-page",
-        is_flag=True,
-        help="Shows no figures of the accounts at / and below /api/, only links and how they stand.",
-    )(command)
-    command = _option(
-        "--web.telemetry-path",
-        default=TELEMETRY_PATH,
-        help="Where the metrics are.",
-    )(command)
-    return _option(
-        "--web.listen-address",
-        type=_Words(),
-        multiple=True,
-        default=[LISTEN_ADDRESS],
-        help="HOST:PORT to listen on; can be given several times. The equity of an account is "
-        "nobody else's business, so the default is this machine alone.",
-    )(command)
-
 
 def _lifecycle_option(command: F) -> F:
-    return _option(
+    return option(
         "--web.enable-lifecycle",
         is_flag=True,
         help="Lets callers have the configuration read again: POST /-/reload. SIGHUP does that in any case.",
@@ -131,22 +42,22 @@ def _lifecycle_option(command: F) -> F:
 
 
 def _start_option(command: F) -> F:
-    return _option(
+    return option(
         "--collect.first-within",
-        type=_Duration(0.0, 3600.0),
+        type=Duration(0.0, 3600.0),
         default=f"{FIRST_WITHIN:g}s",
         help="Time over which the first collections of all accounts are spread.",
     )(command)
 
 
 def _shard_options(command: F) -> F:
-    command = _option(
+    command = option(
         "--shards",
         type=click.IntRange(1),
         default=None,
         help="How many exporters share the accounts; --shard=auto needs it.",
     )(command)
-    return _option(
+    return option(
         "--shard",
         default=None,
         help="I/N: collect those accounts of the file that are the share of number I of N exporters, counted "
@@ -170,7 +81,7 @@ def _shard(text: str | None, shards: int | None) -> Shard | None:
 
 
 def _config_option(command: F) -> F:
-    return _option(
+    return option(
         "--config.file",
         type=click.Path(path_type=Path),
         default=CONFIG_FILE,
@@ -188,18 +99,20 @@ def main() -> None:
 @_config_option
 @_shard_options
 @_start_option
-@_web_options
+@web_options
 @_lifecycle_option
-@_log_options
+@log_options
 @click.version_option(__version__, prog_name="risk-exporter")
 def run(
     *,
     config_file: Path,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
+    web_config_file: Path | None,
     web_disable_risk_page: bool,
     web_enable_lifecycle: bool,
     web_listen_address: tuple[str, ...],
+    web_systemd_socket: bool,
     web_telemetry_path: str,
     shard: str | None,
     shards: int | None,
@@ -215,6 +128,7 @@ def run(
     logs.configure(log_level, log_format)
     own = _shard(shard, shards)
     config = _load(config_file)
+    lock, read_lock = _lock(web_config_file)
     process.serve(
         lambda: app.run(
             config,
@@ -227,32 +141,35 @@ def run(
             read=partial(load, config_file),
             lifecycle=web_enable_lifecycle,
             shard=own,
+            web_config=lock,
+            read_web_config=read_lock,
+            systemd_socket=web_systemd_socket,
         )
     )
 
 
 @main.command()
-@_option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
-@_option(
+@option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
+@option(
     "--interval",
-    type=_Duration(MIN_INTERVAL, 3600.0),
+    type=Duration(MIN_INTERVAL, 3600.0),
     default="5s",
     help="From one collection of an account to the next.",
 )
-@_option(
+@option(
     "--marks.interval",
-    type=_Duration(0.0, 3600.0),
+    type=Duration(0.0, 3600.0),
     default="5s",
     help="From one call for the mark prices of a venue to the next, between collections; 0s for never.",
 )
-@_option(
+@option(
     "--chaos",
     is_flag=True,
     help="Let things go wrong at the venues, at random and as the seed has it; each fault is logged.",
 )
 @_start_option
-@_web_options
-@_log_options
+@web_options
+@log_options
 def demo(
     *,
     seed: int,
@@ -261,8 +178,10 @@ def demo(
     chaos: bool,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
+    web_config_file: Path | None,
     web_disable_risk_page: bool,
     web_listen_address: tuple[str, ...],
+    web_systemd_socket: bool,
     web_telemetry_path: str,
     log_level: LogLevel,
     log_format: LogFormat,
@@ -272,6 +191,7 @@ def demo(
     from exporter.demo import running as simulated
 
     logs.configure(log_level, log_format)
+    lock, read_lock = _lock(web_config_file)
 
     def announce(urls: Sequence[str]) -> None:
         for url in urls:
@@ -289,6 +209,9 @@ def demo(
                 allowed_hosts=web_allowed_host,
                 first_within=collect_first_within,
                 risk_page=not web_disable_risk_page,
+                web_config=lock,
+                read_web_config=read_lock,
+                systemd_socket=web_systemd_socket,
             )
 
     process.serve(serve)
@@ -318,7 +241,7 @@ def _count(number: int, what: str) -> str:
 
 @main.command()
 @_config_option
-@_log_options
+@log_options
 def check(*, config_file: Path, log_level: LogLevel, log_format: LogFormat) -> None:
     """Collect each configured account once and show what came of it; status 1 if one fails."""
     from exporter import check as one_collection
@@ -348,6 +271,59 @@ def _load(path: Path) -> Config:
         sys.exit(1)
     logs.hide(config.secrets())
     return config
+
+
+def _lock(path: Path | None) -> tuple[WebConfig | None, Callable[[], WebConfig] | None]:
+    """Who is let in, and what reads it again; or the end of the program with every mistake."""
+    from exporter import logs
+    from exporter.locks.file import LockError, load
+
+    if path is None:
+        return None, None
+    try:
+        found = load(path)
+    except LockError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    logs.hide(found.secrets())
+    return found, partial(load, path)
+
+
+@main.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password, or read the line that is piped in, and write its hash for basic_auth_users."""
+    from exporter.locks import passwords
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        click.echo(passwords.hashed(password))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@option(
+    "--web.listen-address",
+    type=Words(),
+    multiple=True,
+    default=[LISTEN_ADDRESS],
+    help="Where the exporter listens; the first counts.",
+)
+def healthy(*, web_listen_address: tuple[str, ...]) -> None:
+    """Ask the exporter on this machine whether it answers; status 1 if not. It needs no key to its lock."""
+    from exporter.addresses import ListenError, listen_addresses
+    from exporter.healthy import ask
+
+    try:
+        problem = ask(listen_addresses(web_listen_address)[0])
+    except ListenError as error:
+        problem = str(error)
+    if problem:
+        raise click.ClickException(problem)
 
 
 @main.command()

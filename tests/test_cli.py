@@ -96,10 +96,12 @@ def test_the_version_needs_little_of_the_program() -> None:
 
 def test_every_flag_has_its_environment_variable_in_the_help() -> None:
     help_ = " ".join(invoke("run", "--help").output.split())
-    flags = re.findall(r"--((?:config|web|log)\.[a-z-]+)", help_)
+    flags = re.findall(r"--((?:config|web|log)\.[a-z.-]*[a-z])", help_)
     assert flags == [
         "config.file",
         "web.listen-address",
+        "web.systemd-socket",
+        "web.config.file",
         "web.telemetry-path",
         "web.disable-risk-page",
         "web.allowed-host",
@@ -140,6 +142,49 @@ def test_flags_reach_the_program(config_file: Path) -> None:
     assert started(invoke("run", f"--config.file={config_file}", "--web.enable-lifecycle")).options[
         "lifecycle"
     ]
+
+
+@pytest.mark.usefixtures("_no_app")
+@pytest.mark.parametrize("command", ["run", "demo"])
+def test_a_lock_reaches_the_program_and_its_mistakes_end_it(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    hidden: set[str] = set()
+    monkeypatch.setattr(logs, "hide", hidden.update)
+    monkeypatch.setenv("RISK_EXPORTER_CONFIG_FILE", str(config_file) if command == "run" else "")
+    lock = config_file.with_name("web.yml")
+    hash_ = CliRunner().invoke(cli.main, ["hash-password"], input="correct horse\n").output.strip()
+    lock.write_text(f"basic_auth_users:\n  alice: {hash_}\n")
+    options = started(invoke(command, f"--web.config.file={lock}", "--web.systemd-socket")).options
+    assert options["web_config"].users == {"alice": hash_}
+    assert options["read_web_config"]() == options["web_config"]
+    assert options["systemd_socket"] is True
+    assert hash_ in hidden
+
+    lock.write_text("basic_auth_users:\n  alice: correct horse\n")
+    failed = invoke(command, f"--web.config.file={lock}")
+    assert failed.exit_code == 1
+    assert "web.yml:2: basic_auth_users.alice: expected a bcrypt hash" in failed.output
+    assert "horse" not in failed.output
+    # An unset variable of a script must not open the lock; one that is empty in a container is no lock.
+    assert invoke(command, "--web.config.file=").exit_code == 1
+    assert started(invoke(command, RISK_EXPORTER_WEB_CONFIG_FILE="")).options["web_config"] is None
+
+
+def test_a_password_that_cannot_be_hashed_is_one_clear_line() -> None:
+    failed = CliRunner().invoke(cli.main, ["hash-password"], input="\n")
+    assert (failed.exit_code, failed.output) == (1, "Error: the password is empty\n")
+
+
+def test_an_exporter_that_is_not_there_is_not_healthy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        address = f"127.0.0.1:{one.getsockname()[1]}"
+    failed = invoke("healthy", RISK_EXPORTER_WEB_LISTEN_ADDRESS=address)
+    assert (failed.exit_code, failed.output) == (
+        1,
+        f"Error: {address} does not answer: Connection refused\n",
+    )
+    assert invoke("healthy", "--web.listen-address=nowhere").exit_code == 1
 
 
 @pytest.mark.usefixtures("_no_app")
