@@ -61,6 +61,7 @@ COLLECTION: Final = Group(
         *exporter.DOWN,
         exporter.FLAPPING,
         exporter.CONFIG_NOT_RELOADED,
+        exporter.LOCK_NOT_RELOADED,
         exporter.SATURATED,
         *shards.SHARDS,
     ),

@@ -90,6 +90,19 @@ CONFIG_NOT_RELOADED: Final = Alert(
     dashboard=links.dashboard(links.EXPORTER_UID),
 )
 
+LOCK_NOT_RELOADED: Final = Alert(
+    name="RiskLockNotReloaded",
+    severity="warning",
+    category="exporter",
+    expr="risk_exporter_web_config_last_reload_successful == 0",
+    hold="5m",
+    hold_reason="who renews certificate and key may write one after the other",
+    summary=f"risk-exporter {label('instance')} goes on with an old lock",
+    description="The file of its web server, or one that it names, has a mistake, so that the lock before "
+    "goes on: a password that was changed still counts, and a certificate is not renewed.",
+    dashboard=links.dashboard(links.EXPORTER_UID),
+)
+
 SATURATED: Final = Alert(
     name="RiskExporterSaturated",
     severity="warning",

@@ -40,6 +40,7 @@ def tests() -> dict[str, list[Test]]:
         "RiskMarksOld": venue.marks_old(),
         "RiskExporterFlapping": exporter.flapping(),
         "RiskConfigNotReloaded": exporter.config_not_reloaded(),
+        "RiskLockNotReloaded": exporter.lock_not_reloaded(),
         "RiskExporterSaturated": exporter.saturated(),
         "RiskShardMissing": shards.missing(),
         "RiskShardDoubled": shards.doubled(),

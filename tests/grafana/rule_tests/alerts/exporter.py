@@ -221,6 +221,38 @@ def config_not_reloaded() -> list[Test]:
     ]
 
 
+def lock_not_reloaded() -> list[Test]:
+    expected = Expected(
+        alert="RiskLockNotReloaded",
+        labels={"severity": "warning", "category": "exporter", **EXPORTER},
+        summary=f"risk-exporter {EXPORTER['instance']} goes on with an old lock",
+        description="The file of its web server, or one that it names, has a mistake, so that the lock "
+        "before goes on: a password that was changed still counts, and a certificate is not renewed.",
+        dashboard=_DASHBOARD,
+    )
+
+    def read(*outcomes: tuple[float, int]) -> World:
+        series = selector("risk_exporter_web_config_last_reload_successful", EXPORTER)
+        return World(20, extra=[(series, span(*outcomes))])
+
+    return [
+        make_test(
+            "fires after its for and ends with the next good file",
+            read((1.0, 5), (0.0, 8), (1.0, 7)),
+            expected,
+            firing=[10, 12],
+            silent=[0, 5, 9, 13, 19],
+            annotated=10,
+        ),
+        make_test(
+            "does not fire while certificate and key are being renewed",
+            read((1.0, 5), (0.0, 4), (1.0, 11)),
+            expected,
+            silent=range(20),
+        ),
+    ]
+
+
 def saturated() -> list[Test]:
     expected = Expected(
         alert="RiskExporterSaturated",
