@@ -84,7 +84,11 @@ KINDS: tuple[LimitKind, ...] = (
         most=1.0,
         defaults={
             "info": Default(0.20, "a bad week of a large coin: time to plan, not to act"),
-            "warning": Default(0.10, "a bad day of a large coin: somebody decides today whether to reduce"),
+            "warning": Default(
+                0.08,
+                "a bad day of a large coin, and less than where an ordinary account of 10x lives, which "
+                "would be warned of itself for ever",
+            ),
             "critical": Default(0.05, "a bad hour: large coins have moved 5 % within minutes many times"),
         },
     ),
@@ -133,7 +137,7 @@ KINDS: tuple[LimitKind, ...] = (
         above=False,
         most=10.0,
         defaults={
-            "warning": Default(0.10, "coins fall together; a joint move of 10 % is a bad day"),
+            "warning": Default(0.08, "coins fall together; a joint move of 8 % is a bad day"),
             "critical": Default(0.05, "a joint move of 5 % is a bad hour"),
         },
     ),

@@ -36,7 +36,7 @@ def limits_of(found: config.Config) -> dict[tuple[str, str], float]:
 def test_without_a_configuration_every_limit_has_its_default(tmp_path: Path) -> None:
     found = limits_of(loaded(tmp_path, f"accounts:{ACCOUNT}"))
     assert found["liquidation_distance", "critical"] == 0.05
-    assert found["liquidation_distance", "warning"] == 0.1
+    assert found["liquidation_distance", "warning"] == 0.08
     assert found["maintenance_margin_rate", "critical"] == 0.8
     assert found["min_notional_usd", ""] == 100.0
     assert {name for name, _ in found} == {kind.name for kind in desk.KINDS} | {"min_notional_usd"}
@@ -55,7 +55,7 @@ accounts:{ACCOUNT}
 """
     found = loaded(tmp_path, text)
     limits = limits_of(found)
-    assert [limits["liquidation_distance", one] for one in desk.SEVERITIES] == [0.16, 0.08, 0.04]
+    assert [limits["liquidation_distance", one] for one in desk.SEVERITIES] == [0.16, 0.064, 0.04]
     assert limits["min_notional_usd", ""] == 0.0
     assert limits["maintenance_margin_rate", "critical"] == 0.9
     assert limits["maintenance_margin_rate", "warning"] == 0.5
@@ -116,7 +116,7 @@ def test_the_page_has_both_until_the_account_is_removed() -> None:
 
 def test_a_milder_limit_that_would_be_beyond_all_is_as_far_as_can_be_meant() -> None:
     limits = AccountLimits.model_validate({"liquidation_distance": 0.3})
-    assert limits.liquidation_distance == {"info": 1.0, "warning": 0.6, "critical": 0.3}
+    assert limits.liquidation_distance == {"info": 1.0, "warning": 0.48, "critical": 0.3}
 
 
 def test_pages_have_the_labels_that_were_given() -> None:

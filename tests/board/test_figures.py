@@ -39,8 +39,8 @@ def test_positions_are_in_the_order_of_their_distance() -> None:
     ("fields", "room", "level"),
     [
         ({"liquidation_shock_down": 0.04, "maintenance_margin_rate": 0.1}, 0.04, "critical"),
-        ({"liquidation_shock_up": 0.09, "maintenance_margin_rate": 0.1}, 0.09, "warning"),
-        ({"maintenance_margin_rate": 0.65}, 0.075, "warning"),
+        ({"liquidation_shock_up": 0.07, "maintenance_margin_rate": 0.1}, 0.07, "warning"),
+        ({"maintenance_margin_rate": 0.65}, 0.065, "warning"),
         ({"maintenance_margin_rate": 0.1}, 0.3, "ok"),
     ],
 )

@@ -33,8 +33,8 @@ def test_the_limits_are_those_of_the_alerts() -> None:
         (-0.01, "critical"),
         (0.0499, "critical"),
         (0.05, "warning"),
-        (0.0999, "warning"),
-        (0.1, "watch"),
+        (0.0799, "warning"),
+        (0.08, "watch"),
         (0.2, "ok"),
         (None, "unknown"),
     ],
@@ -60,7 +60,7 @@ def test_the_level_of_a_rate(rate: float, level: Level) -> None:
 
 @pytest.mark.parametrize(
     ("rate", "room"),
-    [(0.0, 1.0), (0.25, 0.55), (0.5, 0.1), (0.65, 0.075), (0.8, 0.05), (0.9, 0.025), (1.0, 0.0)],
+    [(0.0, 1.0), (0.25, 0.54), (0.5, 0.08), (0.65, 0.065), (0.8, 0.05), (0.9, 0.025), (1.0, 0.0)],
 )
 def test_what_a_rate_leaves_is_comparable_with_a_distance(rate: float, room: float) -> None:
     assert room_of_rate(rate) == pytest.approx(room)

@@ -113,7 +113,7 @@ CASES: Final = (
     _rate_case("warning", 0.505, 0.495, 2, "50.5%"),
     _rate_case("critical", 0.805, 0.795, 1, "80.5%"),
     _rate_case("critical", math.inf, 0.795, 1, "+Inf%"),
-    _shock_case("warning", 0.0995, 0.1005, 2, "9.95%"),
+    _shock_case("warning", 0.0795, 0.0805, 2, "7.95%"),
     _shock_case("critical", 0.0497, 0.0503, 1, "4.97%"),
     _drawdown_case("warning", "1d", 0.101, 0.099, "10.1%"),
     _drawdown_case(

@@ -396,7 +396,7 @@ def figures_old() -> dict[str, list[Test]]:
 
     found: dict[str, list[Test]] = {}
     for expected, world, near, far in (
-        (distance, position_without, (0.0995, "9.95%"), (0.1005, "10.05%")),
+        (distance, position_without, (0.0795, "7.95%"), (0.0805, "8.05%")),
         (rate, pool_without, (0.505, "50.5%"), (0.495, "49.5%")),
     ):
         critical, warning = expected("critical", near[1]), expected("warning", far[1])
@@ -486,7 +486,7 @@ def account_gone() -> list[Test]:
             [
                 make_test(
                     "fires after its for, not a minute earlier, for an hour",
-                    world(1, 0.1005),
+                    world(1, 0.0805),
                     open_,
                     firing=[6, 62],
                     silent=[5, 66],
@@ -500,7 +500,7 @@ def account_gone() -> list[Test]:
             [
                 make_test(
                     "fires after its for, not a minute earlier, for an hour",
-                    world(1, 0.0995),
+                    world(1, 0.0795),
                     near,
                     firing=[6, 62],
                     silent=[5, 66],
@@ -508,7 +508,7 @@ def account_gone() -> list[Test]:
                     also=[open_],
                 ),
                 make_test(
-                    "does not fire for what was farther away", world(1, 0.1005), near, silent=range(90)
+                    "does not fire for what was farther away", world(1, 0.0805), near, silent=range(90)
                 ),
                 make_test(
                     "does not fire for an account whose positions were closed before",

@@ -144,7 +144,7 @@ CASES: Final = (
     _isolated_case("warning", 0.505, 0.495, 2, "50.5%"),
     _isolated_case("critical", 0.805, 0.795, 1, "80.5%"),
     _near_case("info", 0.1995, 0.2005, 10, 30, "19.95%"),
-    _near_case("warning", 0.0995, 0.1005, 2, 15, "9.95%"),
+    _near_case("warning", 0.0795, 0.0805, 2, 15, "7.95%"),
     _near_case("critical", 0.0497, 0.0503, 1, 15, "4.97%"),
     _sigma_case("info", 2.97, 3.03, "3.0"),
     _sigma_case("warning", 1.98, 2.02, "2.0", also=(_sigma_case("info", 1.98, 0, "2.0").expected,)),
@@ -199,7 +199,7 @@ def flapping() -> list[Test]:
     found: list[Test] = []
     for severity, limit, hold, keep in (
         ("info", 0.2, 10, 30),
-        ("warning", 0.1, 2, 15),
+        ("warning", 0.08, 2, 15),
         ("critical", 0.05, 1, 15),
     ):
         expected = _near_case(severity, 0, 0, hold, keep, "").expected
