@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-
-import aiohttp
-import yaml
 
 from exporter.demo import Market, Server, discover
 from exporter.shard import Shard
 from grafana.generator.alerts.shards import MISSING
 from tests.e2e.programs import eventually, prometheus
 from tests.e2e.test_alerting import sixty_times_faster
-from tests.grafana.programs import GRAFANA, ROOT
+from tests.e2e.victoria import victoria_metrics, vmalert
+from tests.grafana.programs import GRAFANA
 from tests.test_processes import Program
 
-NEWER = ROOT / "build" / "newer" / "bin"
-"""Where ``make build/newer`` has VictoriaMetrics."""
 SHARDS = 3
 KILLED = 1
 
@@ -37,64 +31,6 @@ def owned(entries: list[dict[str, Any]], *indices: int) -> set[str]:
     """The names of the accounts of these shards."""
     names = [one["name"] for one in entries]
     return {name for name in names if any(Shard(index, SHARDS).takes(name) for index in indices)}
-
-
-class VictoriaMetrics:
-    """What is asked of it; the same API as that of Prometheus."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self._url, self._session = url, session
-
-    async def query(self, expr: str) -> list[dict[str, Any]]:
-        async with self._session.get(f"{self._url}/api/v1/query", params={"query": expr}) as answer:
-            content = await answer.json()
-        assert content["status"] == "success", content
-        found: list[dict[str, Any]] = content["data"]["result"]
-        return found
-
-
-def _free_address() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{found.getsockname()[1]}"
-
-
-@asynccontextmanager
-async def _process(log: Path, name: str, *arguments: str) -> AsyncIterator[None]:
-    with log.open("wb") as output:
-        child = await asyncio.create_subprocess_exec(NEWER / name, *arguments, stdout=output, stderr=output)
-    try:
-        yield
-    finally:
-        child.terminate()
-        await child.wait()
-
-
-@asynccontextmanager
-async def victoria_metrics(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[VictoriaMetrics]:
-    """A vmagent scrapes and writes to VictoriaMetrics, as on many machines."""
-    folder.mkdir()  # noqa: ASYNC240 (nothing else runs yet)
-    (folder / "scrape.yml").write_text(yaml.safe_dump(dict(config)))
-    database, agent = _free_address(), _free_address()
-    async with (
-        _process(
-            folder / "database.log",
-            "victoria-metrics",
-            f"-httpListenAddr={database}",
-            f"-storageDataPath={folder / 'data'}",
-            "-search.latencyOffset=0s",
-        ),
-        _process(
-            folder / "agent.log",
-            "vmagent",
-            f"-httpListenAddr={agent}",
-            f"-promscrape.config={folder / 'scrape.yml'}",
-            f"-remoteWrite.url=http://{database}/api/v1/write",
-            f"-remoteWrite.tmpDataPath={folder / 'buffer'}",
-        ),
-        aiohttp.ClientSession() as session,
-    ):
-        yield VictoriaMetrics(f"http://{database}", session)
 
 
 async def test_every_account_is_seen_once_and_a_killed_shard_is_told_and_costs_no_other(
@@ -120,7 +56,10 @@ async def test_every_account_is_seen_once_and_a_killed_shard_is_told_and_costs_n
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         }
         metrics = await stack.enter_async_context(prometheus(tmp_path, {**scrapes, **rules}))
-        victoria = await stack.enter_async_context(victoria_metrics(tmp_path / "victoria", scrapes))
+        victoria = await stack.enter_async_context(
+            victoria_metrics(tmp_path / "victoria", scrapes, agent=True)
+        )
+        alerts = await stack.enter_async_context(vmalert(tmp_path, tmp_path / "rules", victoria))
 
         async def seen(by: Any) -> Mapping[str, str]:
             """How many exporters show data of an account that they collect."""
@@ -151,3 +90,11 @@ async def test_every_account_is_seen_once_and_a_killed_shard_is_told_and_costs_n
         (row,) = await victoria.query(MISSING.expr)
         assert row["value"][1] == str(SHARDS - 1)
         assert await metrics.query('ALERTS{alertname=~"RiskShardDoubled|RiskShardsDiffer"}') == []
+
+        async def told_by_vmalert() -> bool:
+            found = (await alerts.api("alerts"))["alerts"]
+            return any(
+                one["labels"]["alertname"] == "RiskShardMissing" and one["state"] == "firing" for one in found
+            )
+
+        await eventually(told_by_vmalert, lambda: "vmalert does not tell of the killed shard")
