@@ -17,6 +17,7 @@ from exporter.example import example_configuration
 from exporter.venues import discover
 from grafana.generator import files as grafana_files
 from grafana.generator import output
+from tests import series
 from tests.faults.page import faults_page
 from tests.venues.bench import benches
 from tests.venues.measure import measured, rows_of
@@ -40,6 +41,7 @@ def files() -> dict[Path, str]:
         Path("docs/faults.md"): faults_page(),
         Path("docs/metrics.md"): reference.metrics_page(),
         Path("docs/accounts.schema.json"): answers.schema_text().decode(),
+        series.PAGE: series.page((ROOT / series.PAGE).read_text()),
         Path("risk-exporter.example.yml"): example_configuration(discover()),
         **grafana_files(),
     }
