@@ -7,6 +7,7 @@ WORKERS ?= 2
 ANSWERS ?= 2000000
 SEED ?= 20250101
 MINUTES ?= 10
+CANDLES ?=
 IMAGE ?= risk-exporter
 ENGINE ?=
 BASE ?=
@@ -23,10 +24,10 @@ PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-inde
 	--no-emit-trusted-host pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate docs pictures bench fuzz soak image lock clean
+.PHONY: help demo test lint format generate docs pictures lead-time bench fuzz soak image lock clean
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127.0.0.1:10217; no key, no network
 	$(python) -m exporter demo
@@ -58,6 +59,10 @@ docs: generate ## The same
 pictures: $(VENV)/dev ## Plays a story on the demo for 40 minutes and draws the dashboards of it into docs/pictures
 	.ci/install prometheus=prometheus chromium-headless-shell=chromium-headless-shell pngquant=pngquant
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m tests.grafana.pictures --output docs/pictures
+
+lead-time: $(VENV)/dev ## Plays four crashes against the rules into docs/lead-time.md; CANDLES= names a folder of candles
+	.ci/install promtool=prometheus
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m tests.crashes $(if $(CANDLES),--candles=$(CANDLES))
 
 bench: $(VENV)/dev ## What it costs: start, risk engine, page beside its peers, fleets (half an hour, two cores)
 	$(python) -m benchmarks.startup

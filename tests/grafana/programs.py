@@ -43,7 +43,7 @@ def run(
     # These programs live for seconds: most of what Go's collector would free dies with them anyway.
     environment = {"GOGC": "400", **os.environ}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, cwd=cwd, env=environment
+        command, capture_output=True, text=True, timeout=900, check=False, cwd=cwd, env=environment
     )
 
 
