@@ -12,6 +12,7 @@ from exporter.answers import SharedAnswers
 from exporter.deadline import DeadlineError
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.roles import Observer
+from exporter.tasks import Ready
 from exporter.trail import Trail
 
 T = TypeVar("T")
@@ -46,32 +47,33 @@ class KeptAnswers:
         self.behind = 0.0
         """Seconds that the collection is older than its beginning, for the answers that others asked for."""
 
-    async def account_cached(
+    def account_cached(
         self,
         fetch: Callable[[Self], Awaitable[T]],
         max_age: float,
         *,
         grace: float = 0.0,
         name: str = "",
-    ) -> T:
+    ) -> Awaitable[T]:
         """What `fetch` returned for this account less than `max_age` seconds ago, else a new answer.
 
         If the venue does not give one, the old answer serves for another `grace` seconds: for what hardly
-        ever changes. That failure is logged and counted. `name` tells answers of one function apart.
+        ever changes. That failure is logged and counted. `name` tells answers of one function apart. An
+        answer that is kept is `exporter.tasks.Ready`.
         """
         # The config object is part of the key: after a reload with another key, nothing old is used.
-        return await self._cached((self._config,), fetch, max_age, grace, name)
+        return self._cached((self._config,), fetch, max_age, grace, name)
 
-    async def venue_cached(
+    def venue_cached(
         self,
         fetch: Callable[[Self], Awaitable[T]],
         max_age: float,
         *,
         grace: float = 0.0,
         name: str = "",
-    ) -> T:
+    ) -> Awaitable[T]:
         """The same, shared by all accounts of the venue: for public data only."""
-        return await self._cached((), fetch, max_age, grace, name)
+        return self._cached((), fetch, max_age, grace, name)
 
     async def family_cached(self, name: str, fetch: Callable[[Self], Awaitable[T]], max_age: float) -> T:
         """The same, shared by all accounts of one entry of the configuration, under `name`.
@@ -91,20 +93,20 @@ class KeptAnswers:
         self.behind = max(self.behind, self._shared.now() - asked_at)
         return answer
 
-    async def _cached(
+    def _cached(
         self,
         owner: tuple[Hashable, ...],
         fetch: Callable[[Self], Awaitable[T]],
         max_age: float,
         grace: float,
         name: str,
-    ) -> T:
+    ) -> Awaitable[T]:
         shared = self._shared
         key = (*self._scope, *owner, name or fetch)
         fresh = shared.fresh(key, max_age)
         if fresh is not None:
             known: T = fresh.answer
-            return known
+            return Ready(known)
         old = shared.kept(key, max_age + grace)
 
         async def asked() -> T:
@@ -112,27 +114,32 @@ class KeptAnswers:
             return await fetch(self)
 
         if old is None:
-            return await shared.get(key, max_age, asked, patience=self._timeout)
+            return shared.get(key, max_age, asked, patience=self._timeout)
         answer: T = old.answer
         if shared.failed_lately(key):
-            return answer
-        return await self.optional(shared.get(key, max_age, asked, patience=self._timeout), answer)
+            return Ready(answer)
+        return self.optional(shared.get(key, max_age, asked, patience=self._timeout), answer)
 
     @overload
-    async def optional(self, awaitable: Awaitable[T], *, only: Container[Reason] = ...) -> T | None: ...
+    def optional(self, awaitable: Awaitable[T], *, only: Container[Reason] = ...) -> Awaitable[T | None]: ...
     @overload
-    async def optional(
+    def optional(
         self, awaitable: Awaitable[T], otherwise: T, *, only: Container[Reason] = ...
-    ) -> T: ...
-    async def optional(
+    ) -> Awaitable[T]: ...
+    def optional(
         self, awaitable: Awaitable[T], otherwise: T | None = None, *, only: Container[Reason] = REASONS
-    ) -> T | None:
+    ) -> Awaitable[T | None]:
         """The answer; `otherwise` if the venue failed: logged and counted, and the collection goes on.
 
         It gets a share of the collection's time, so that a call that hangs costs what it is for and nothing
         else. A failure for a reason that is not in `only` is raised; without ``timeout`` in it the answer is
         waited for as any other.
         """
+        return awaitable if isinstance(awaitable, Ready) else self._optional(awaitable, otherwise, only)
+
+    async def _optional(
+        self, awaitable: Awaitable[T], otherwise: T | None, only: Container[Reason]
+    ) -> T | None:
         try:
             if "timeout" not in only:
                 return await awaitable

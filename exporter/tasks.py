@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from typing import Any, TypeVar, overload
 
@@ -16,33 +16,73 @@ D = TypeVar("D")
 E = TypeVar("E")
 
 
+class Ready(Awaitable[T]):
+    """What is known already: waiting for it takes no task, no deadline and no turn of the event loop."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, outcome: T) -> None:
+        self.outcome = outcome
+
+    def __await__(self) -> Generator[Any, None, T]:
+        yield from ()
+        return self.outcome
+
+
+def then(first: Awaitable[A], follow: Callable[[A], Awaitable[B]]) -> Awaitable[B]:
+    """What `follow` makes of the outcome of `first`; it is asked at once where that is known already."""
+    return follow(first.outcome) if isinstance(first, Ready) else _then(first, follow)
+
+
+async def _then(first: Awaitable[A], follow: Callable[[A], Awaitable[B]]) -> B:
+    return await follow(await first)
+
+
 @overload
-async def together(a: Awaitable[A], b: Awaitable[B], /) -> tuple[A, B]: ...
+def together(a: Awaitable[A], b: Awaitable[B], /) -> Awaitable[tuple[A, B]]: ...
 @overload
-async def together(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> tuple[A, B, C]: ...
+def together(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> Awaitable[tuple[A, B, C]]: ...
 @overload
-async def together(
+def together(
     a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], d: Awaitable[D], /
-) -> tuple[A, B, C, D]: ...
+) -> Awaitable[tuple[A, B, C, D]]: ...
 @overload
-async def together(
+def together(
     a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], d: Awaitable[D], e: Awaitable[E], /
-) -> tuple[A, B, C, D, E]: ...
+) -> Awaitable[tuple[A, B, C, D, E]]: ...
 @overload
-async def together(*awaitables: Awaitable[T]) -> tuple[T, ...]: ...
-async def together(*awaitables: Awaitable[Any]) -> tuple[Any, ...]:
-    """Awaits all at once, however many; at the first failure the others are cancelled and it is raised."""
+def together(*awaitables: Awaitable[T]) -> Awaitable[tuple[T, ...]]: ...
+def together(*awaitables: Awaitable[Any]) -> Awaitable[tuple[Any, ...]]:
+    """Awaits all at once, however many; at the first failure the others are cancelled and it is raised.
 
-    async def one(awaitable: Awaitable[Any]) -> Any:
-        return await awaitable
+    Those that are known already cost nothing; `Ready` itself, if all are.
+    """
+    known = [one.outcome for one in awaitables if isinstance(one, Ready)]
+    return Ready(tuple(known)) if len(known) == len(awaitables) else _together(awaitables)
 
+
+async def _together(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
+    waited_for = [place for place, one in enumerate(awaitables) if not isinstance(one, Ready)]
+    found = [one.outcome if isinstance(one, Ready) else None for one in awaitables]
+    here, others = waited_for[0], waited_for[1:]
+    if not others:
+        found[here] = await awaitables[here]
+        return tuple(found)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(awaitable)) for awaitable in awaitables]
+            tasks = [(place, group.create_task(_one(awaitables[place]))) for place in others]
+            # The first needs no task of its own.
+            found[here] = await awaitables[here]
     except BaseExceptionGroup as failures:
-        # One level deep: the group above holds only its own tasks' exceptions.
+        # One level deep: the group above holds only its own tasks' exceptions, and that of the first.
         raise failures.exceptions[0] from None
-    return tuple(task.result() for task in tasks)
+    for place, task in tasks:
+        found[place] = task.result()
+    return tuple(found)
+
+
+async def _one(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Hashable, Iterable, Mapping
 
 from msgspec import Struct, structs
 
@@ -13,7 +13,7 @@ from exporter.api import Api
 from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Marks, Position
 from exporter.request import Endpoint
-from exporter.tasks import together
+from exporter.tasks import Ready, then, together
 from exporter.venues._binance import (
     NOT_PORTFOLIO_MARGIN,
     AccountAsset,
@@ -92,7 +92,7 @@ class SymbolSettings(Struct, frozen=True):
     """Positions that it did not fit when it was asked for them: it does not get better by asking."""
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class Known(Struct, frozen=True):
     """What besides the account's own answers says something about its positions, by symbol or coin."""
 
     symbols: Mapping[str, SymbolConfiguration] = {}
@@ -158,14 +158,13 @@ class BinanceUsdm(BinanceVenue):
         held = [row for row in (*rows, *(account.positions or ())) if row.quantity]
         self._held = bool(held)
         hedged = _hedged(row.positionSide for row in held)
-        settings = together(
-            api.optional(_configuration(api, account, hedged), AccountConfiguration()),
-            api.optional(api.venue_cached(_indices, _price_max_age(api, account)), {}),
+        (configuration, indices), known = await together(
+            together(
+                api.optional(_configuration(api, account, hedged), AccountConfiguration()),
+                api.optional(api.venue_cached(_indices, _price_max_age(api, account)), {}),
+            ),
+            _known(self, api, rows) if held else Ready(Known()),
         )
-        if held:
-            (configuration, indices), known = await together(settings, _known(self, api, rows))
-        else:
-            (configuration, indices), known = await settings, Known()
         multi_assets = _multi_assets(configuration, account, indices)
         if multi_assets is None:
             # Once more, for its failure: without the mode the account's figures cannot be read.
@@ -209,18 +208,22 @@ def _hedged(sides: Iterable[str]) -> bool | None:
     return True if found & {"LONG", "SHORT"} else False if "BOTH" in found else None
 
 
-async def _configuration(api: Api, account: Account, hedged: bool | None) -> AccountConfiguration:
+def _configuration(api: Api, account: Account, hedged: bool | None) -> Awaitable[AccountConfiguration]:
     """The account's modes; asked anew where the account shows that they are no longer the kept ones."""
 
     async def ask(api: Api) -> Settings:
         return Settings(await api.get(ACCOUNT_CONFIG, AccountConfiguration), account.of_usdt, hedged)
 
+    def unless_changed(kept: Settings) -> Awaitable[Settings]:
+        changed = account.of_usdt != kept.of_usdt
+        if changed or hedged not in {None, kept.hedged, kept.answer.dualSidePosition}:
+            return api.account_cached(ask, 0.0, name="modes")
+        return Ready(kept)
+
     shown = hedged is not None and account.of_usdt is not None
     max_age = _SETTINGS_MAX_AGE if shown else _SETTINGS_MAX_AGE_AT_REST
-    kept = await api.account_cached(ask, max_age, grace=A_DAY, name="modes")
-    if account.of_usdt != kept.of_usdt or hedged not in {None, kept.hedged, kept.answer.dualSidePosition}:
-        kept = await api.account_cached(ask, 0.0, name="modes")
-    return kept.answer
+    kept = api.account_cached(ask, max_age, grace=A_DAY, name="modes")
+    return then(then(kept, unless_changed), lambda settings: Ready(settings.answer))
 
 
 def _multi_assets(
@@ -254,19 +257,19 @@ def _price_max_age(api: Api, account: Account) -> float:
     return _STABLE_PRICE_MAX_AGE if stable and account.of_usdt else api.interval
 
 
-async def _known(venue: BinanceUsdm, api: Api, rows: Iterable[PositionRow]) -> Known:
-    symbols, contracts, brackets, funding = await together(
+def _known(venue: BinanceUsdm, api: Api, rows: Iterable[PositionRow]) -> Awaitable[Known]:
+    found = together(
         api.optional(_symbols(venue, api, rows), {}),
         api.optional(api.venue_cached(_contracts, RARELY, grace=A_DAY), {}),
         api.optional(api.account_cached(venue.brackets, RARELY, grace=A_DAY), {}),
         api.optional(_funding(api, rows), {}),
     )
-    return Known(symbols=symbols, contracts=contracts, brackets=brackets, funding=funding)
+    return then(found, lambda found: Ready(Known(*found)))
 
 
-async def _symbols(
+def _symbols(
     venue: BinanceUsdm, api: Api, rows: Iterable[PositionRow]
-) -> Mapping[str, SymbolConfiguration]:
+) -> Awaitable[Mapping[str, SymbolConfiguration]]:
     """The configuration of every symbol; asked anew where the kept one does not fit the positions."""
     held = [row for row in rows if row.quantity]
     isolated = any(row.isolated for row in held)
@@ -275,18 +278,23 @@ async def _symbols(
     async def ask(api: Api) -> SymbolSettings:
         return SymbolSettings(await venue.table(api, SYMBOL_CONFIG, _SYMBOL_TABLES))
 
-    kept = await api.account_cached(ask, max_age, grace=RARELY, name="symbols")
-    found = [(row, kept.answer.get(row.symbol)) for row in held]
-    unfit = frozenset((row.symbol, row.isolated) for row, item in found if item is None or not item.fits(row))
+    def unless_unfit(kept: SymbolSettings) -> Awaitable[SymbolSettings]:
+        found = [(row, kept.answer.get(row.symbol)) for row in held]
+        unfit = frozenset(
+            (row.symbol, row.isolated) for row, item in found if item is None or not item.fits(row)
+        )
 
-    async def again(api: Api) -> SymbolSettings:
-        return structs.replace(await ask(api), unfit=unfit)
+        async def again(api: Api) -> SymbolSettings:
+            return structs.replace(await ask(api), unfit=unfit)
 
-    if not unfit <= kept.unfit:
-        kept = await api.account_cached(again, 0.0, name="symbols")
-    elif any(item is not None and not item.has_leverage_of(row) for row, item in found):
-        kept = await api.account_cached(again, _LEVERAGE_MAX_AGE, name="symbols")
-    return kept.answer
+        if not unfit <= kept.unfit:
+            return api.account_cached(again, 0.0, name="symbols")
+        if any(item is not None and not item.has_leverage_of(row) for row, item in found):
+            return api.account_cached(again, _LEVERAGE_MAX_AGE, name="symbols")
+        return Ready(kept)
+
+    kept = api.account_cached(ask, max_age, grace=RARELY, name="symbols")
+    return then(then(kept, unless_unfit), lambda settings: Ready(settings.answer))
 
 
 async def _contracts(api: Api) -> Mapping[str, Contract]:
@@ -299,13 +307,16 @@ async def _indices(api: Api) -> Mapping[str, AssetIndex]:
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 
-async def _funding(api: Api, rows: Iterable[PositionRow]) -> Mapping[str, PremiumIndex]:
+def _funding(api: Api, rows: Iterable[PositionRow]) -> Awaitable[Mapping[str, PremiumIndex]]:
     """Funding of every symbol; asked anew once that of a position has taken place."""
-    kept = await api.venue_cached(_premiums, _FUNDING_MAX_AGE)
-    due = (item.nextFundingTime for row in rows if row.quantity and (item := kept.get(row.symbol)))
-    if any(time is not None and time <= api.now() for time in due):
-        return await api.venue_cached(_premiums, _FUNDING_MAX_AGE_WHEN_DUE)
-    return kept
+
+    def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
+        due = (item.nextFundingTime for row in rows if row.quantity and (item := kept.get(row.symbol)))
+        if any(time is not None and time <= api.now() for time in due):
+            return api.venue_cached(_premiums, _FUNDING_MAX_AGE_WHEN_DUE)
+        return Ready(kept)
+
+    return then(api.venue_cached(_premiums, _FUNDING_MAX_AGE), unless_due)
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
