@@ -400,9 +400,8 @@ class Api(KeptAnswers):
                     self._base_url + asked.path + ("?" + signed.query if signed.query else ""),
                     headers=signed.headers,
                     body=signed.body,
-                    proxy=self._proxy,
                     # The deadline ends it, which somebody else who waits for the answer may put off.
-                    timeout=A_DAY,
+                    proxy=self._proxy,
                 )
             status = str(answer.status)
         except VenueError as error:

@@ -96,8 +96,8 @@ class Window:
     @property
     def per_second(self) -> float:
         """The weight a second that is ours in the long run, with what others left in the last window."""
-        own = self._share / self._seconds
-        return max(min(own, self._count.left / self.limit.seconds), own * LEAST_SHARE)
+        own, left = self._share / self._seconds, self._count.left / self.limit.seconds
+        return own if left >= own else max(left, own * LEAST_SHARE)
 
     @property
     def largest(self) -> float:
@@ -239,12 +239,13 @@ class Bucket:
     @property
     def per_second(self) -> float:
         """The weight a second that is ours in the long run."""
-        return min(window.per_second for window in self.windows)
+        return min([window.per_second for window in self.windows])
 
     @property
     def stretch(self) -> float:
         """How many times longer than configured the intervals of all accounts are here."""
-        return stretch(self.need, self.per_second - min(self.steady, STEADY_SHARE * self.per_second))
+        allowed = self.per_second
+        return stretch(self.need, allowed - min(self.steady, STEADY_SHARE * allowed))
 
     @property
     def steady_stretch(self) -> float:
@@ -266,7 +267,7 @@ class Bucket:
     def free(self) -> float:
         """Weight that may be taken now."""
         now = self._elapsed()
-        return min(window.free(now) for window in self.windows)
+        return min([window.free(now) for window in self.windows])
 
     def take_now(self, weight: float) -> bool:
         """Takes `weight` if nobody waits and it is there."""

@@ -10,6 +10,7 @@ In every family a value that is unknown is absent. Ratios and rates are fraction
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from exporter.family import (
@@ -102,7 +103,12 @@ def _by_direction(down: float | None, up: float | None) -> Iterable[tuple[ExtraL
 def _stress(row: PoolRisk) -> Iterable[tuple[ExtraLabels, float | None]]:
     for margin_mode, rates in (("cross", row.stress), ("isolated", row.isolated_stress)):
         for shock, rate in rates:
-            yield (("margin_mode", margin_mode), ("shock", f"{shock:.12g}")), rate
+            yield (("margin_mode", margin_mode), ("shock", _shock(shock))), rate
+
+
+@lru_cache(maxsize=256)  # those of the configuration, for each account
+def _shock(shock: float) -> str:
+    return f"{shock:.12g}"
 
 
 def _margin(row: PositionRisk) -> float | None:

@@ -21,7 +21,7 @@ from exporter import clock
 from exporter.catalogue import FAMILIES, LEVELS
 from exporter.clock import Elapsed
 from exporter.errors import VenueError
-from exporter.family import Family, Level, RowFamily
+from exporter.family import ExtraLabels, Family, Level, RowFamily
 from exporter.model import AccountRisk
 from exporter.printable import visible
 
@@ -62,43 +62,49 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
             one series, or if a value is outside the range of its family.
     """
     begin = labelled((("exchange", exchange), ("account", account)))
-    rows = {id(level): _rows(begin, level, risk) for level in LEVELS}
+    rows = [_rows(begin, level, risk) for level in LEVELS]
     chunks: dict[str, bytes] = {}
-    for family in FAMILIES:
-        text = "".join(_lines(family, rows[id(family.level)]))
-        if text:
-            chunks[family.name] = text.encode()
+    for family, level in _LEVEL_OF:
+        if rows[level]:
+            text = "".join(_lines(family, rows[level]))
+            if text:
+                chunks[family.name] = text.encode()
     return chunks
 
 
 def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, Any]]:
     """Each row of a level behind the text of its labels, in the order of these."""
-    readers = (*level.labels.items(), *level.optional.items())
+    readers = (*level.labels.values(), *level.optional.values())
+    if not readers:
+        return [(begin, row) for row in level.rows(risk)]
+    names, needed = (*level.labels, *level.optional), len(level.labels)
     found: dict[str, Any] = {}
     for row in level.rows(risk):
-        named = [(name, read(row)) for name, read in readers]
+        values = tuple([read(row) for read in readers])
         # A label without a value is none: one row without a name would make the whole page unreadable.
-        nameless = next((name for name, value in named if not value and name in level.labels), None)
-        if nameless is not None:
+        if not all(values[:needed]):
+            nameless = next(name for name, value in zip(names, values, strict=True) if not value)
             raise VenueError("schema", f"the venue gives {level.rows_are} without a name for {nameless}")
-        labels = f"{begin},{labelled(named)}" if named else begin
+        labels = f"{begin},{_row_labels(names, values)}"
         if labels in found:
-            values = " ".join(value for _, value in named if value)
-            raise VenueError("schema", f"the venue gives two {level.rows_are} for {values}")
+            shown = " ".join(value for value in values if value)
+            raise VenueError("schema", f"the venue gives two {level.rows_are} for {shown}")
         found[labels] = row
-    return sorted(found.items())
+    return sorted(found.items()) if len(found) > 1 else list(found.items())
 
 
 def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]]) -> list[str]:
     name, read, samples, said = family.name, family.value, family.samples, family.said
     low, high = family.range.low, family.range.high
+    # What is within a range that ends needs no look at what it is.
+    endless = math.isinf(high)
     lines = []
     if read is not None:
         for labels, row in rows:
             value = read(row)
             if value is not None:
                 if low <= value <= high:
-                    lines.append(f"{name}{{{labels}}} {number(value)}\n")
+                    lines.append(f"{name}{{{labels}}} {number(value) if endless else repr(value + 0.0)}\n")
                 else:
                     _refuse(family, labels, value)
     if said is not None:
@@ -110,10 +116,10 @@ def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]]) -> list[str]
         for labels, row in rows:
             for extra, value in samples(row):
                 if value is not None:
-                    more = labelled(extra)
+                    more = _extra(extra)
                     more = f"{labels},{more}" if more else labels
                     if low <= value <= high:
-                        lines.append(f"{name}{{{more}}} {number(value)}\n")
+                        lines.append(f"{name}{{{more}}} {number(value) if endless else repr(value + 0.0)}\n")
                     else:
                         _refuse(family, more, value)
     return lines
@@ -135,6 +141,16 @@ def labelled(labels: Iterable[tuple[str, str]]) -> str:
 
 
 @lru_cache(maxsize=1 << 15)  # the same few symbols and coins, again and again
+def _row_labels(names: Sequence[str], values: Sequence[str]) -> str:
+    return labelled(zip(names, values, strict=True))
+
+
+@lru_cache(maxsize=1 << 12)
+def _extra(labels: ExtraLabels) -> str:
+    return labelled(labels)
+
+
+@lru_cache(maxsize=1 << 15)
 def _label(name: str, value: str) -> str:
     return f'{_name(name)}="{escape(value)}"'
 
@@ -179,6 +195,7 @@ def joined(above: Sequence[bytes], rows: Iterable[Sequence[bytes]]) -> list[byte
     return parts
 
 
+_LEVEL_OF = tuple((family, LEVELS.index(family.level)) for family in FAMILIES)
 _NAMES: Sequence[str] = tuple(family.name for family in FAMILIES)
 _HEADERS = headers(FAMILIES, Format.TEXT_0_0_4)  # there is no counter among them
 

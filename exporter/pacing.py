@@ -313,7 +313,7 @@ class Meter:
     @property
     def stretch(self) -> float:
         """How many times longer than configured the interval of this account is."""
-        return max((line.stretch for line in self._lines), default=1.0)
+        return max([line.stretch for line in self._lines], default=1.0)
 
     async def admitted(self, patience: float) -> float:
         """Returns when the weight is there that a collection is expected to take; how long that took.

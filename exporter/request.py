@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache, lru_cache
 from string import Formatter
 from typing import Literal
 from urllib.parse import quote
@@ -16,7 +17,7 @@ Params = tuple[tuple[str, str], ...]
 NO_VALUES: Mapping[str, str] = {}
 
 
-class Endpoint(Struct, frozen=True):
+class Endpoint(Struct, frozen=True, cache_hash=True):
     """One read-only call of a venue. The HTTP client refuses whatever a venue did not declare.
 
     `path` may be a template such as ``/futures/{settle}/accounts``: metrics, logs and errors show the
@@ -43,10 +44,17 @@ class Endpoint(Struct, frozen=True):
         Raises:
             ValueError: if `values` are not those that the template has; the text shows no value.
         """
-        fields = {field for _, field, _, _ in Formatter().parse(self.path) if field is not None}
+        fields = _fields(self.path)
+        if not fields and not values:
+            return self.path
         if fields != values.keys():
             raise ValueError(f"{self.path} takes {sorted(fields)}, not {sorted(values)}")
         return self.path.format_map({name: quote(value, safe="") for name, value in values.items()})
+
+
+@cache
+def _fields(path: str) -> frozenset[str]:
+    return frozenset(field for _, field, _, _ in Formatter().parse(path) if field is not None)
 
 
 class Request(Struct, frozen=True):
@@ -115,6 +123,7 @@ class Response(Struct, frozen=True):
 _MOST_DIGITS = 18
 
 
+@lru_cache(maxsize=256)  # the answers of a second have one date
 def http_date(text: str) -> float | None:
     """The moment of a header that holds a date, Unix seconds; None where it holds none."""
     try:

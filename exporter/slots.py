@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable
+from contextlib import AbstractAsyncContextManager
 
 from exporter import deadline, descriptors
 from exporter.deadline import Deadline
@@ -46,8 +46,9 @@ class Slots:
         """How many wait."""
         return sum(not waiter.done() for host in list(self._hosts.values()) for waiter in list(host.line))
 
-    @asynccontextmanager
-    async def one(self, host: Hashable, limit: Deadline | None, patience: float) -> AsyncIterator[None]:
+    def one(
+        self, host: Hashable, limit: Deadline | None, patience: float
+    ) -> AbstractAsyncContextManager[None]:
         """While one request to `host` is on its way. Time that is waited for it is not the request's.
 
         Args:
@@ -58,16 +59,18 @@ class Slots:
         Raises:
             VenueError: reason ``timeout``, if there is none in that time.
         """
+        return _Slot(self, host, limit, patience)
+
+    async def take(self, host: Hashable, limit: Deadline | None, patience: float) -> None:
+        """See `one`; each has to be given back."""
         if not self._take(host):
             with deadline.standing(limit):
                 await self._wait(host, patience)
-        try:
-            yield
-        finally:
-            self._give_back(host)
 
     def _take(self, key: Hashable) -> bool:
-        host = self._hosts.setdefault(key, _Host())
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = _Host()
         if host.line or host.busy >= self._most():
             return False
         host.busy += 1
@@ -84,13 +87,14 @@ class Slots:
                 await waiter
         except BaseException as error:
             if not waiter.cancelled():  # it was given one in this moment
-                self._give_back(key)
+                self.give_back(key)
             if not isinstance(error, TimeoutError):
                 raise
             text = f"no connection was free for {patience:g} s: too much is asked of this host at once"
             raise VenueError("timeout", text) from None
 
-    def _give_back(self, key: Hashable) -> None:
+    def give_back(self, key: Hashable) -> None:
+        """One that was taken is free."""
         host = self._hosts[key]
         host.busy -= 1
         while host.line and host.busy < self._most():
@@ -100,3 +104,21 @@ class Slots:
                 waiter.set_result(None)
         if not host.busy:
             del self._hosts[key]
+
+
+class _Slot:
+    """One, while it is taken."""
+
+    __slots__ = ("_host", "_limit", "_patience", "_slots")
+
+    def __init__(self, slots: Slots, host: Hashable, limit: Deadline | None, patience: float) -> None:
+        self._slots = slots
+        self._host = host
+        self._limit = limit
+        self._patience = patience
+
+    async def __aenter__(self) -> None:
+        await self._slots.take(self._host, self._limit, self._patience)
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._slots.give_back(self._host)

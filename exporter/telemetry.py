@@ -75,6 +75,7 @@ class Telemetry:
         self._duration = self._histogram(catalogue.DURATION, COLLECTION_BUCKETS)
         self._requests = self._counter(catalogue.API_REQUESTS)
         self._request_duration = self._histogram(catalogue.API_REQUEST_DURATION, REQUEST_BUCKETS)
+        self._requests_of: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._rate_limit_used = self._gauge(catalogue.API_RATE_LIMIT_USED)
         self._clock_offset = self._gauge(catalogue.API_CLOCK_OFFSET)
         self._blocked_until = self._gauge(catalogue.API_BLOCKED_UNTIL)
@@ -255,8 +256,17 @@ class Telemetry:
             series.count(catalogue.SKIPPED_RUNS)
 
     def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
-        self._requests.labels(exchange, endpoint, status).inc()
-        self._request_duration.labels(exchange).observe(seconds)
+        # Looking up what has labels takes longer than counting.
+        key = (exchange, endpoint, status)
+        counted = self._requests_of.get(key)
+        if counted is None:
+            counted = self._requests_of[key] = (
+                self._requests.labels(*key),
+                self._request_duration.labels(exchange),
+            )
+        requests, duration = counted
+        requests.inc()
+        duration.observe(seconds)
 
     def rate_limit_used(self, exchange: str, ratio: float) -> None:
         self._used_told_at[exchange] = self._wall()

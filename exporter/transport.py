@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Mapping
-from types import SimpleNamespace
+from contextvars import ContextVar
 from typing import Any, Protocol, Self
 
 import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 from msgspec import Struct
 
 from exporter import __version__
@@ -24,6 +26,39 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": ENCODINGS,
 }
+
+
+_NO_LIMIT = aiohttp.ClientTimeout(total=None)
+
+
+class _Way:
+    """The connection that a request goes by."""
+
+    __slots__ = ("new", "old")
+
+    def __init__(self) -> None:
+        self.new = False
+        """Whether a connection was made for it."""
+        self.old = False
+        """Whether it goes by one that was kept."""
+
+
+# aiohttp's tracing would tell, too, for an eighth of the cost of a request.
+_way: ContextVar[_Way | None] = ContextVar("way", default=None)
+
+
+class _Connector(aiohttp.TCPConnector):
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 (aiohttp's own)
+    ) -> Connection:
+        way = _way.get() or _Way()
+        way.new = way.old = False
+        connection = await super().connect(req, traces, timeout)
+        way.old = not way.new
+        return connection
 
 
 class Answer(Struct, frozen=True):
@@ -45,12 +80,13 @@ class Transport(Protocol):
         headers: Mapping[str, str],
         body: bytes | None,
         proxy: str | None,
-        timeout: float,  # noqa: ASYNC109 (aiohttp's own, which ends connections as well)
+        timeout: float | None = None,  # noqa: ASYNC109 (aiohttp's own, which ends connections as well)
     ) -> Answer:
         """One request, one answer, redirects not followed.
 
         Raises:
-            VenueError: reason ``timeout`` (no complete answer within `timeout` seconds) or ``network``.
+            VenueError: reason ``timeout`` (no complete answer within `timeout` seconds; None where the
+                caller ends it himself) or ``network``.
         """
 
 
@@ -85,24 +121,27 @@ class HttpTransport:
 
     def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
         pool: dict[str, Any] = {} if force_close else {"keepalive_timeout": 75}
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_reuseconn.append(_reused)
-        tracing.on_connection_create_start.append(_made)
         # Venues do not need cookies, and environment proxies must be asked for in the configuration.
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=0,  # see `exporter.slots`
                 ttl_dns_cache=60,
                 resolver=self._resolver,
-                socket_factory=self._reserve.socket if self._reserve is not None else None,
+                socket_factory=self._socket,
                 force_close=force_close,
                 **pool,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             auto_decompress=False,
-            trace_configs=[tracing],
         )
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """What a new connection is made with."""
+        way = _way.get()
+        if way is not None:
+            way.new = True
+        return socket.socket(*address[:3]) if self._reserve is None else self._reserve.socket(address)
 
     async def send(
         self,
@@ -112,7 +151,7 @@ class HttpTransport:
         headers: Mapping[str, str],
         body: bytes | None,
         proxy: str | None,
-        timeout: float,  # noqa: ASYNC109 (aiohttp's own, which ends connections as well)
+        timeout: float | None = None,  # noqa: ASYNC109 (aiohttp's own, which ends connections as well)
     ) -> Answer:
         """See `Transport`.
 
@@ -128,39 +167,30 @@ class HttpTransport:
             "headers": headers,
             "data": body,
             "proxy": proxy,
-            "timeout": aiohttp.ClientTimeout(total=timeout),
+            "timeout": _NO_LIMIT if timeout is None else aiohttp.ClientTimeout(total=timeout),
             "allow_redirects": False,
         }
-        connection = SimpleNamespace(reused=False)
+        way = _Way()
+        _way.set(way)
         try:
             # Errors of the HTTP library carry the signed URL or the proxy's password in their text and
             # cause; neither goes on from here.
             try:
-                return await _answer(self._kept, given, connection)
+                return await _answer(self._kept, given)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not connection.reused:
+                if not way.old:
                     raise
-            return await _answer(self._fresh, given, connection)
+            return await _answer(self._fresh, given)
         except TimeoutError:
-            raise VenueError("timeout", f"no complete answer within {timeout:g} s") from None
+            raise VenueError("timeout", "no complete answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise VenueError("network", _network_text(error)) from None
         finally:
             self._reserve.refill()
 
 
-async def _reused(_session: aiohttp.ClientSession, context: SimpleNamespace, _what: object) -> None:
-    context.trace_request_ctx.reused = True
-
-
-async def _made(_session: aiohttp.ClientSession, context: SimpleNamespace, _what: object) -> None:
-    context.trace_request_ctx.reused = False
-
-
-async def _answer(
-    session: aiohttp.ClientSession, given: Mapping[str, Any], connection: SimpleNamespace
-) -> Answer:
-    async with session.request(**given, trace_request_ctx=connection) as answer:
+async def _answer(session: aiohttp.ClientSession, given: Mapping[str, Any]) -> Answer:
+    async with session.request(**given) as answer:
         body = Body(answer.headers.get("Content-Encoding", ""))
         async for chunk in answer.content.iter_any():
             body.feed(chunk)

@@ -49,41 +49,59 @@ class Wire(msgspec.Struct):
 
     def __post_init__(self) -> None:
         cls = type(self)
-        numbers = _NUMBERS.get(cls)
-        if numbers is None:
-            numbers = _NUMBERS[cls] = _number_fields(cls)
-        for attribute, wire_name, kind in numbers:
-            value = given = getattr(self, attribute)
-            if kind == "flag":
-                setattr(self, attribute, _flag(value, wire_name))
-                continue
+        fields = _NUMBERS.get(cls)
+        if fields is None:
+            fields = _NUMBERS[cls] = _number_fields(cls)
+        for attribute, wire_name, above_zero, needed in fields.numbers:
+            value = getattr(self, attribute)
             # Floats from JSON are finite already: JSON has no NaN, and msgspec refuses overflow.
-            if value is None or value.__class__ is str:
+            if value.__class__ is str:
                 value = number(value, wire_name)
-                if value is None and kind == "required":
+            elif value is None:
+                if needed:
                     raise ValueError(f"`{wire_name}` is empty, expected a number")
+                continue
             elif value.__class__ is not float:
                 value = float(value)
-            if value is not None and value <= 0.0 and kind in _ABOVE_ZERO:
+            elif not above_zero or value > 0.0:
+                continue
+            if value is None:
+                if needed:
+                    raise ValueError(f"`{wire_name}` is empty, expected a number")
+            elif above_zero and value <= 0.0:
                 value = None
-            elif value is not None and kind == "millis":
-                value /= 1000.0
-            if value is not given:
-                setattr(self, attribute, value)
+            setattr(self, attribute, value)
+        for attribute, wire_name in fields.moments:
+            value = number(getattr(self, attribute), wire_name)
+            setattr(self, attribute, None if value is None or value <= 0.0 else value / 1000.0)
+        for attribute, wire_name in fields.flags:
+            setattr(self, attribute, _flag(getattr(self, attribute), wire_name))
 
 
-_ABOVE_ZERO = frozenset({"positive", "millis"})
-_NUMBERS: dict[type[Wire], tuple[tuple[str, str, str], ...]] = {}
+class _Fields(msgspec.Struct, frozen=True):
+    """What a message has to be turned into something else: its attributes, by their names in the message."""
+
+    numbers: tuple[tuple[str, str, bool, bool], ...]
+    """Also whether only what is above 0 counts, and whether there must be one."""
+    moments: tuple[tuple[str, str], ...]
+    flags: tuple[tuple[str, str], ...]
 
 
-def _number_fields(cls: type[Wire]) -> tuple[tuple[str, str, str], ...]:
-    found = []
+_NUMBERS: dict[type[Wire], _Fields] = {}
+
+
+def _number_fields(cls: type[Wire]) -> _Fields:
+    numbers, others = [], {"millis": [], "flag": []}  # type: ignore[var-annotated]  # told by what follows
     for field in msgspec.structs.fields(cls):
         info = msgspec.inspect.type_info(field.type)
         extra = info.extra if isinstance(info, msgspec.inspect.Metadata) else None
         if extra and "number" in extra:
-            found.append((field.name, field.encode_name, extra["number"]))
-    return tuple(found)
+            kind, name = extra["number"], (field.name, field.encode_name)
+            if kind in others:
+                others[kind].append(name)
+            else:
+                numbers.append((*name, kind == "positive", kind == "required"))
+    return _Fields(tuple(numbers), tuple(others["millis"]), tuple(others["flag"]))
 
 
 def _flag(value: bool | str, field: str) -> bool:
@@ -110,19 +128,18 @@ def number(value: str | float | None, field: str) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, str):
-        if not value.strip():
+    try:
+        found = float(value)
+    except ValueError:
+        if isinstance(value, str) and not value.strip():
             return None
-        # float() also takes "1_000", "nan" and "infinity"; none of them is a venue's number.
-        if "_" in value:
-            raise ValueError(f"`{field}` is not a number")
-        try:
-            value = float(value)
-        except ValueError:
-            raise ValueError(f"`{field}` is not a number") from None
-    if not math.isfinite(value):
+        raise ValueError(f"`{field}` is not a number") from None
+    # float() also takes "1_000", "nan" and "infinity"; none of them is a venue's number.
+    if isinstance(value, str) and "_" in value:
+        raise ValueError(f"`{field}` is not a number")
+    if not math.isfinite(found):
         raise ValueError(f"`{field}` is not a finite number")
-    return value
+    return found
 
 
 def listed(rows: Rows[T]) -> list[T]:

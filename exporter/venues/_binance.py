@@ -346,6 +346,7 @@ class BinanceVenue(Venue[BinanceConfig]):
     def __init__(self, config: BinanceConfig) -> None:
         super().__init__(config)
         self._sign = signer(config.api_secret, "Binance")
+        self._window = int(config.recv_window * 1000)
 
     @classmethod
     def check(cls, config: BinanceConfig) -> str | None:
@@ -402,8 +403,10 @@ class BinanceVenue(Venue[BinanceConfig]):
         """Query with `signature` as its last parameter over everything before it, and the key's header."""
         if not request.endpoint.signed:
             return SignedRequest(query=urlencode(request.params))
-        window = str(int(self.config.recv_window * 1000))
-        query = urlencode((*request.params, ("recvWindow", window), ("timestamp", str(request.timestamp_ms))))
+        # Digits need no encoding; most calls have no other parameters.
+        query = f"recvWindow={self._window}&timestamp={request.timestamp_ms}"
+        if request.params:
+            query = f"{urlencode(request.params)}&{query}"
         signature = quote(self._sign(query.encode()), safe="")
         return SignedRequest(
             query=f"{query}&signature={signature}",

@@ -131,7 +131,7 @@ class MemoryTransport:
         headers: Mapping[str, str],
         body: bytes | None,
         proxy: str | None,  # noqa: ARG002 (the transport's form)
-        timeout: float,  # noqa: ARG002, ASYNC109 (the same)
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 (the same)
     ) -> Bytes:
         asked = Asked(method, url, headers)
         self.asked.append(asked)
