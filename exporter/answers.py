@@ -35,6 +35,25 @@ _LATE_SHARE = 0.2
 _SPREAD = 0.1
 
 
+class Owner:
+    """The account that an answer is for, as a part of its key; one configuration is one owner.
+
+    A key is looked up many times in each collection, and a configuration takes long to be hashed.
+    """
+
+    __slots__ = ("_config", "_hash")
+
+    def __init__(self, config: Hashable) -> None:
+        self._config = config
+        self._hash = hash(config)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Owner) and self._config == other._config)
+
+
 class Kept(Struct, frozen=True):
     """An answer and when it was asked for, in Unix seconds."""
 
@@ -144,17 +163,21 @@ class SharedAnswers:
 
     def fresh(self, key: Hashable, max_age: float) -> Kept | None:
         """The answer under `key` if it is not time yet to ask for another one."""
-        kept = self.kept(key, max_age)
-        return None if kept is None else self.kept(key, max_age * (1.0 - kept.early))
+        entry = self._entries.get(key)
+        found = None if entry is None else entry.kept
+        if found is None or not self._younger(found, max_age * (1.0 - found.early)):
+            return None
+        return found
 
     def kept(self, key: Hashable, max_age: float) -> Kept | None:
         """The answer under `key` if it is younger than `max_age` seconds."""
         entry = self._entries.get(key)
         found = None if entry is None else entry.kept
+        return None if found is None or not self._younger(found, max_age) else found
+
+    def _younger(self, kept: Kept, max_age: float) -> bool:
         # Asked for in the future: the clock was set back since, and the age cannot be told.
-        if found is None or not 0.0 <= self._wall() - found.asked_at < max_age:
-            return None
-        return found
+        return 0.0 <= self._wall() - kept.asked_at < max_age
 
     def failed_lately(self, key: Hashable) -> bool:
         """Whether the last request for it failed less than `RETRY` seconds ago."""

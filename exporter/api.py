@@ -17,7 +17,7 @@ import structlog
 
 from exporter import clock, deadline, logs
 from exporter.admission import Admission
-from exporter.answers import A_DAY, RETRY, SharedAnswers
+from exporter.answers import A_DAY, RETRY, Owner, SharedAnswers
 from exporter.backoff import Outage
 from exporter.budget import Budget, Budgets
 from exporter.clock import Elapsed, Wall
@@ -103,7 +103,7 @@ class Client:
 
     def forget(self, config: Hashable) -> None:
         """Keeps no answers any more that were given to the account with this configuration."""
-        self.shared.forget(config)
+        self.shared.forget(Owner(config))
 
     def budget(self, key: Hashable) -> Budget:
         """The request limit that all who name the same key share."""
@@ -440,7 +440,7 @@ class Api(KeptAnswers):
             self._observer.blocked_until(self._venue.name, blocked_until)
 
     async def _open_session(self) -> Session | None:
-        key = (*self._scope, self._venue.config, "session")
+        key = (*self._scope, self._owner, "session")
         return await self._shared.get(
             key, 0.0, lambda: self._venue.open_session(self), patience=self._timeout
         )

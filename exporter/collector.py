@@ -175,7 +175,10 @@ class Collector:
     @property
     def max_age(self) -> float:
         """Seconds for which data are published: as configured; by default as long as a few collections."""
-        return self._config.age_limit_at(self.interval + self._behind)
+        return self._max_age(self.interval)
+
+    def _max_age(self, interval: float) -> float:
+        return self._config.age_limit_at(interval + self._behind)
 
     def status(self) -> AccountStatus:
         """How the account stands now."""
@@ -242,10 +245,11 @@ class Collector:
         finally:
             self.waiting = False
         # It comes after each interval: as long is it from one collection to the next.
-        self._behind = round(behind, 1) if behind > SHORT_WAIT * self.interval else 0.0
-        if waited + behind > SHORT_WAIT * self.interval and self.run_in is not None:
+        interval = self.interval
+        self._behind = round(behind, 1) if behind > SHORT_WAIT * interval else 0.0
+        if waited + behind > SHORT_WAIT * interval and self.run_in is not None:
             # It keeps that distance: all come round evenly, and the line gets no longer.
-            self.run_in(self.interval)
+            self.run_in(interval)
 
     def _next(self) -> float | None:
         """Seconds until the next collection; None for the usual time."""
@@ -259,9 +263,10 @@ class Collector:
         return None
 
     def _tell_pace(self) -> None:
-        interval = self.interval + self._behind
-        self._telemetry.pace(self.exchange, self.account, interval=interval, max_age=self.max_age)
-        self.standing.interval, self.standing.max_age = interval, self.max_age
+        interval = self.interval
+        max_age, interval = self._max_age(interval), interval + self._behind
+        self._telemetry.pace(self.exchange, self.account, interval=interval, max_age=max_age)
+        self.standing.interval, self.standing.max_age = interval, max_age
 
     async def _collect(self, began: float, began_at: float) -> tuple[float, float]:
         """One collection; since when its data are valid, in elapsed and in Unix seconds."""

@@ -8,7 +8,7 @@ from typing import Self, TypeVar, overload
 
 from exporter import deadline
 from exporter.account import AccountConfig, SubAccounts
-from exporter.answers import SharedAnswers
+from exporter.answers import Owner, SharedAnswers
 from exporter.deadline import DeadlineError
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.roles import Observer
@@ -42,6 +42,10 @@ class KeptAnswers:
         self._observer = observer
         self._scope = scope
         self._config = config
+        # After a reload with another key, nothing old is used.
+        self._owner = Owner(config)
+        # That of the entry, which may stand for several accounts.
+        self._family = Owner(config.entry) if isinstance(config, SubAccounts) else self._owner
         self._timeout = config.timeout
         self.trail = Trail()
         self.behind = 0.0
@@ -61,8 +65,7 @@ class KeptAnswers:
         ever changes. That failure is logged and counted. `name` tells answers of one function apart. An
         answer that is kept is `exporter.tasks.Ready`.
         """
-        # The config object is part of the key: after a reload with another key, nothing old is used.
-        return self._cached((self._config,), fetch, max_age, grace, name)
+        return self._cached((self._owner,), fetch, max_age, grace, name)
 
     def venue_cached(
         self,
@@ -81,14 +84,11 @@ class KeptAnswers:
         One request, where the venue tells of all of them at once. For what changes: a collection that uses
         it is as old as the answer is; see `behind`.
         """
-        config = self._config
-        entry = config.entry if isinstance(config, SubAccounts) else config
-
         async def asked() -> tuple[float, T]:
             asked_at = self._shared.now()
             return asked_at, await fetch(self)
 
-        key = (*self._scope, entry, name, "family")
+        key = (*self._scope, self._family, name, "family")
         asked_at, answer = await self._shared.get(key, max_age, asked, patience=self._timeout)
         self.behind = max(self.behind, self._shared.now() - asked_at)
         return answer

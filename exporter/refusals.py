@@ -154,6 +154,8 @@ class Refusals:
 
     def _envelope_of(self, body: bytes) -> Envelope | None:
         """What stands around an answer; None where it is not in the venue's form."""
+        if body[:1] == b"[":
+            return None  # rows, which can be many; they stand in no envelope
         # One byte that is no UTF-8 must not hide the code beside it.
         for text in (body, body.decode("utf-8", "replace")):
             try:
