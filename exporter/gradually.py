@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from exporter.answers import A_DAY, RARELY, RETRY
 from exporter.api import Api
-from exporter.tasks import together
+from exporter.tasks import Ready, then, together
 
 T = TypeVar("T")
 
@@ -30,27 +30,33 @@ class Gradually(Generic[T]):
         self._kept: dict[str, tuple[float, T]] = {}
         self._asked_at: dict[str, float] = {}
 
-    async def of(self, api: Api, names: Iterable[str]) -> Mapping[str, T]:
+    def of(self, api: Api, names: Iterable[str]) -> Awaitable[Mapping[str, T]]:
         """The answers that are known, by name."""
         now = api.now()
         names = list(dict.fromkeys(names))
         due = sorted((n for n in names if self._due(n, now)), key=lambda n: self._asked_at.get(n, 0.0))
         asked = due[: self._at_once]
-        answers = await together(*(api.optional(self._shared(api, name)) for name in asked))
-        for name, answer in zip(asked, answers, strict=True):
-            self._asked_at[name] = now
-            if answer is not None:
-                self._kept[name] = (now, answer)
-        return {
-            name: self._kept[name][1]
-            for name in names
-            if name in self._kept and now - self._kept[name][0] < A_DAY
-        }
+        answers = together(*(api.optional(self._shared(api, name)) for name in asked))
 
-    async def _shared(self, api: Api, name: str) -> T:
+        def known(answers: tuple[T | None, ...]) -> Awaitable[Mapping[str, T]]:
+            for name, answer in zip(asked, answers, strict=True):
+                self._asked_at[name] = now
+                if answer is not None:
+                    self._kept[name] = (now, answer)
+            return Ready(
+                {
+                    name: self._kept[name][1]
+                    for name in names
+                    if name in self._kept and now - self._kept[name][0] < A_DAY
+                }
+            )
+
+        return then(answers, known)
+
+    def _shared(self, api: Api, name: str) -> Awaitable[T]:
         key = f"{self._ask.__qualname__} {name}"
         cached = api.venue_cached if self._public else api.account_cached
-        return await cached(lambda api: self._ask(api, name), RARELY, name=key)
+        return cached(lambda api: self._ask(api, name), RARELY, name=key)
 
     def _due(self, name: str, now: float) -> bool:
         if name in self._kept and now - self._kept[name][0] < RARELY:

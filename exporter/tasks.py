@@ -71,8 +71,13 @@ async def _together(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [(place, group.create_task(_one(awaitables[place]))) for place in others]
-            # The first needs no task of its own.
-            found[here] = await awaitables[here]
+            try:
+                # The first needs no task of its own.
+                found[here] = await awaitables[here]
+            except Exception:
+                # It may have failed before the others began; what never begins leaves a warning behind.
+                await asyncio.sleep(0)
+                raise
     except BaseExceptionGroup as failures:
         # One level deep: the group above holds only its own tasks' exceptions, and that of the first.
         raise failures.exceptions[0] from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.model import AccountSnapshot, Contract, Marks, Position
 from exporter.request import Endpoint
-from exporter.tasks import together
+from exporter.tasks import Ready, then, together
 from exporter.venues._binance import (
     LAST_CHANGE,
     NOT_PORTFOLIO_MARGIN,
@@ -248,12 +248,15 @@ def _coin_of(symbol: str) -> str:
     return symbol.removesuffix(_PERPETUAL) if symbol.endswith(_PERPETUAL) else ""
 
 
-async def _contracts(api: Api, symbols: Iterable[str]) -> Mapping[str, Contract]:
+def _contracts(api: Api, symbols: Iterable[str]) -> Awaitable[Mapping[str, Contract]]:
     """The venue's contracts; asked anew where the kept answer does not know one of `symbols`."""
-    known = await api.venue_cached(_all_contracts, RARELY, grace=A_DAY)
-    if all(symbol in known for symbol in symbols):
-        return known
-    return await api.optional(api.venue_cached(_all_contracts, _NEW_CONTRACTS_AFTER), known)
+
+    def unless_new(known: Mapping[str, Contract]) -> Awaitable[Mapping[str, Contract]]:
+        if all(symbol in known for symbol in symbols):
+            return Ready(known)
+        return api.optional(api.venue_cached(_all_contracts, _NEW_CONTRACTS_AFTER), known)
+
+    return then(api.venue_cached(_all_contracts, RARELY, grace=A_DAY), unless_new)
 
 
 async def _all_contracts(api: Api) -> Mapping[str, Contract]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -18,7 +18,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, MaintenanceTier, Marks, PublicPrice
 from exporter.request import Endpoint, Params, Request, Response, SignedRequest
 from exporter.signing import hmac_hex
-from exporter.tasks import together
+from exporter.tasks import Ready, then, together
 from exporter.venues._bingx import (
     ASSET_MODE,
     BALANCE,
@@ -245,7 +245,7 @@ class Bingx(Venue[BingxConfig]):
             rules, held = await together(
                 api.optional(api.venue_cached(_rules, api.interval), {}),
                 # What a key is refused again and again, the venue punishes.
-                api.optional(_margin_assets(api)) if multi_assets else _untold(),
+                api.optional(_margin_assets(api)) if multi_assets else Ready(None),
             )
             found = multi_assets_of(balances, rows, positions, rules or {}, held)
             if multi_assets is None and (found.explained or is_multi_assets(coins, positions)):
@@ -271,15 +271,17 @@ class Bingx(Venue[BingxConfig]):
         }
         return Marks(symbols, coins)
 
-    async def _symbols(self, api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]) -> Symbols:
+    def _symbols(
+        self, api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]
+    ) -> Awaitable[Symbols]:
         names = list(dict.fromkeys(row.symbol for row in rows))
-        tiers, leverages, quotes, taker_rates = await together(
+        found = together(
             self._tiers.of(api, names),
             self._leverages.of(api, names),
             _quotes(api, balances, rows),
             _taker_rates(api, names),
         )
-        return Symbols(tiers, leverages, quotes, taker_rates)
+        return then(found, lambda found: Ready(Symbols(*found)))
 
     async def _balances(self, api: Api) -> list[AssetRow]:
         """The rows that say anything, of version 2 of the call where the venue lacks version 3."""
@@ -310,10 +312,6 @@ async def _told(
         if error.reason not in untold:
             raise
         return None
-
-
-async def _untold() -> None:
-    """What is not asked."""
 
 
 async def _tiers(api: Api, symbol: str) -> tuple[MaintenanceTier, ...]:
@@ -355,16 +353,21 @@ async def _margin_assets(api: Api) -> list[MarginAsset] | None:
     return None if answer is None else listed(answer.data)
 
 
-async def _taker_rates(api: Api, symbols: Iterable[str]) -> Mapping[str, float]:
+def _taker_rates(api: Api, symbols: Sequence[str]) -> Awaitable[Mapping[str, float]]:
     """What closing costs, by symbol: the account's own rate, else the contracts', else the usual one."""
     if not symbols:
-        return {}
-    own = await api.optional(api.account_cached(_own_taker_rate, RARELY, grace=A_DAY))
-    public: Mapping[str, float] = {}
-    if own is None:
-        public = await api.optional(api.venue_cached(_contract_rates, RARELY, grace=A_DAY), {})
-    usual = DEFAULT_TAKER_RATE if own is None else own
-    return {symbol: public.get(symbol, usual) for symbol in symbols}
+        return Ready({})
+
+    def of_symbols(own: float | None) -> Awaitable[Mapping[str, float]]:
+        if own is not None:
+            return Ready(dict.fromkeys(symbols, own))
+        public = api.optional(api.venue_cached(_contract_rates, RARELY, grace=A_DAY), {})
+        return then(
+            public,
+            lambda rates: Ready({symbol: rates.get(symbol, DEFAULT_TAKER_RATE) for symbol in symbols}),
+        )
+
+    return then(api.optional(api.account_cached(_own_taker_rate, RARELY, grace=A_DAY)), of_symbols)
 
 
 async def _own_taker_rate(api: Api) -> float | None:
@@ -379,13 +382,15 @@ async def _contract_rates(api: Api) -> Mapping[str, float]:
     return {symbol: rate for symbol, rate in rates.items() if rate is not None and rate >= 0.0}
 
 
-async def _quotes(api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]) -> Mapping[str, Quote]:
+def _quotes(
+    api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]
+) -> Awaitable[Mapping[str, Quote]]:
     """Mark price and funding by symbol: one answer for all symbols and accounts."""
     marks = not all(row.markPrice for row in rows) or any(row.needs_price for row in balances)
     if not rows and not marks:
-        return {}
+        return Ready({})
     max_age = api.interval if marks else max(api.interval, _FUNDING_MAX_AGE)
-    return await api.optional(api.venue_cached(_premium_index, max_age), {})
+    return api.optional(api.venue_cached(_premium_index, max_age), {})
 
 
 async def _premium_index(api: Api) -> Mapping[str, Quote]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from exporter.account import ApiKeyConfig
@@ -175,8 +175,8 @@ class BingxV1(Venue[ApiKeyConfig]):
         return parse(balance.data, rows, found)
 
 
-async def _shared_mark(api: Api, symbol: str) -> float:
-    return await api.venue_cached(lambda api: _mark(api, symbol), api.interval, name=f"mark price {symbol}")
+def _shared_mark(api: Api, symbol: str) -> Awaitable[float]:
+    return api.venue_cached(lambda api: _mark(api, symbol), api.interval, name=f"mark price {symbol}")
 
 
 async def _mark(api: Api, symbol: str) -> float:

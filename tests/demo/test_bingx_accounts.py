@@ -50,7 +50,7 @@ class InMemory:
         headers: Mapping[str, str],  # noqa: ARG002 (the same)
         body: bytes | None,  # noqa: ARG002 (the same)
         proxy: str | None,  # noqa: ARG002 (the same)
-        timeout: float,  # noqa: ARG002, ASYNC109 (the same)
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 (the same)
     ) -> Answer:
         parts = urlsplit(url)
         endpoint = next(one for one in self.account.simulator.endpoints() if one.path == parts.path)
