@@ -115,6 +115,8 @@ class Collector:
         self.waiting = False
         """Whether a collection is due and waits for its part of the venue's request limit."""
         self.run_in: RunIn | None = None
+        self.revalued = True
+        """Whether marks come between collections: only for them is the newest snapshot kept."""
         self.standing = Standing(self.exchange, self.account)
         """What the risk page shows of the account."""
         self._store = store
@@ -283,7 +285,7 @@ class Collector:
             bounded(snapshot), began, began_at, max_age=self.max_age, complete_at=self._wall()
         )
         risk = self._publish(published, published.snapshot)
-        self._published = published
+        self._published = published if self.revalued else None
         if self._on_assessed is not None:
             self._on_assessed(self.account, risk)
         return began, began_at

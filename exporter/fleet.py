@@ -191,6 +191,9 @@ class Fleet:
             job.close()
         self._marks = {}
         found = ways(one.venue for one in self._collectors.values()) if interval else {}
+        revalued = {venue.config.name for venues in found.values() for venue in venues}
+        for name, collector in self._collectors.items():
+            collector.revalued = name in revalued
         self._telemetry.watch_marks((way.exchange for way in found), interval=interval)
         for number, venues in enumerate(found.values()):
             venue = self._venue(asking(venues[0].config, interval))

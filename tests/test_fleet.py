@@ -22,6 +22,7 @@ from exporter.errors import Reason, VenueError
 from exporter.exposition import Format, Store
 from exporter.fleet import Changes, Fleet
 from exporter.model import AccountSnapshot, RiskSettings
+from exporter.request import Endpoint
 from exporter.scheduler import Scheduler
 from exporter.telemetry import Telemetry
 from tests.accounts import ScriptedVenue, position, snapshot
@@ -63,6 +64,14 @@ class Hanging(Keyed):
         raise AssertionError
 
 
+class Quoting(Keyed):
+    """A venue with a call for marks."""
+
+    name = "quoting"
+    marks_endpoint = Endpoint("/marks", signed=False)
+    endpoints = (marks_endpoint,)
+
+
 class Impossible(Keyed):
     """A venue whose adapter cannot be made."""
 
@@ -89,7 +98,7 @@ class Yard:
         telemetry = Telemetry()
         self.store = Store(telemetry)
         self.scheduler = Scheduler(on_skipped=lambda _: None)
-        venues = {venue.name: venue for venue in (Keyed, Hanging, Impossible)}
+        venues = {venue.name: venue for venue in (Keyed, Hanging, Quoting, Impossible)}
         self.fleet = Fleet(venues, Client(telemetry), self.store, telemetry, self.scheduler)
 
     async def use(self, new: Config) -> Changes:
@@ -359,3 +368,11 @@ async def test_a_renewed_secret_is_kept_out_of_logs(
     await yard.collect()
     assert "rotated-secret" in hidden
     assert isinstance(yard.collector().venue.config.api_secret, SecretStr)
+
+
+@pytest.mark.parametrize("interval", [0.0, 5.0])
+async def test_snapshots_are_kept_where_marks_come(yard: Yard, interval: float) -> None:
+    await yard.use(config(account(exchange="quoting"), marks_interval=interval))
+    await yard.collect()
+    assert "risk_positions{" in yard.page()
+    assert (yard.collector()._published is not None) is (interval > 0.0)
