@@ -50,7 +50,7 @@ class Contract(Struct, frozen=True):
     settle: str
 
 
-class MaintenanceTier(Struct, frozen=True):
+class MaintenanceTier(Struct, frozen=True, cache_hash=True):
     """One step of a venue's maintenance margin schedule.
 
     Applies while ``floor <= notional < cap`` (``cap`` is infinite in the last tier); the maintenance

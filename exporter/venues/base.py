@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -231,11 +232,19 @@ def nothing_less(amount: float | None) -> float | None:
 
 
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:
-    """A symbol's schedule in ascending order; the last tier is open."""
+    """A symbol's schedule in ascending order; the last tier is open.
+
+    Accounts behind many addresses ask for the same schedules; each is kept once.
+    """
     found = sorted(tiers, key=lambda tier: tier.floor)
     if found:
         found[-1] = msgspec.structs.replace(found[-1], cap=math.inf)
-    return tuple(found)
+    return _kept_once(tuple(found))
+
+
+@lru_cache(maxsize=4096)  # hundreds of symbols a venue
+def _kept_once(tiers: tuple[MaintenanceTier, ...]) -> tuple[MaintenanceTier, ...]:
+    return tiers
 
 
 def position_ids(
