@@ -27,6 +27,9 @@ from exporter.telemetry import Telemetry
 from exporter.venues import discover
 from exporter.web import create_app
 
+_LOOK = 1.0
+"""Seconds between two looks at whether all accounts have been collected once."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -124,6 +127,7 @@ async def run(
                 watch = asyncio.create_task(Watch(read_web_config, door, telemetry).run())
             scheduler.start()
             load.start()
+            growing = asyncio.create_task(_grown(fleet))
             try:
                 if on_listening is not None:
                     on_listening(urls)
@@ -132,6 +136,7 @@ async def run(
             finally:
                 if watch is not None:
                     watch.cancel()
+                growing.cancel()
                 if reloader is not None:
                     await reloader.close()
                 load.stop()
@@ -152,6 +157,13 @@ def _doubts(config: WebConfig, bound: Sequence[Address]) -> None:
         )
     elif "TLS" not in config.kinds:
         log.warning("passwords cross the network in the clear: there is no TLS (tls_server_config)")
+
+
+async def _grown(fleet: Fleet) -> None:
+    """Once every account has been collected, there is what will stay for good."""
+    while not fleet.ready():  # noqa: ASYNC110 (nobody tells, and a look costs nothing)
+        await asyncio.sleep(_LOOK)
+    garbage.grown()
 
 
 def _part(config: Config, shard: Shard | None) -> Config:
