@@ -64,9 +64,9 @@ def render(exchange: str, account: str, risk: AccountRisk) -> dict[str, bytes]:
     begin = labelled((("exchange", exchange), ("account", account)))
     rows = [_rows(begin, level, risk) for level in LEVELS]
     chunks: dict[str, bytes] = {}
-    for family, level in _LEVEL_OF:
+    for family, level, endless in _PLAN:
         if rows[level]:
-            text = "".join(_lines(family, rows[level]))
+            text = "".join(_lines(family, rows[level], endless=endless))
             if text:
                 chunks[family.name] = text.encode()
     return chunks
@@ -93,11 +93,9 @@ def _rows(begin: str, level: Level[Any], risk: AccountRisk) -> list[tuple[str, A
     return sorted(found.items()) if len(found) > 1 else list(found.items())
 
 
-def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]]) -> list[str]:
+def _lines(family: RowFamily[Any], rows: Iterable[tuple[str, Any]], *, endless: bool) -> list[str]:
     name, read, samples, said = family.name, family.value, family.samples, family.said
     low, high = family.range.low, family.range.high
-    # What is within a range that ends needs no look at what it is.
-    endless = math.isinf(high)
     lines = []
     if read is not None:
         for labels, row in rows:
@@ -195,7 +193,11 @@ def joined(above: Sequence[bytes], rows: Iterable[Sequence[bytes]]) -> list[byte
     return parts
 
 
-_LEVEL_OF = tuple((family, LEVELS.index(family.level)) for family in FAMILIES)
+_PLAN = tuple(
+    # What is within a range that ends is no infinity, which is spelled in another way.
+    (family, LEVELS.index(family.level), math.isinf(family.range.high))
+    for family in FAMILIES
+)
 _NAMES: Sequence[str] = tuple(family.name for family in FAMILIES)
 _HEADERS = headers(FAMILIES, Format.TEXT_0_0_4)  # there is no counter among them
 

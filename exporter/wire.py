@@ -135,7 +135,7 @@ def number(value: str | float | None, field: str) -> float | None:
             return None
         raise ValueError(f"`{field}` is not a number") from None
     # float() also takes "1_000", "nan" and "infinity"; none of them is a venue's number.
-    if isinstance(value, str) and "_" in value:
+    if value.__class__ is str and "_" in value:
         raise ValueError(f"`{field}` is not a number")
     if not math.isfinite(found):
         raise ValueError(f"`{field}` is not a finite number")
