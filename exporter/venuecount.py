@@ -46,10 +46,13 @@ class VenueCount:
         "_until",
         "_window",
         "line",
+        "others",
     )
 
     def __init__(self, limit: Limit, line: float) -> None:
         self.line = line
+        self.others = 0.0
+        """Weight that others use in a window, as far as the venue tells."""
         self._limit = limit
         self._told = 0.0
         # When that was heard, and when the venue's window ends.
@@ -65,15 +68,6 @@ class VenueCount:
         self._passed = 0.0
 
     @property
-    def others(self) -> float:
-        """Weight that others use in a window, as far as the venue tells.
-
-        More than before is believed at once, less the more the longer it has been so in this window.
-        """
-        more = self._lately - self._before
-        return min(self._limit.weight, self._before + (more if more > 0.0 else more * self._passed))
-
-    @property
     def left(self) -> float:
         """Weight that others leave in a window."""
         return self.line - self.others
@@ -82,6 +76,7 @@ class VenueCount:
         """Another limit or line; what was told stays."""
         self._limit = limit
         self.line = line
+        self._weigh()
 
     def answered(self, weight: float, now: float, flying: float, told: Told | None) -> None:
         """One of our requests ended, while others of `flying` weight are not answered yet."""
@@ -121,7 +116,15 @@ class VenueCount:
         if passed >= ENOUGH:
             self._passed = passed
             self._lately = max(0.0, told.used - self._ours - flying) / passed
+            self._weigh()
 
     def _begin(self, window: float | None) -> None:
         self._before = max(self.others, self._before / 2)
         self._window, self._ours, self._lately, self._passed = window, 0.0, 0.0, 0.0
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """More than before is believed at once, less the more the longer it has been so in this window."""
+        more = self._lately - self._before
+        used = self._before + (more if more > 0.0 else more * self._passed)
+        self.others = min(self._limit.weight, used)

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -103,6 +103,11 @@ class Venue(ABC, Generic[ConfigT]):
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be in the words of a failure; looked up with every answer."""
+        return self.config.secrets()
+
     @classmethod
     def check(cls, config: ConfigT) -> str | None:  # noqa: ARG003 (for subclasses)
         """Why this configuration cannot work here, in one sentence, or None. Called at start; no I/O."""
@@ -144,7 +149,7 @@ class Venue(ABC, Generic[ConfigT]):
 
         The HTTP client puts venue and endpoint in front of the text.
         """
-        return self.refusals.read(response, self.config.secrets(), signed=endpoint.signed)
+        return self.refusals.read(response, self.secrets, signed=endpoint.signed)
 
     async def server_time(self, api: Api) -> float | None:  # noqa: ARG002
         """The venue's clock in Unix seconds; None if it cannot be asked."""

@@ -225,7 +225,7 @@ class Bingx(Venue[BingxConfig]):
 
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:
         table = _LACKING if endpoint in _MAY_LACK else REFUSALS
-        return table.read(response, self.config.secrets(), signed=endpoint.signed)
+        return table.read(response, self.secrets, signed=endpoint.signed)
 
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(TIME, Answer[Clock])).data.serverTime
