@@ -84,6 +84,7 @@ class KeptAnswers:
         One request, where the venue tells of all of them at once. For what changes: a collection that uses
         it is as old as the answer is; see `behind`.
         """
+
         async def asked() -> tuple[float, T]:
             asked_at = self._shared.now()
             return asked_at, await fetch(self)
