@@ -68,19 +68,21 @@ async def _together(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
     if not others:
         found[here] = await awaitables[here]
         return tuple(found)
+    failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [(place, group.create_task(_one(awaitables[place]))) for place in others]
             try:
                 # The first needs no task of its own.
                 found[here] = await awaitables[here]
-            except Exception:
+            except Exception as error:
+                failure = error
                 # It may have failed before the others began; what never begins leaves a warning behind.
                 await asyncio.sleep(0)
                 raise
     except BaseExceptionGroup as failures:
         # One level deep: the group above holds only its own tasks' exceptions, and that of the first.
-        raise failures.exceptions[0] from None
+        raise failure or failures.exceptions[0] from None
     for place, task in tasks:
         found[place] = task.result()
     return tuple(found)

@@ -75,6 +75,7 @@ async def test_the_first_fails_before_the_others_have_begun() -> None:
     async def other() -> None:
         nonlocal began
         began = True
+        raise VenueError("network", "later")
 
     with pytest.raises(VenueError, match="refused"):
         await together(fails(), then(other(), lambda _: Ready(None)))
