@@ -83,6 +83,8 @@ async def _together(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
     except BaseExceptionGroup as failures:
         # One level deep: the group above holds only its own tasks' exceptions, and that of the first.
         raise failure or failures.exceptions[0] from None
+    finally:
+        failure = None  # it has this frame in its traceback, and would keep it until garbage is searched
     for place, task in tasks:
         found[place] = task.result()
     return tuple(found)
