@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import structlog
 
@@ -127,16 +127,14 @@ async def run(
                 watch = asyncio.create_task(Watch(read_web_config, door, telemetry).run())
             scheduler.start()
             load.start()
-            growing = asyncio.create_task(_grown(fleet))
             try:
                 if on_listening is not None:
                     on_listening(urls)
-                with nullcontext() if reloader is None else reloader.at_hangup():
+                with _growing(fleet), nullcontext() if reloader is None else reloader.at_hangup():
                     await asyncio.Event().wait()
             finally:
                 if watch is not None:
                     watch.cancel()
-                growing.cancel()
                 if reloader is not None:
                     await reloader.close()
                 load.stop()
@@ -159,11 +157,20 @@ def _doubts(config: WebConfig, bound: Sequence[Address]) -> None:
         log.warning("passwords cross the network in the clear: there is no TLS (tls_server_config)")
 
 
-async def _grown(fleet: Fleet) -> None:
+@contextmanager
+def _growing(fleet: Fleet) -> Iterator[None]:
     """Once every account has been collected, there is what will stay for good."""
-    while not fleet.ready():  # noqa: ASYNC110 (nobody tells, and a look costs nothing)
-        await asyncio.sleep(_LOOK)
-    garbage.grown()
+
+    async def grown() -> None:
+        while not fleet.ready():  # noqa: ASYNC110 (nobody tells, and a look costs nothing)
+            await asyncio.sleep(_LOOK)
+        garbage.grown()
+
+    task = asyncio.create_task(grown())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _part(config: Config, shard: Shard | None) -> Config:
