@@ -7,7 +7,6 @@ follows the schedules: piecewise linear in the share, and solved piece by piece.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exporter.risk.crossing import Leg
@@ -43,7 +42,7 @@ def pool_way_back(entry: Pool, exposure: Exposure | None, target: float) -> WayB
     if exposure is None:
         return WayBack(margin)
     constant = requirement - exposure.required
-    return WayBack(margin, _to_close(equity, constant, exposure.legs, target))
+    return WayBack(margin, _to_close(equity, constant, exposure, target))
 
 
 def isolated_way_back(row: Facts, target: float) -> WayBack:
@@ -62,12 +61,14 @@ def _to_add(equity: float, requirement: float, target: float) -> float | None:
     return finite(max(requirement / target - equity, 0.0))
 
 
-def _to_close(equity: float, constant: float, legs: Sequence[Leg], target: float) -> float | None:
+def _to_close(equity: float, constant: float, exposure: Exposure, target: float) -> float | None:
     """Smallest share of all legs whose closing takes the rate to the target.
 
     With ``u`` the share that is kept, the slack ``target * equity - requirement`` is
-    ``height + slope * u`` between the places where a leg enters another piece of its schedule.
+    ``height + slope * u`` between the places where a leg enters another piece of its schedule, or the fees
+    have used up what there is of a coin and make a debt in it.
     """
+    legs = exposure.legs
     fees = sum(leg.fee_rate * leg.notional * leg.equity_weight for leg in legs)
     height = target * (equity - fees) - constant
     slope = target * fees
@@ -81,6 +82,11 @@ def _to_close(equity: float, constant: float, legs: Sequence[Leg], target: float
             rate = schedule.rates[upper] - schedule.rates[upper - 1]
             deduction = schedule.deductions[upper] - schedule.deductions[upper - 1]
             bends.append((schedule.floors[upper] / notional, -deduction * weight, rate * weight * notional))
+    for purse in exposure.purses:
+        cost = sum(leg.fee_rate * leg.notional for leg in purse.legs)
+        if 0.0 <= purse.amount < cost:
+            step = target * purse.step
+            bends.append((1.0 - purse.amount / cost, step * (purse.amount - cost), step * cost))
     bends.sort(reverse=True)
     kept = 1.0
     for border, lift, turn in [*bends, (0.0, 0.0, 0.0)]:

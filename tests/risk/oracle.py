@@ -157,22 +157,18 @@ def pool_rate(
 
     legs: dict[tuple[str, str], list[Position]] = {}
     gains: dict[str, float] = {}
-    spent = 0.0
     for row in rows:
         legs.setdefault((row.symbol, row.side), []).append(row)
         coin = row.contract.settle
-        gains[coin] = gains.get(coin, 0.0) + _gain(row, move)
         fee = (1.0 - kept) * row.closing_fee_rate * _notional(row, move)
-        holds = listed[coin].equity if coin in listed else None
-        sign = -1.0 if holds is not None and holds < 0.0 else 1.0
-        spent += abs(worth(coin, sign * fee, move))
+        gains[coin] = gains.get(coin, 0.0) + _gain(row, move) - fee
     required_now = required_then = 0.0
     for same in legs.values():
         coin = same[0].contract.settle
         required_now += charged(coin, leg_requirement(same, STILL)[0], STILL)
         required_then += charged(coin, sum(leg_requirement(same, move, kept)), move)
     assert pool.margin_equity is not None
-    equity = pool.margin_equity + added - spent
+    equity = pool.margin_equity + added
     for coin in {*listed, *gains}:
         # A coin that is not listed: every gain counts as a credit, every loss as less of one.
         gain = gains.get(coin, 0.0)

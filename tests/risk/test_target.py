@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import MarginPool, RiskSettings
+from exporter.model import Asset, MarginPool, RiskSettings
 from tests.risk.accounts import account, linear, pool_of, position, tiers
 
 X, Y = linear("X"), linear("Y")
@@ -60,6 +60,29 @@ def test_closing_costs_its_fees() -> None:
     pool = pool_of(account(MarginPool(currency="USDT", margin_equity=100.0), row))
     assert pool.maintenance_margin_rate == pytest.approx(0.8)
     assert pool.reduction_to_target == pytest.approx(30.0 / 70.0)
+
+
+@pytest.mark.parametrize(
+    ("held", "share"),
+    [(4.0, 29.0 / 70.0), (0.0, 30.0 / 70.0), (50.0, 30.0 / 75.0), (-1.0, 30.0 / 70.0)],
+)
+def test_fees_that_use_up_a_coin_make_a_debt_in_it_which_counts_more(held: float, share: float) -> None:
+    """As above, where a USDT that is held counts 0.5 and one that is owed 1.
+
+    With 4 of them, closing the share s costs 4 x 0.5 + (20 s - 4): 80 (1 - s) = 0.5 (102 - 20 s). With 50,
+    20 s x 0.5; with none, or a debt, 20 s.
+    """
+    row = position(
+        X,
+        quantity=100.0,
+        mark_price=100.0,
+        maintenance_margin=60.0,
+        closing_fee_rate=0.002,
+        pool_currency="USD",
+    )
+    asset = Asset(asset="USDT", equity=held, collateral_price_usd=0.5, debt_price_usd=1.0)
+    pool = pool_of(account(MarginPool(currency="USD", margin_equity=100.0), row, assets=(asset,)))
+    assert pool.reduction_to_target == pytest.approx(share)
 
 
 def test_open_orders_go_on_requiring_what_they_do() -> None:
