@@ -210,8 +210,8 @@ class Account:
                 labels = {"currency": self.currency, "direction": direction}
                 yield "risk_account_liquidation_shock_ratio", labels, shock
         yield "risk_positions", {}, float(len(positions))
-        for family, labels, path in self.more:
-            yield family, labels, _at(path, time)
+        for family, own, path in self.more:
+            yield family, own, _at(path, time)
 
     def _position(self, one: Position, time: float, distance: float | None) -> Iterator[Sample]:
         labels = one.labels(self.currency)

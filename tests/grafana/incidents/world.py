@@ -300,7 +300,7 @@ def played(folder: Path, world: World, release: Release) -> History:
                 key = json.dumps({**_labels(labels), "alertstate": "firing"}, sort_keys=True)
                 texts.setdefault(key, []).append((float(_seconds(time)), _labels(annotations)["summary"]))
     first, last, samples = answers.values()
-    history: History = {one.name: [] for one in world.runs} | {"": []}
+    history: History = {name: [] for name in ("", *(one.name for one in world.runs))}
     calm = {one.name: one.incident.calm for one in world.runs} | {"": 0.0}
     for key, value in first.items():
         name, labels = _run_and_labels(json.loads(key))
