@@ -19,6 +19,7 @@ from grafana.generator import files as grafana_files
 from grafana.generator import output
 from tests import series
 from tests.faults.page import faults_page
+from tests.grafana.incidents.page import incidents_page
 from tests.venues.bench import benches
 from tests.venues.measure import measured, rows_of
 
@@ -39,6 +40,7 @@ def files() -> dict[Path, str]:
     """Path, relative to the repository, and text of the generated files, but for the page of the venues."""
     return {
         Path("docs/faults.md"): faults_page(),
+        Path("docs/incidents.md"): incidents_page(),
         Path("docs/metrics.md"): reference.metrics_page(),
         Path("docs/accounts.schema.json"): answers.schema_text().decode(),
         series.PAGE: series.page((ROOT / series.PAGE).read_text()),

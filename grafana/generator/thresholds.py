@@ -76,11 +76,13 @@ RELEASE = Threshold(
 )
 GONE_LOSS = Threshold(
     0.5,
-    "a liquidation takes all of a position's margin, whoever closes it himself keeps some",
-    "share of margin",
+    "a liquidation takes all that a position could still lose, whoever closes it himself keeps most of it",
+    "share of the rest",
 )
 EMPTIED_LOSS = Threshold(0.1, "whoever closes an account in danger himself loses less", "share of equity")
-CLOSED_WITHIN_A_MINUTE = Threshold(0.05, "no large coin moves more within a minute", "share of notional")
+CLOSED_WITHIN_A_MINUTE = Threshold(
+    0.25, "in a flash crash a coin has lost as much between two scrapes", "share of notional"
+)
 RESTARTS = Threshold(3, "an update restarts once or twice", "starts in 10 minutes")
 ANSWER_CHANGES = Threshold(6, "three times gone and back is no restart", "changes in 10 minutes")
 SATURATED = Threshold(0.9, "what is left is needed for a page, a venue that is slow, or a busier market")

@@ -12,6 +12,7 @@ from tests.grafana import rule_tests
 from tests.grafana.programs import GRAFANA, RELEASES, Release, output, run
 from tests.grafana.rule_tests import rules
 from tests.grafana.rule_tests.rules import RULES, Rule
+from tests.grafana.rule_tests.together import together
 from tests.grafana.rule_tests.trials import Test
 
 NUMBER = re.compile(r"(?<![\w:.$])(?<!vector\()\d+(?:\.\d+)?(?![\w:.])")
@@ -70,8 +71,13 @@ def test_every_alert_says_what_a_person_needs_to_know() -> None:
 
 
 def test_every_alert_about_risk_outlives_the_danger_for_a_while() -> None:
+    """And so do those that speak for the alerts of many accounts."""
     for rule in rules.alerts():
-        assert ("keep_firing_for" in rule) == (rule["labels"]["category"] == "risk"), rule["alert"]
+        outlives = rule["labels"]["category"] == "risk" or rule["alert"] in {
+            "RiskExporterDown",
+            "RiskVenueDown",
+        }
+        assert ("keep_firing_for" in rule) == outlives, rule["alert"]
 
 
 def test_every_alert_about_an_account_watches_last_known_values() -> None:
@@ -166,7 +172,7 @@ def test_every_change_of_an_alert_fails_one_of_its_tests(alert: str, tmp_path: P
             tmp_path,
             f"{alert}{number}",
             rules.file_of(rules.read_by([rule["expr"]]), changed),
-            [of_another_name(test, alert, list(names)) for test in own_tests(rule)],
+            together(alert, [of_another_name(test, alert, list(names)) for test in own_tests(rule)]),
         )
         said = output(run("promtool", "test", "rules", path))
         failed = set(re.findall(rf'expr: "ALERTS{{alertname=\\"({alert}_\d+)\\"', said))

@@ -6,6 +6,7 @@ from typing import Final
 
 from grafana.generator import links
 from grafana.generator import thresholds as t
+from grafana.generator.alerts.words import SPEAKS_ON
 from grafana.generator.placeholders import label
 from grafana.generator.rules import Alert
 
@@ -27,6 +28,7 @@ DOWN: Final = (
     """,
         hold="2m",
         hold_reason="a restart takes less",
+        keep=SPEAKS_ON,
         summary=f"risk-exporter {label('instance')} does not answer Prometheus; another one sees its "
         "accounts",
         description="No scrape of this exporter succeeds. All its accounts are seen by another one, and by "
@@ -48,6 +50,7 @@ DOWN: Final = (
     """,
         hold="1m",
         hold_reason="a restart takes less; shorter than that of the alerts it stands for",
+        keep=SPEAKS_ON,
         summary=f"risk-exporter {label('instance')} does not answer Prometheus",
         description="No scrape of the exporter succeeds, and accounts of it are seen by no other. Risk "
         "alerts that "

@@ -138,7 +138,7 @@ def _gone(severity: Severity, condition: str, what: str) -> Alert:
         thresholds=(t.LIMITS["liquidation_distance", "info"], t.GONE_LOSS),
         expr=owned(f"""
         risk:position:gone_distance_ratio:last
-          {condition} on ({SAME_POSITION}) (risk:position:gone_loss_ratio:margin < {t.GONE_LOSS.text})
+          {condition} on ({SAME_POSITION}) (risk:position:gone_loss_ratio:room < {t.GONE_LOSS.text})
         """),
         hold="1m",
         hold_reason="an answer that lacks a position may be followed by one that has it",

@@ -6,6 +6,7 @@ from typing import Final
 
 from grafana.generator import links
 from grafana.generator import thresholds as t
+from grafana.generator.alerts.words import SPEAKS_ON
 from grafana.generator.placeholders import DURATION, for_each, label, label_of_each, of_each, query
 from grafana.generator.rules import Alert
 
@@ -24,6 +25,7 @@ DOWN: Final = (
         expr="risk:exchange:venue_down:bool == 1",
         hold="1m",
         hold_reason="one failed round passes; shorter than that of the alerts it stands for",
+        keep=SPEAKS_ON,
         summary=f"No account on {label('exchange')} can be collected",
         description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
         f"exchange.{_ACCOUNTS}",
@@ -36,6 +38,7 @@ DOWN: Final = (
         expr="risk:exchange:blind:bool == 1",
         hold="2m",
         hold_reason="that of the alerts it stands for, one an account",
+        keep=SPEAKS_ON,
         summary=f"Nobody sees any account on {label('exchange')}",
         description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
         "exchange, and their data are older than their maximum age. What is known to be in danger goes on "

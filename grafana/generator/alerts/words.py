@@ -10,6 +10,10 @@ ACCOUNT: Final = f"{label('account')} on {label('exchange')}"
 POSITION: Final = f"{label('symbol')} {label('side')} ({label('margin_mode')}) of {ACCOUNT}"
 POOL: Final = f"pool {label('currency')}"
 
+SPEAKS_ON: Final = "2m"
+"""How long an alert that speaks for those of many accounts outlives its cause: until the last of them is
+collected again. Or each that is later than the first would send a message of its own when all is over."""
+
 OF_ACCOUNT: Final = ("exchange", "account")
 OF_POOL: Final = (*OF_ACCOUNT, "currency")
 OF_POSITION: Final = (*OF_ACCOUNT, "symbol", "side", "margin_mode", "position_id")

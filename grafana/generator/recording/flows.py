@@ -69,12 +69,13 @@ FLOWS: Final = (
     ),
     Recording(
         record="risk:account:closed_usd:delta1m",
-        about="What a minute's closing of positions may have lost without having been seen as unrealized, "
+        about="What the closing of positions in the last minutes may have lost without having been seen "
+        "as unrealized, "
         "in USD: "
         f"{t.CLOSED_WITHIN_A_MINUTE.value:.0%} of the notional, for {t.CLOSED_WITHIN_A_MINUTE.reason}.",
         expr=f"""
         {t.CLOSED_WITHIN_A_MINUTE.text} * clamp_min(
-          sum by (exchange, account) (max by ({POOL}) (risk_account_gross_notional_usd offset 1m))
+          sum by (exchange, account) (max by ({POOL}) (max_over_time(risk_account_gross_notional_usd[3m])))
           - on (exchange, account)
           sum by (exchange, account) (max by ({POOL}) (risk_account_gross_notional_usd)),
           0

@@ -56,17 +56,36 @@ RULES: Final = (
         """,
     ),
     Recording(
-        record="risk:position:gone_loss_ratio:margin",
-        about="What the equity of its account lost meanwhile, as a ratio of the margin that the position "
-        "bound: "
-        "its notional / the leverage set. Absent where one of them is not known.",
+        record="risk:position:account_equity_usd:near",
+        about="Equity of the account of a position while the position is near its liquidation.",
         expr=f"""
-        risk:account:equity_usd:lost10m
-          / on (exchange, account) group_right ()
+        risk:account:equity_usd:sum
+          * on (exchange, account) group_right ()
           (
-            abs(max by ({POSITION}) (last_over_time(risk:position:notional_usd:known[10m])))
-              / on ({POSITION})
-              max by ({POSITION}) (last_over_time(risk_position_leverage_ratio[10m]))
+            1 + 0 * risk:position:liquidation_distance_ratio:known
+              and
+              risk:position:liquidation_distance_ratio:known
+                < on (exchange, account) group_left () {limit("liquidation_distance", "info")}
+          )
+        """,
+    ),
+    Recording(
+        record="risk:position:gone_loss_ratio:room",
+        about="What the equity of its account is below that at its nearest to liquidation, as a ratio of "
+        "what it still could lose there: its notional * its distance. Of all that it had lost before, "
+        "nothing "
+        "tells whether it was liquidated. Absent where one of them is not known.",
+        expr=f"""
+        (
+          min_over_time(risk:position:account_equity_usd:near[10m])
+            - on (exchange, account) group_left ()
+            risk:account:equity_usd:sum
+        )
+          / on ({POSITION})
+          (
+            min_over_time(risk:position:liquidation_distance_ratio:known[10m])
+              * on ({POSITION})
+              abs(max by ({POSITION}) (last_over_time(risk:position:notional_usd:known[10m])))
               and on ({POSITION}) risk:position:gone_distance_ratio:last
           )
         """,

@@ -15,6 +15,7 @@ import yaml
 
 from tests.grafana.rule_tests import alerts, recording, rules
 from tests.grafana.rule_tests.recording.account import tests_over_days
+from tests.grafana.rule_tests.together import together
 from tests.grafana.rule_tests.trials import Test
 
 EVALUATION_ORDER: Final = ("risk-known", "risk-portfolio", "alerts")
@@ -34,7 +35,7 @@ def write(folder: Path, name: str) -> Path:
     own = [rule for rule in rules.alerts() if rule["alert"] == name]
     checks = (check["expr"] for test in found for check in test["promql_expr_test"])
     read = rules.read_by(text for rule in own for text in rules.texts(rule)) if own else rules.read_by(checks)
-    return write_file(folder, name, rules.file_of(read, own), found)
+    return write_file(folder, name, rules.file_of(read, own), together(name, found) if own else found)
 
 
 def write_file(folder: Path, name: str, rule_file: dict[str, Any], found: Iterable[Test]) -> Path:

@@ -37,11 +37,11 @@ def down() -> list[Test]:
     info = {"version": "1.0.0", **second}
     tests = [
         make_test(
-            "fires after its for, not a minute earlier, and ends with the next scrape",
+            "fires after its for, not a minute earlier, and ends after the next scrape",
             World(20, exporter=span(("up", 5), ("down", 5), ("up", 10))),
             expected(EXPORTER),
-            firing=[6, 9],
-            silent=[4, 5, 10, 15],
+            firing=[6, 9, 11],
+            silent=[4, 5, 12, 15],
             annotated=6,
         ),
         make_test(
@@ -86,8 +86,8 @@ def down() -> list[Test]:
                 ],
             ),
             expected(EXPORTER),
-            firing=[6, 9],
-            silent=[5, 10, 19],
+            firing=[6, 9, 11],
+            silent=[5, 12, 19],
         ),
         make_test(
             "does not fire while another exporter sees all its accounts",
@@ -110,7 +110,7 @@ def down() -> list[Test]:
     ]
     spares = [
         make_test(
-            "fires after its for, not a minute earlier, and ends with the next scrape",
+            "fires after its for, not a minute earlier, and ends after the next scrape",
             World(
                 20,
                 accounts={KEY: []},
@@ -118,8 +118,8 @@ def down() -> list[Test]:
                 extra=twin(minutes=20),
             ),
             spare,
-            firing=[7, 9],
-            silent=[4, 6, 10, 15],
+            firing=[7, 9, 11],
+            silent=[4, 6, 12, 15],
             annotated=7,
         ),
         make_test(

@@ -61,10 +61,11 @@ def position_gone() -> list[Test]:
     def lost(usd: str) -> str:
         return f" The equity of the account is {usd} USD below its peak of the last 10 minutes."
 
-    liquidated = expected("critical", "liquidated or closed at a loss", lost("510"))
-    closed = expected("info", "and was closed rather than liquidated", lost("490"))
-    # It bound 1000 USD of margin, of which half is the limit.
+    liquidated = expected("critical", "liquidated or closed at a loss", lost("153"))
+    closed = expected("info", "and was closed rather than liquidated", lost("147"))
+    # At its nearest it could still lose 300 USD, of which half is the limit.
     crash = span((0.19, 3), (0.03, 2), (None, 1))
+    hovering = span((0.19, 3), (0.03, 27), (None, 1))
     opened_again = span((0.19, 3), (0.03, 2), (None, 5), (0.5, 50))
     return [
         *named(
@@ -72,7 +73,7 @@ def position_gone() -> list[Test]:
             [
                 make_test(
                     "fires after its for, not a minute earlier, for as long as it is news",
-                    World(60, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4490, 55))]),
+                    World(60, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4847, 55))]),
                     liquidated,
                     firing=[6, 13, 42],
                     silent=[5, 45],
@@ -81,11 +82,22 @@ def position_gone() -> list[Test]:
                 make_test(
                     "ends when the position is there again, after keep_firing_for",
                     World(
-                        60, accounts={KEY: []}, data=[*position(opened_again), *equity((5000, 5), (4490, 1))]
+                        60, accounts={KEY: []}, data=[*position(opened_again), *equity((5000, 5), (4847, 1))]
                     ),
                     liquidated,
                     firing=[6, 39],
                     silent=[40],
+                ),
+                make_test(
+                    "fires if most was lost before, long ago",
+                    World(
+                        60,
+                        accounts={KEY: []},
+                        data=[*position(hovering), *equity((5000, 3), (300, 27), (147, 30))],
+                    ),
+                    liquidated,
+                    firing=[31, 38],
+                    silent=[30],
                 ),
                 make_test(
                     "fires if nothing is known of the equity",
@@ -97,7 +109,7 @@ def position_gone() -> list[Test]:
                 ),
                 make_test(
                     "does not fire if little was lost",
-                    World(20, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4510, 55))]),
+                    World(20, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4853, 55))]),
                     liquidated,
                     silent=range(20),
                 ),
@@ -137,7 +149,7 @@ def position_gone() -> list[Test]:
             [
                 make_test(
                     "fires after its for if little was lost",
-                    World(60, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4510, 55))]),
+                    World(60, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4853, 55))]),
                     closed,
                     firing=[6, 13, 42],
                     silent=[5, 45],
@@ -152,7 +164,7 @@ def position_gone() -> list[Test]:
                 ),
                 make_test(
                     "does not fire for a loss",
-                    World(20, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4490, 55))]),
+                    World(20, accounts={KEY: []}, data=[*position(crash), *equity((5000, 5), (4847, 55))]),
                     closed,
                     silent=range(20),
                 ),

@@ -60,8 +60,8 @@ def down() -> list[Test]:
             "fires its for after the data are too old, with the accounts and how near they were",
             World(20, accounts=accounts(gone, gone), data=distances),
             unseen,
-            firing=[8, 15],
-            silent=[7, 16],
+            firing=[8, 15, 17],
+            silent=[7, 18],
             annotated=8,
             also=[
                 replace(
@@ -86,7 +86,7 @@ def down() -> list[Test]:
     ]
     tests = [
         make_test(
-            f"fires after its for, not a minute earlier, and ends with the first {reason}-free collection",
+            f"fires after its for, not a minute earlier, and ends after the first {reason}-free collection",
             World(
                 20,
                 accounts=accounts(
@@ -95,8 +95,8 @@ def down() -> list[Test]:
                 error_reason=reason,
             ),
             expected,
-            firing=[6, 9],
-            silent=[4, 5, 10, 15],
+            firing=[6, 9, 11],
+            silent=[4, 5, 12, 15],
             annotated=6,
         )
         for reason in ("network", "timeout", "exchange")
