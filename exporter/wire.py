@@ -7,8 +7,8 @@ A venue's message is declared as a `Wire` struct with the venue's own spelling. 
 * `Positive`: like `Number`; 0 and less mean that there is none, and are None;
 * `Millis`: Unix milliseconds, read as seconds; 0 means that there is none, and is None.
 
-Each may come as a JSON string, integer or float. `Flag` is true or false, also as text. Unknown extra fields
-are ignored.
+Each may come as a JSON string, integer or float. `Flag` is true or false, also as text; `MaybeFlag` may be
+missing, null or empty, and may be written as 1 or 0. Unknown extra fields are ignored.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Positive = float | None
     Millis = float | None
     Flag = bool
+    MaybeFlag = bool | None
 else:
 
     def _kind(name: str) -> Any:
@@ -39,6 +40,7 @@ else:
     Positive = _kind("positive")
     Millis = _kind("millis")
     Flag = Annotated[bool | str, msgspec.Meta(extra={"number": "flag"})]
+    MaybeFlag = Annotated[bool | int | str | None, msgspec.Meta(extra={"number": "maybe flag"})]
 
 Rows: TypeAlias = list[T] | T | None
 """What venues write for several rows: a single one as an object, none as null. See `listed`."""
@@ -76,6 +78,8 @@ class Wire(msgspec.Struct):
             setattr(self, attribute, None if value is None or value <= 0.0 else value / 1000.0)
         for attribute, wire_name in fields.flags:
             setattr(self, attribute, _flag(getattr(self, attribute), wire_name))
+        for attribute, wire_name in fields.maybe_flags:
+            setattr(self, attribute, _maybe_flag(getattr(self, attribute), wire_name))
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -85,13 +89,14 @@ class _Fields(msgspec.Struct, frozen=True):
     """Also whether only what is above 0 counts, and whether there must be one."""
     moments: tuple[tuple[str, str], ...]
     flags: tuple[tuple[str, str], ...]
+    maybe_flags: tuple[tuple[str, str], ...]
 
 
 _NUMBERS: dict[type[Wire], _Fields] = {}
 
 
 def _number_fields(cls: type[Wire]) -> _Fields:
-    numbers, others = [], {"millis": [], "flag": []}  # type: ignore[var-annotated]  # told by what follows
+    numbers, others = [], {"millis": [], "flag": [], "maybe flag": []}  # type: ignore[var-annotated]  # told by what follows
     for field in msgspec.structs.fields(cls):
         info = msgspec.inspect.type_info(field.type)
         extra = info.extra if isinstance(info, msgspec.inspect.Metadata) else None
@@ -101,11 +106,17 @@ def _number_fields(cls: type[Wire]) -> _Fields:
                 others[kind].append(name)
             else:
                 numbers.append((*name, kind == "positive", kind == "required"))
-    return _Fields(tuple(numbers), tuple(others["millis"]), tuple(others["flag"]))
+    return _Fields(tuple(numbers), *map(tuple, (others["millis"], others["flag"], others["maybe flag"])))
 
 
 def _flag(value: bool | str, field: str) -> bool:
     return value if isinstance(value, bool) else one_of(field, value, "TRUE", "FALSE") == "TRUE"
+
+
+def _maybe_flag(value: bool | int | str | None, field: str) -> bool | None:
+    if value is None or value == "":
+        return None
+    return one_of(field, str(value), "TRUE", "FALSE", "1", "0") in ("TRUE", "1")
 
 
 def one_of(field: str, word: str, *known: str) -> str:
