@@ -85,15 +85,21 @@ class KeptAnswers:
         One request, where the venue tells of all of them at once. For what changes: a collection that uses
         it is as old as the answer is; see `behind`.
         """
+        asked_at, answer = await self.family_answer(name, fetch, max_age)
+        self.behind = max(self.behind, self._shared.now() - asked_at)
+        return answer
+
+    async def family_answer(
+        self, name: str, fetch: Callable[[Self], Awaitable[T]], max_age: float
+    ) -> tuple[float, T]:
+        """The same for what no collection is made of, with the moment at which it was asked for."""
 
         async def asked() -> tuple[float, T]:
             asked_at = self._shared.now()
             return asked_at, await fetch(self)
 
         key = (*self._scope, self._family, name, "family")
-        asked_at, answer = await self._shared.get(key, max_age, asked, patience=self._timeout)
-        self.behind = max(self.behind, self._shared.now() - asked_at)
-        return answer
+        return await self._shared.get(key, max_age, asked, patience=self._timeout)
 
     def _cached(
         self,
@@ -163,7 +169,7 @@ class KeptAnswers:
 
     async def beside(self, work: Callable[[], Awaitable[None]], *, wait: float) -> None:
         """Does `work`, which raises nothing, while other things go on; waits for its end so many seconds."""
-        key = (*self._scope, self._config, "beside")
+        key = (*self._scope, self._owner, "beside")
         if wait <= 0.0:
             self._shared.start(key, 0.0, work, self._timeout)
             return
