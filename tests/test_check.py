@@ -38,7 +38,9 @@ PLAIN = re.compile(r"\x1b")
 @asynccontextmanager
 async def venue(**rights: frozenset[str]) -> AsyncIterator[tuple[BinanceUsdmSimulator, list[dict[str, Any]]]]:
     """A stand-in of Binance and the entries of two of its accounts; `rights` that keys have besides."""
-    simulator = demo.discover()["binance_usdm"](Market(seed=3))
+    market = Market(seed=3)
+    market.freeze()
+    simulator = demo.discover()["binance_usdm"](market)
     assert isinstance(simulator, BinanceUsdmSimulator)
     for key, credential in simulator.credentials.items():
         may = rights.get(credential.account.removeprefix("usdm-"), frozenset())
