@@ -69,7 +69,7 @@ class Quoting(Keyed):
 
     name = "quoting"
     marks_endpoint = Endpoint("/marks", signed=False)
-    endpoints = (marks_endpoint,)  # type: ignore[assignment]  # the scripted one has none
+    endpoints = (marks_endpoint,)
 
 
 class Impossible(Keyed):
