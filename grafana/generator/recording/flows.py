@@ -64,6 +64,8 @@ FLOWS: Final = (
               max by ({POOL}) (risk_account_equity_usd)
               / on ({POOL}) (max by ({POOL}) (risk_account_equity) != 0)
             )
+          or
+          max by ({POOL}) (risk_account_unrealized_pnl) == 0
         )
         """,
     ),
@@ -71,14 +73,24 @@ FLOWS: Final = (
         record="risk:account:closed_usd:delta1m",
         about="What a minute's closing of positions may have lost without having been seen as unrealized, "
         "in USD: "
-        f"{t.CLOSED_WITHIN_A_MINUTE.value:.0%} of the notional, for {t.CLOSED_WITHIN_A_MINUTE.reason}.",
+        f"{t.CLOSED_WITHIN_A_MINUTE.value:.0%} of the notional, for {t.CLOSED_WITHIN_A_MINUTE.reason}, and "
+        "the distance to liquidation if that was near: a liquidation takes all of it.",
         expr=f"""
-        {t.CLOSED_WITHIN_A_MINUTE.text} * clamp_min(
+        clamp_min(
           sum by (exchange, account) (max by ({POOL}) (risk_account_gross_notional_usd offset 1m))
           - on (exchange, account)
           sum by (exchange, account) (max by ({POOL}) (risk_account_gross_notional_usd)),
           0
         )
+          * on (exchange, account)
+          (
+            {t.CLOSED_WITHIN_A_MINUTE.text} + (
+              risk:account:liquidation_distance_ratio:min offset 1m
+                < on (exchange, account) risk:account:limit_liquidation_distance:info
+            )
+            or
+            {t.CLOSED_WITHIN_A_MINUTE.text} + 0 * max by (exchange, account) (risk_account_gross_notional_usd)
+          )
         """,
     ),
     Recording(
