@@ -24,7 +24,7 @@ PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-inde
 	--no-emit-trusted-host pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate docs pictures lead-time bench fuzz soak image lock clean
+.PHONY: help demo test lint format generate docs pictures lead-time stories bench fuzz soak image lock clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -63,6 +63,9 @@ pictures: $(VENV)/dev ## Plays a story on the demo for 40 minutes and draws the 
 lead-time: $(VENV)/dev ## Plays four crashes against the rules into docs/lead-time.md; CANDLES= names a folder of candles
 	.ci/install promtool=prometheus
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m tests.crashes $(if $(CANDLES),--candles=$(CANDLES))
+
+stories: $(VENV)/dev build/newer ## The demo's stories and an hour of it at rest, exactly, with both releases (ten minutes)
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" STORIES_EXACTLY=1 $(python) -m pytest tests/e2e/test_stories.py
 
 bench: $(VENV)/dev ## What it costs: start, risk engine, page beside its peers, fleets (half an hour, two cores)
 	$(python) -m benchmarks.startup

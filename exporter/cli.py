@@ -16,7 +16,14 @@ from exporter import __version__
 from exporter.commands.checks import check, check_config
 from exporter.commands.init import init
 from exporter.commands.written import dashboards, metrics, rules
-from exporter.defaults import FIRST_WITHIN, LISTEN_ADDRESS, MIN_INTERVAL, LogFormat, LogLevel
+from exporter.defaults import (
+    FIRST_WITHIN,
+    LISTEN_ADDRESS,
+    MIN_INTERVAL,
+    SCENARIOS,
+    LogFormat,
+    LogLevel,
+)
 from exporter.options import (
     Duration,
     F,
@@ -160,6 +167,18 @@ def run(
     is_flag=True,
     help="Let things go wrong at the venues, at random and as the seed has it; each fault is logged.",
 )
+@option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    default=None,
+    help="Play a story of some ten minutes, and tell what happens when and who should hear of it.",
+)
+@option(
+    "--scenario-speed",
+    type=click.FloatRange(0.1, 100.0),
+    default=1.0,
+    help="How many times faster than written the story is played. Rules keep their times.",
+)
 @_start_option
 @web_options
 @log_options
@@ -169,6 +188,8 @@ def demo(
     interval: float,
     marks_interval: float,
     chaos: bool,
+    scenario: str | None,
+    scenario_speed: float,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
     web_config_file: Path | None,
@@ -182,6 +203,7 @@ def demo(
     """The exporter in front of simulated venues: no key, no configuration, no network."""
     from exporter import app, logs, process
     from exporter.demo import running as simulated
+    from exporter.demo.stories import STORIES
 
     logs.configure(log_level, log_format)
     lock, read_lock = _lock(web_config_file)
@@ -192,7 +214,13 @@ def demo(
 
     async def serve() -> None:
         async with simulated.running(
-            seed=seed, interval=interval, marks_interval=marks_interval, with_chaos=chaos
+            seed=seed,
+            interval=interval,
+            marks_interval=marks_interval,
+            with_chaos=chaos,
+            story=None if scenario is None else STORIES[scenario],
+            speed=scenario_speed,
+            tell=click.echo,
         ) as config:
             await app.run(
                 config,

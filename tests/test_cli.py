@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from exporter import __version__, app, cli, demo, logs, reference
+from exporter import __version__, app, cli, defaults, demo, logs, reference
 from exporter.catalogue import ALL_FAMILIES
 from exporter.config import Config
 from exporter.venues import discover
@@ -250,6 +250,16 @@ def test_what_is_doubtful_is_said_beside_the_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize("interval", ["0.5s", "2h", "soon", "-1s"])
 def test_the_demo_needs_a_usable_interval(interval: str) -> None:
     assert invoke("demo", f"--interval={interval}").exit_code == 2
+
+
+def test_the_demo_names_its_stories_and_knows_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = invoke("demo", "--help").output
+    assert all(name in said for name in defaults.SCENARIOS)
+    assert invoke("demo", "--scenario=hiccup").exit_code == 2
+    monkeypatch.setenv("RISK_EXPORTER_SCENARIO", "")  # as compose.yaml has it
+    assert cli.demo.make_context("demo", []).params["scenario"] is None
+    monkeypatch.setenv("RISK_EXPORTER_SCENARIO", "crash")
+    assert cli.demo.make_context("demo", []).params["scenario"] == "crash"
 
 
 def test_metrics_lists_every_family() -> None:
