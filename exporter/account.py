@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from exporter.defaults import parse_duration
 from exporter.desk import AccountLabels, AccountLimits
+from exporter.keys import KeyRules
 
 DEFAULT_INTERVAL = 15.0
 DEFAULT_TIMEOUT = 10.0
@@ -106,6 +107,11 @@ class AccountConfig(BaseModel):
         default=AccountLimits(),
         description="When somebody is told; what is not given here is as in the section `limits`.",
         examples=["{liquidation_distance: 0.08, min_notional_usd: 1000}"],
+    )
+    keys: KeyRules = Field(
+        default=KeyRules(),
+        description="What its key must not be able to do; what is not given is as in the section `keys`.",
+        examples=["{refuse: [withdraw, transfer]}"],
     )
 
     @property

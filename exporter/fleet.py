@@ -28,7 +28,7 @@ from exporter.telemetry import Telemetry
 from exporter.venues import AnyVenue
 
 _SAME_DATA = frozenset(
-    {"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits", "sub_accounts"}
+    {"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits", "keys", "sub_accounts"}
 )
 """Beside the secrets: what may change without the account being another one. Its data stay."""
 
@@ -157,6 +157,7 @@ class Fleet:
             if venue is None:
                 collector = old[name]
                 collector.settings = config.risk
+                collector.look_at_key_again()
             elif name in kept:
                 collector = old[name]
                 collector.use(venue, self._client.account(venue), config.risk)

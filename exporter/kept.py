@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Hashable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Self, TypeVar, overload
 
@@ -144,9 +145,26 @@ class KeptAnswers:
             if failure.reason not in only:
                 raise
             error = failure
+        self.missed(error)
+        return otherwise
+
+    def missed(self, error: VenueError) -> None:
+        """Something failed that the account can do without."""
         self._observer.optional_failed(self._scope[0], self._config.name, error)
         self.trail.missed(error)
-        return otherwise
+
+    async def beside(self, work: Callable[[], Awaitable[None]], *, wait: float) -> None:
+        """Does `work`, which raises nothing, while other things go on; waits for its end so many seconds.
+
+        What is already on its way for this account under the same deadline is joined.
+        """
+        key = (*self._scope, self._config, "beside")
+        if wait <= 0.0:
+            self._shared.start(key, 0.0, work, self._timeout)
+            return
+        with suppress(VenueError):  # it goes on
+            async with deadline.within(wait):
+                await self._shared.get(key, 0.0, work, patience=self._timeout)
 
     def _oldest(self) -> float:
         """Seconds that an answer may have lain in a cache on the way.

@@ -22,6 +22,7 @@ from exporter.demo._bingx import (
     BingxError,
     Credential,
     Endpoint,
+    KeyEndpoint,
     Limits,
     Parameters,
     PublicEndpoint,
@@ -205,6 +206,7 @@ class BingxSimulator(VenueSimulator):
             SignedEndpoint("/openApi/swap/v1/trade/assetMode", self._asset_mode, 2, trading=True),
             SignedEndpoint("/openApi/swap/v1/user/marginAssets", self._margin_assets, 2, trading=True),
             SignedEndpoint("/openApi/swap/v2/user/commissionRate", self._commission_rate, 5, trading=True),
+            KeyEndpoint("/openApi/v1/account/apiPermissions", 2),
             PublicEndpoint("/openApi/swap/v1/trade/multiAssetsRules", lambda _: rule_rows(self.market)),
             PublicEndpoint("/openApi/swap/v2/quote/contracts", lambda _: contract_rows(), symbol),
         )
@@ -396,6 +398,9 @@ class BingxSimulator(VenueSimulator):
         credential = self._authenticate(request.headers.get("X-BX-APIKEY"), query + body, parameters, address)
         left = self.limits.spend(credential.account, endpoint.path, now, limit=endpoint.a_second, window=1.0)
         headers.update(limit_headers(left, 1.0))
+        if isinstance(endpoint, KeyEndpoint):
+            check_names(parameters, frozenset(), _COMMON | {"signature"})
+            return credential.permissions()
         if endpoint.trading and not credential.may_trade:
             raise BingxError(100004, "Permission denied as the API key was created without the permission")
         check_names(parameters, endpoint.required, endpoint.optional | _COMMON | {"signature"})
