@@ -154,15 +154,12 @@ class KeptAnswers:
         self.trail.missed(error)
 
     async def beside(self, work: Callable[[], Awaitable[None]], *, wait: float) -> None:
-        """Does `work`, which raises nothing, while other things go on; waits for its end so many seconds.
-
-        What is already on its way for this account under the same deadline is joined.
-        """
+        """Does `work`, which raises nothing, while other things go on; waits for its end so many seconds."""
         key = (*self._scope, self._config, "beside")
         if wait <= 0.0:
             self._shared.start(key, 0.0, work, self._timeout)
             return
-        with suppress(VenueError):  # it goes on
+        with suppress(VenueError, DeadlineError):  # it goes on
             async with deadline.within(wait):
                 await self._shared.get(key, 0.0, work, patience=self._timeout)
 

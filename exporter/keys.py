@@ -88,6 +88,24 @@ class KeyState(Struct, frozen=True, kw_only=True, gc=False):
 NOT_TOLD = KeyState(told=False)
 
 
+def described(state: KeyState) -> str:
+    """What a key may do, in a few words."""
+    if not state.told:
+        return "the venue does not tell"
+    if state.answered_timestamp_seconds is None:
+        return "not known" + (f": {state.failure}" if state.failure else " yet")
+    cannot = [right for right in RIGHTS if getattr(state, right) is False]
+    unknown = [right for right in RIGHTS if getattr(state, right) is None]
+    if state.may == ("read",) and not unknown:
+        parts = ["read only"]
+    else:
+        lists = (("can", state.may), ("cannot", cannot), ("not told:", unknown))
+        parts = [f"{word} {', '.join(rights)}" for word, rights in lists if rights]
+    if state.ip_restricted is not None:
+        parts.append("from some addresses alone" if state.ip_restricted else "from any address")
+    return "; ".join(parts)
+
+
 def state_of(
     rights: KeyRights | None, rules: KeyRules, *, answered_at: float | None, failure: str = ""
 ) -> KeyState:

@@ -16,6 +16,7 @@ from exporter.catalogue import OWN_FAMILIES
 from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
+from exporter.model import KeyRights
 from exporter.pacing import BudgetState
 from exporter.roles import Observer
 from exporter.shard import Shard
@@ -29,6 +30,7 @@ def with_account() -> Telemetry:
     telemetry = Telemetry()
     telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
     telemetry.desk("x", "a", AccountLabels(desk="basis", owner="anna"), AccountLimits())
+    telemetry.key("x", "a", KeyRights(read=True, withdraw=False, ip_restricted=True, expires_at=1.0))
     return telemetry
 
 
