@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,23 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from exporter import __version__
+from exporter.commands.checks import check, check_config
+from exporter.commands.init import init
+from exporter.commands.written import dashboards, metrics, rules
 from exporter.defaults import (
-    CONFIG_FILE,
     FIRST_WITHIN,
-    GRAFANA_URL,
     LISTEN_ADDRESS,
-    LOG_FORMATS,
-    LOG_LEVELS,
     MIN_INTERVAL,
-    RUNBOOK_URL,
     TELEMETRY_PATH,
     LogFormat,
     LogLevel,
-    parse_duration,
 )
+from exporter.options import Duration, Words, config_option, load_or_end, log_options, option
 
 if TYPE_CHECKING:
-    from exporter.config import Config
     from exporter.shard import Shard
 
 # What a command needs it imports itself: to be told the version nobody should wait for all of the rest.
@@ -37,84 +33,28 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Words(click.ParamType[str]):
-    """A text; in an environment variable several, split by white space or commas."""
-
-    name = "text"
-
-    def split_envvar_value(self, rv: str) -> Sequence[str]:
-        return rv.replace(",", " ").split()
-
-
-class _Duration(click.ParamType[float]):
-    """A duration as in the configuration, from `least` to `most` seconds."""
-
-    name = "duration"
-
-    def __init__(self, least: float, most: float) -> None:
-        self.least = least
-        self.most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not self.least <= seconds <= self.most:
-            self.fail(f"must be from {self.least:g}s to {self.most:g}s", param, ctx)
-        return seconds
-
-
-def _option(name: str, **settings: Any) -> Callable[[F], F]:
-    """``--web.listen-address`` with ``RISK_EXPORTER_WEB_LISTEN_ADDRESS`` beside it."""
-    parameter = name.removeprefix("--").replace(".", "_").replace("-", "_")
-    return click.option(
-        name,
-        parameter,
-        envvar=f"RISK_EXPORTER_{parameter.upper()}",
-        show_envvar=True,
-        show_default=True,
-        **settings,
-    )
-
-
-def _log_options(command: F) -> F:
-    command = _option(
-        "--log.format",
-        type=click.Choice(LOG_FORMATS),
-        default="logfmt",
-        help="How a line is written.",
-    )(command)
-    return _option(
-        "--log.level",
-        type=click.Choice(LOG_LEVELS),
-        default="info",
-        help="The least severe lines to write.",
-    )(command)
-
-
 def _web_options(command: F) -> F:
-    command = _option(
+    command = option(
         "--web.allowed-host",
-        type=_Words(),
+        type=Words(),
         multiple=True,
         help="A name under which the pages may be asked for, without a port; can be given several times. "
         "Those of this machine itself always are. Where only this machine is listened to, no others are "
         "unless given here; elsewhere all are unless some are given here.",
     )(command)
-    command = _option(
+    command = option(
         "--web.disable-risk-page",
         is_flag=True,
         help="Shows no figures of the accounts at / and below /api/, only links and how they stand.",
     )(command)
-    command = _option(
+    command = option(
         "--web.telemetry-path",
         default=TELEMETRY_PATH,
         help="Where the metrics are.",
     )(command)
-    return _option(
+    return option(
         "--web.listen-address",
-        type=_Words(),
+        type=Words(),
         multiple=True,
         default=[LISTEN_ADDRESS],
         help="HOST:PORT to listen on; can be given several times. The equity of an account is "
@@ -123,7 +63,7 @@ def _web_options(command: F) -> F:
 
 
 def _lifecycle_option(command: F) -> F:
-    return _option(
+    return option(
         "--web.enable-lifecycle",
         is_flag=True,
         help="Lets callers have the configuration read again: POST /-/reload. SIGHUP does that in any case.",
@@ -131,22 +71,22 @@ def _lifecycle_option(command: F) -> F:
 
 
 def _start_option(command: F) -> F:
-    return _option(
+    return option(
         "--collect.first-within",
-        type=_Duration(0.0, 3600.0),
+        type=Duration(0.0, 3600.0),
         default=f"{FIRST_WITHIN:g}s",
         help="Time over which the first collections of all accounts are spread.",
     )(command)
 
 
 def _shard_options(command: F) -> F:
-    command = _option(
+    command = option(
         "--shards",
         type=click.IntRange(1),
         default=None,
         help="How many exporters share the accounts; --shard=auto needs it.",
     )(command)
-    return _option(
+    return option(
         "--shard",
         default=None,
         help="I/N: collect those accounts of the file that are the share of number I of N exporters, counted "
@@ -169,15 +109,6 @@ def _shard(text: str | None, shards: int | None) -> Shard | None:
         raise click.BadParameter(str(error), param_hint="--shard") from None
 
 
-def _config_option(command: F) -> F:
-    return _option(
-        "--config.file",
-        type=click.Path(path_type=Path),
-        default=CONFIG_FILE,
-        help="The configuration.",
-    )(command)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="risk-exporter")
 def main() -> None:
@@ -185,12 +116,12 @@ def main() -> None:
 
 
 @main.command()
-@_config_option
+@config_option
 @_shard_options
 @_start_option
 @_web_options
 @_lifecycle_option
-@_log_options
+@log_options
 @click.version_option(__version__, prog_name="risk-exporter")
 def run(
     *,
@@ -214,7 +145,7 @@ def run(
     hold_hangups()
     logs.configure(log_level, log_format)
     own = _shard(shard, shards)
-    config = _load(config_file)
+    config = load_or_end(config_file)
     process.serve(
         lambda: app.run(
             config,
@@ -232,27 +163,27 @@ def run(
 
 
 @main.command()
-@_option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
-@_option(
+@option("--seed", type=int, default=1, help="Of the simulated prices: the same seed, the same walk.")
+@option(
     "--interval",
-    type=_Duration(MIN_INTERVAL, 3600.0),
+    type=Duration(MIN_INTERVAL, 3600.0),
     default="5s",
     help="From one collection of an account to the next.",
 )
-@_option(
+@option(
     "--marks.interval",
-    type=_Duration(0.0, 3600.0),
+    type=Duration(0.0, 3600.0),
     default="5s",
     help="From one call for the mark prices of a venue to the next, between collections; 0s for never.",
 )
-@_option(
+@option(
     "--chaos",
     is_flag=True,
     help="Let things go wrong at the venues, at random and as the seed has it; each fault is logged.",
 )
 @_start_option
 @_web_options
-@_log_options
+@log_options
 def demo(
     *,
     seed: int,
@@ -294,157 +225,5 @@ def demo(
     process.serve(serve)
 
 
-@main.command("check-config")
-@click.argument("file", type=click.Path(path_type=Path))
-def check_config(file: Path) -> None:
-    """Read the configuration FILE and list every mistake in it, what is doubtful, and what does not fit."""
-    from exporter import fit
-    from exporter.venues import discover
-
-    config = _load(file)
-    for warning in config.warnings:
-        click.echo(str(warning), err=True)
-    found = [_count(len(config.accounts), "account"), "no mistakes"]
-    if config.warnings:
-        found.append(_count(len(config.warnings), "warning"))
-    click.echo(f"{file}: {', '.join(found)}")
-    for line in fit.remarks(fit.misfits(config, discover())):
-        click.echo(line)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-@main.command()
-@_config_option
-@_log_options
-def check(*, config_file: Path, log_level: LogLevel, log_format: LogFormat) -> None:
-    """Collect each configured account once and show what came of it; status 1 if one fails."""
-    from exporter import check as one_collection
-    from exporter import logs, process
-
-    logs.configure(log_level, log_format)
-    config = _load(config_file)
-    outcomes = process.run(lambda: one_collection.check(config))
-    click.echo(one_collection.table(outcomes))
-    remark = one_collection.unseen_pegs(config, outcomes)
-    if remark:
-        click.echo(remark)
-    if any(outcome.risk is None for outcome in outcomes):
-        sys.exit(1)
-
-
-def _load(path: Path) -> Config:
-    """The configuration, or the end of the program with every mistake on standard error."""
-    from exporter import logs
-    from exporter.config import ConfigError, load
-
-    try:
-        config = load(path)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        sys.exit(1)
-    logs.hide(config.secrets())
-    return config
-
-
-@main.command()
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "markdown"]),
-    default="text",
-    show_default=True,
-    help="A table for a terminal, or the page of the documentation.",
-)
-@click.option(
-    "--page",
-    type=click.Choice(["metrics", "venues"]),
-    default="metrics",
-    show_default=True,
-    help="The metric families; or the venues and their configuration.",
-)
-def metrics(format_: str, page: str) -> None:
-    """List the metric families, or the venues."""
-    from exporter import reference
-    from exporter.venues import discover
-
-    texts: dict[tuple[str, str], Callable[[], str]] = {
-        ("metrics", "text"): reference.metrics_text,
-        ("metrics", "markdown"): reference.metrics_page,
-        ("venues", "text"): lambda: reference.venues_text(discover()),
-        ("venues", "markdown"): lambda: reference.venues_page(discover()),
-    }
-    click.echo(texts[page, format_]().rstrip("\n"))
-
-
-class _Url(click.ParamType[str]):
-    """The beginning of an address, as it is put into dashboards and rules."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from exporter import shipped
-
-        try:
-            return shipped.url(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-_output_option = click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="The directory to write into; made if it is not there.",
-)
-_runbook_option = click.option(
-    "--runbook-url",
-    type=_Url(),
-    default=RUNBOOK_URL,
-    show_default=True,
-    help="Your page of the runbook; the name of the alert in lower case is appended as its anchor.",
-)
-
-
-@main.command()
-@_output_option
-@_runbook_option
-def dashboards(*, output: Path, runbook_url: str) -> None:
-    """Write the Grafana dashboards, to be imported or provisioned (Grafana 10 and newer)."""
-    from exporter import shipped
-
-    _write(output, shipped.dashboards(runbook_url=runbook_url))
-
-
-@main.command()
-@_output_option
-@click.option(
-    "--grafana-url",
-    type=_Url(),
-    default=GRAFANA_URL,
-    show_default=True,
-    help="The Grafana that has the dashboards: alerts lead there.",
-)
-@_runbook_option
-def rules(*, output: Path, grafana_url: str, runbook_url: str) -> None:
-    """Write the recording and alert rules for Prometheus, and the runbook that the alerts lead to."""
-    from exporter import shipped
-
-    _write(output, shipped.rules(grafana_url=grafana_url, runbook_url=runbook_url))
-    if grafana_url == GRAFANA_URL:
-        click.echo(f"alerts lead to {grafana_url}; --grafana-url says where your Grafana is", err=True)
-
-
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Files of these names in the folder, or the end of the program with what hindered it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            click.echo(folder / name)
-    except OSError as error:
-        click.echo(f"cannot write: {error}", err=True)
-        sys.exit(1)
+for command in (check, check_config, init, metrics, dashboards, rules):
+    main.add_command(command)

@@ -1,0 +1,100 @@
+"""What several commands of the command line share: their options, and how a configuration is read.
+
+Imports little: to be told the version nobody should wait for the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from exporter.defaults import CONFIG_FILE, LOG_FORMATS, LOG_LEVELS, parse_duration
+
+if TYPE_CHECKING:
+    from exporter.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Words(click.ParamType[str]):
+    """A text; in an environment variable several, split by white space or commas."""
+
+    name = "text"
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return rv.replace(",", " ").split()
+
+
+class Duration(click.ParamType[float]):
+    """A duration as in the configuration, from `least` to `most` seconds."""
+
+    name = "duration"
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not self.least <= seconds <= self.most:
+            self.fail(f"must be from {self.least:g}s to {self.most:g}s", param, ctx)
+        return seconds
+
+
+def option(name: str, **settings: Any) -> Callable[[F], F]:
+    """``--web.listen-address`` with ``RISK_EXPORTER_WEB_LISTEN_ADDRESS`` beside it."""
+    parameter = name.removeprefix("--").replace(".", "_").replace("-", "_")
+    return click.option(
+        name,
+        parameter,
+        envvar=f"RISK_EXPORTER_{parameter.upper()}",
+        show_envvar=True,
+        show_default=True,
+        **settings,
+    )
+
+
+def log_options(command: F) -> F:
+    command = option(
+        "--log.format",
+        type=click.Choice(LOG_FORMATS),
+        default="logfmt",
+        help="How a line is written.",
+    )(command)
+    return option(
+        "--log.level",
+        type=click.Choice(LOG_LEVELS),
+        default="info",
+        help="The least severe lines to write.",
+    )(command)
+
+
+def config_option(command: F) -> F:
+    return option(
+        "--config.file",
+        type=click.Path(path_type=Path),
+        default=CONFIG_FILE,
+        help="The configuration.",
+    )(command)
+
+
+def load_or_end(path: Path) -> Config:
+    """The configuration, or the end of the program with every mistake on standard error."""
+    from exporter import logs
+    from exporter.config import ConfigError, load
+
+    try:
+        config = load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    logs.hide(config.secrets())
+    return config
