@@ -151,6 +151,10 @@ class AccountConfig(BaseModel):
         values = (getattr(self, name) for name in self.secret_fields())
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> Self:
+        """The same account with other secrets."""
+        return self.model_copy(update=secrets)
+
 
 class ApiKeyConfig(AccountConfig):
     """An account that signs with an API key and its secret."""
@@ -200,6 +204,13 @@ class SubAccounts(AccountConfig):
         """The configuration of one of its sub-accounts, as the account `name`."""
         found = self.model_copy(update={"name": name, "sub_accounts": False})
         found._member, found._entry = member, self  # noqa: SLF001 (as above)
+        return found
+
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> Self:
+        """The same sub-account, of the same entry, with other secrets."""
+        found = super().with_secrets(secrets)
+        if self._entry is not None:
+            found._entry = self._entry.with_secrets(secrets)  # noqa: SLF001 (as above)
         return found
 
     def secrets(self) -> tuple[str, ...]:

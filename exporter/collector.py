@@ -23,7 +23,7 @@ from exporter.clock import Elapsed, Wall
 from exporter.deadline import DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, render
-from exporter.keys import WAIT, KeyWatch, refusal
+from exporter.keys import SHARED_FOR, WAIT, KeyWatch, refusal
 from exporter.logs import Redaction, format_exception
 from exporter.model import AccountRisk, AccountSnapshot, Marks, RiskSettings
 from exporter.risk import Revaluation, assess
@@ -238,6 +238,12 @@ class Collector:
         self.attempted = True
         return self._next()
 
+    @property
+    def may_use_key(self) -> bool | None:
+        """Whether requests are made with its key; None before it is known."""
+        known = self.attempted or not self._key.state.told
+        return not self._key.state.refused if known else None
+
     def look_at_key_again(self) -> None:
         """Asks what the key may do before it is said to be time, if the account is stopped for it."""
         if self._key.state.refused:
@@ -261,8 +267,9 @@ class Collector:
 
     async def _ask_key(self, key: KeyWatch, venue: AnyVenue, api: Api) -> None:
         """One question; without an answer the account goes on as before. Raises nothing."""
+        max_age = 0.0 if key.state.refused else SHARED_FOR
         try:
-            rights = await venue.key_rights(api)
+            asked_at, rights = await api.family_answer("key", venue.key_rights, max_age)
         except Exception as error:  # noqa: BLE001 (a defect there must not cost the account its data)
             if isinstance(error, VenueError):
                 failure = VenueError(error.reason, self._redaction.clean(error.message))
@@ -274,7 +281,7 @@ class Collector:
             api.missed(failure)
         else:
             before = key.rights
-            key.answered(rights, self._elapsed(), self._wall())
+            key.answered(rights, self._elapsed(), asked_at)
             more = [right for right in key.state.may if right != "read"]
             if more and rights != before:
                 self._log().info("the key can do more than read", rights=", ".join(more))

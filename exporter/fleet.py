@@ -226,9 +226,19 @@ class Fleet:
         for name in wanted.keys() - self._listings.keys():
             venue = self._venue(wanted[name].asked_every(LISTED_EVERY))
             api = self._client.account(venue, only=venue.listing_endpoint)
-            job = ListingJob(wanted[name], venue, api, self._telemetry, self._on_listed)
+            job = ListingJob(
+                wanted[name],
+                venue,
+                api,
+                self._telemetry,
+                self._on_listed,
+                may_ask=partial(self._may_use_key, name),
+            )
             self._listings[name] = job
             self._scheduler.add(_listing(name), job)
+
+    def _may_use_key(self, name: str) -> bool | None:
+        return self._collectors[name].may_use_key
 
     def _assessed(self, name: str, risk: AccountRisk) -> None:
         self._pegs.saw(name, risk)

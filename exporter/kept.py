@@ -80,6 +80,14 @@ class KeptAnswers:
         One request, where the venue tells of all of them at once. For what changes: a collection that uses
         it is as old as the answer is; see `behind`.
         """
+        asked_at, answer = await self.family_answer(name, fetch, max_age)
+        self.behind = max(self.behind, self._shared.now() - asked_at)
+        return answer
+
+    async def family_answer(
+        self, name: str, fetch: Callable[[Self], Awaitable[T]], max_age: float
+    ) -> tuple[float, T]:
+        """The same for what no collection is made of, with the moment at which it was asked for."""
         config = self._config
         entry = config.entry if isinstance(config, SubAccounts) else config
 
@@ -88,9 +96,7 @@ class KeptAnswers:
             return asked_at, await fetch(self)
 
         key = (*self._scope, entry, name, "family")
-        asked_at, answer = await self._shared.get(key, max_age, asked, patience=self._timeout)
-        self.behind = max(self.behind, self._shared.now() - asked_at)
-        return answer
+        return await self._shared.get(key, max_age, asked, patience=self._timeout)
 
     async def _cached(
         self,

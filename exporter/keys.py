@@ -18,6 +18,8 @@ FIRST_RETRY = 60.0
 """Seconds after which a question is asked again that failed; twice as many each time."""
 RAREST_RETRY = 6 * 3600.0
 """Seconds: no longer than this is the time between two of them."""
+SHARED_FOR = DAILY / 2
+"""Seconds for which an answer serves all accounts of one entry, which have one key."""
 WAIT = 5.0
 """Seconds that the first collection waits for the answer, or half of its timeout if that is shorter."""
 BELIEVED = 2 * DAILY
