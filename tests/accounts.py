@@ -25,6 +25,7 @@ from exporter.model import (
     RiskSettings,
 )
 from exporter.telemetry import Telemetry
+from exporter.venues import AnyVenue
 from exporter.venues.base import Venue
 
 API_KEY = "key-0123456789abcdef"
@@ -244,7 +245,7 @@ class Bench:
         self.store = Store(self.telemetry, elapsed=self.clock)
         self.client = Client(self.telemetry, wall=self.clock, elapsed=self.clock)
 
-    def collector(self, venue: ScriptedVenue) -> Collector:
+    def collector(self, venue: AnyVenue) -> Collector:
         return Collector(
             venue,
             self.client.account(venue),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -11,13 +14,18 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from exporter import demo
 from exporter.account import ApiKeyConfig
 from exporter.api import Api
 from exporter.collector import Collector
+from exporter.demo import Market, Server
+from exporter.demo.faults import Status
+from exporter.demo.switch import Fault
 from exporter.errors import VenueError
 from exporter.keys import BELIEVED, DAILY, RAREST_RETRY, KeyRules, KeyWatch, Refusable
 from exporter.model import AccountSnapshot, KeyRights, RiskSettings
 from exporter.request import Endpoint
+from exporter.venues import discover
 from tests.accounts import API_KEY, API_SECRET, Bench, ScriptedVenue, sample, snapshot
 
 READ_ONLY = KeyRights(read=True, trade=False, transfer=False, withdraw=False, ip_restricted=True)
@@ -279,3 +287,93 @@ async def test_a_venue_that_refuses_the_key_is_asked_nothing_more_about_it() -> 
     for _ in range(20):
         await account.collect(60.0)
     assert account.venue.asked == 1
+
+
+# At the stand-ins
+
+
+class Collected(Bench):
+    """One account at a stand-in, over HTTP."""
+
+    def __init__(self, exchange: str) -> None:
+        super().__init__()
+        self.simulator = demo.discover()[exchange](Market(seed=3), clock=self.clock)
+        self.exchange = exchange
+        self.name = ""
+
+    @asynccontextmanager
+    async def collector_of(self) -> AsyncIterator[Collector]:
+        """The first account's; while the stand-in runs."""
+        cls = discover()[self.exchange]
+        async with Server(self.simulator) as server, self.client:
+            venue = cls(cls.config_class.model_validate(self.simulator.demo_accounts(server.base_url)[0]))
+            self.name = venue.config.name
+            yield self.collector(venue)
+
+    def change_key(self, **fields: Any) -> None:
+        """The key is another one at the venue from now on."""
+        for key, credential in self.simulator.credentials.items():
+            if credential.account == self.name:
+                self.simulator.credentials[key] = dataclasses.replace(credential, **fields)
+
+    def asked(self) -> set[str]:
+        """The paths that were asked for since the last look."""
+        found = {request.partition(" ")[2] for request in self.simulator.requests}
+        self.simulator.requests.clear()
+        return found
+
+    def up(self) -> float | None:
+        return sample(self.telemetry, "risk_up", {"exchange": self.exchange, "account": self.name})
+
+
+PATHS = {
+    "binance_usdm": "/sapi/v1/account/apiRestrictions",
+    "binance_coinm": "/sapi/v1/account/apiRestrictions",
+    "bingx": "/openApi/v1/account/apiPermissions",
+}
+DANGER: dict[str, dict[str, Any]] = {
+    "binance_usdm": {"may": frozenset({"enableWithdrawals"})},
+    "binance_coinm": {"may": frozenset({"enableWithdrawals"})},
+    "bingx": {"more": frozenset({5})},
+}
+SAFE: dict[str, dict[str, Any]] = {
+    name: {field: frozenset() for field in fields} for name, fields in DANGER.items()
+}
+
+
+@pytest.mark.parametrize("exchange", PATHS)
+async def test_a_refused_account_makes_no_further_request_until_its_key_has_changed(exchange: str) -> None:
+    account = Collected(exchange)
+    async with account.collector_of() as collector:
+        account.change_key(**DANGER[exchange])
+        for _ in range(6):
+            await collector.collect()
+            account.clock.advance(60.0)
+        assert (account.asked(), account.up()) == ({PATHS[exchange]}, 0.0)
+        assert collector.status().reason == "refused"
+        collector.look_at_key_again()
+        await collector.collect()
+        assert (account.asked(), account.up()) == ({PATHS[exchange]}, 0.0)
+        account.change_key(**SAFE[exchange])
+        collector.look_at_key_again()
+        await collector.collect()
+        assert account.up() == 1.0
+        assert len(account.asked()) > 2
+
+
+@pytest.mark.parametrize("exchange", ["binance_usdm", "bingx"])
+@pytest.mark.parametrize("fault", [Status(429, b""), Status(418, b""), Status(403, b"<html>")])
+async def test_a_limit_that_the_question_meets_costs_no_data(exchange: str, fault: Fault) -> None:
+    account = Collected(exchange)
+    account.simulator.faults.set(fault, at=PATHS[exchange])
+    async with account.collector_of() as collector:
+        for _ in range(3):
+            await collector.collect()
+            assert account.up() == 1.0
+            account.clock.advance(15.0)
+    assert account.simulator.requests.count(f"GET {PATHS[exchange]}") == 1
+    assert collector.standing.key.failure
+    labels = {"exchange": exchange, "account": account.name}
+    assert sample(account.telemetry, "risk_collector_optional_errors_total", labels) == 1.0
+    blocked = sample(account.telemetry, "risk_api_blocked_until_timestamp_seconds", {"exchange": exchange})
+    assert blocked is None
