@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -24,6 +24,7 @@ from exporter.model import (
     PositionRisk,
     RiskSettings,
 )
+from exporter.request import Endpoint
 from exporter.telemetry import Telemetry
 from exporter.venues import AnyVenue
 from exporter.venues.base import Venue
@@ -189,7 +190,7 @@ class ScriptedVenue(Venue[ApiKeyConfig]):
     documentation = "https://example.org"
     config_class = ApiKeyConfig
     base_url = "https://example.org"
-    endpoints = ()
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
 
     script: Script | None = None
     server_clock: float | VenueError | None = None

@@ -110,7 +110,7 @@ def test_a_refused_key_stays_refused_until_the_venue_says_otherwise() -> None:
     watch.again()
     assert watch.due(0.0, failing=False)
     watch.answered(READ_ONLY, 0.0, at=200.0)
-    assert watch.state.refused == ()
+    assert not watch.state.refused
 
 
 # One account
@@ -283,7 +283,7 @@ async def test_a_venue_that_refuses_the_key_is_asked_nothing_more_about_it() -> 
     async def fetch(_: Api) -> AccountSnapshot:
         raise VenueError("auth", "no such key")
 
-    account.venue.fetch = fetch  # type: ignore[method-assign]  # for this test
+    account.venue.fetch = fetch  # type: ignore[assignment, method-assign]  # for this test
     for _ in range(20):
         await account.collect(60.0)
     assert account.venue.asked == 1

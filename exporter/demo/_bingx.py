@@ -118,15 +118,15 @@ class SignedEndpoint:
     """Told only to keys that may trade."""
 
 
+Endpoint = PublicEndpoint | SignedEndpoint
+
+
 @dataclass(frozen=True)
 class KeyEndpoint:
-    """A path that tells a key about itself."""
+    """The path that tells a key about itself."""
 
-    path: str
-    a_second: int
-
-
-Endpoint = PublicEndpoint | SignedEndpoint | KeyEndpoint
+    path: str = "/openApi/v1/account/apiPermissions"
+    a_second: int = 2
 
 
 def limit_headers(left: int, window: float) -> dict[str, str]:

@@ -212,7 +212,7 @@ class SignedEndpoint:
     parameters: frozenset[str] = frozenset()
 
 
-Endpoint = PublicEndpoint | SignedEndpoint | KeyEndpoint
+Endpoint = PublicEndpoint | SignedEndpoint
 
 
 def fixed_weight(weight: int) -> Callable[[Parameters], int]:
@@ -284,7 +284,9 @@ class BinanceSimulator(VenueSimulator):
             for credential in self.credentials.values()
         ]
 
-    async def _handle(self, table: Mapping[str, Endpoint], request: web.Request) -> web.Response:
+    async def _handle(
+        self, table: Mapping[str, Endpoint | KeyEndpoint], request: web.Request
+    ) -> web.Response:
         address = request.remote or "0.0.0.0"  # noqa: S104 - printed where the peer is unknown
         headers: dict[str, str] = {}
         status = 200
@@ -301,7 +303,9 @@ class BinanceSimulator(VenueSimulator):
             status=status, headers=headers, text=json.dumps(body), content_type="application/json"
         )
 
-    def _answer(self, table: Mapping[str, Endpoint], request: web.Request, body: str, address: str) -> object:
+    def _answer(
+        self, table: Mapping[str, Endpoint | KeyEndpoint], request: web.Request, body: str, address: str
+    ) -> object:
         # The bytes as they were sent: parsing and printing a query again may change them, and with
         # them the signature.
         query = request.raw_path.partition("?")[2]

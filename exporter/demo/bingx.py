@@ -206,7 +206,6 @@ class BingxSimulator(VenueSimulator):
             SignedEndpoint("/openApi/swap/v1/trade/assetMode", self._asset_mode, 2, trading=True),
             SignedEndpoint("/openApi/swap/v1/user/marginAssets", self._margin_assets, 2, trading=True),
             SignedEndpoint("/openApi/swap/v2/user/commissionRate", self._commission_rate, 5, trading=True),
-            KeyEndpoint("/openApi/v1/account/apiPermissions", 2),
             PublicEndpoint("/openApi/swap/v1/trade/multiAssetsRules", lambda _: rule_rows(self.market)),
             PublicEndpoint("/openApi/swap/v2/quote/contracts", lambda _: contract_rows(), symbol),
         )
@@ -351,7 +350,7 @@ class BingxSimulator(VenueSimulator):
 
     def application(self) -> web.Application:
         application = self.new_application()
-        table = {endpoint.path: endpoint for endpoint in self.endpoints()}
+        table = {endpoint.path: endpoint for endpoint in (KeyEndpoint(), *self.endpoints())}
 
         async def handle(request: web.Request) -> web.Response:
             headers: dict[str, str] = {}
@@ -375,7 +374,11 @@ class BingxSimulator(VenueSimulator):
         return int(self.now() * 1000)
 
     def _answer(
-        self, table: Mapping[str, Endpoint], request: web.Request, body: str, headers: dict[str, str]
+        self,
+        table: Mapping[str, Endpoint | KeyEndpoint],
+        request: web.Request,
+        body: str,
+        headers: dict[str, str],
     ) -> object:
         address = request.remote or ""
         now = self.now()

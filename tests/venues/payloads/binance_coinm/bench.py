@@ -11,11 +11,11 @@ from aiohttp import web
 
 from exporter.model import AccountRisk, AccountSnapshot, Position, RiskSettings
 from exporter.risk import assess
+from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues.binance_coinm import (
     ACCOUNT,
     ADL_QUANTILE,
     EXCHANGE_INFO,
-    KEY_RESTRICTIONS,
     LEVERAGE_BRACKET,
     PORTFOLIO_MARGIN,
     POSITION_RISK,

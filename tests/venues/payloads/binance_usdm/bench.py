@@ -10,12 +10,12 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from exporter.model import AccountSnapshot, Position
+from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues._binance_usdm import (
     ACCOUNT,
     ACCOUNT_CONFIG,
     ASSET_INDEX,
     EXCHANGE_INFO,
-    KEY_RESTRICTIONS,
     LEVERAGE_BRACKET,
     PORTFOLIO_MARGIN,
     POSITION_RISK,
