@@ -149,6 +149,12 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> 
         (("--exchange=binance_usdm", f"--secret-file=api_secret={SECRET}"), "", 1, "the file cannot be read"),
         (("--exchange=binance_usdm", f"--secret-file=base_url={SECRET}"), "", 2, "base_url is no secret"),
         (("--exchange=binance_usdm", "--set=colour=red"), "", 2, "has no field colour"),
+        (
+            ("--exchange=binance_usdm", "--secret-file=api_secret=/dev/null"),
+            f"{KEY}\n",
+            1,
+            "api_secret is empty",
+        ),
         (("--exchange=binance_usdm", "--set=base_url=ftp://x"), f"{KEY}\n{SECRET}\n", 1, "base_url: "),
         (("--exchange=zkx", "--set=base_url=http://127.0.0.1:1"), "0xzz\n0xzz\n", 1, ""),
     ],

@@ -62,10 +62,14 @@ def check(*, config_file: Path, output: str, log_level: LogLevel, log_format: Lo
 
 def checked(config: Config, *, json: bool = False) -> bool:
     """Checks all accounts and shows what comes of it; whether all can be collected."""
+    import io
+
     from exporter import process
     from exporter.check import check as collected
     from exporter.check import text_of
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a minus sign shows the rest
     if json:
         report = process.run(lambda: collected(config))
         click.echo(text_of(report))

@@ -187,8 +187,8 @@ class _Asked:
 
     def values(self, venue: type[AnyVenue], fields: list[Field], given: Mapping[str, str]) -> dict[str, str]:
         """A value for every field, in the order of the fields."""
-        found = {field.name: given.get(field.name) or self._value(venue, field) for field in fields}
-        return {**found, **given}
+        asked = (field for field in fields if field.name not in given)
+        return {**{field.name: self._value(venue, field) for field in asked}, **given}
 
     def _value(self, venue: type[AnyVenue], field: Field) -> str:
         from exporter import credentials
