@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from exporter.defaults import parse_duration
 from exporter.desk import AccountLabels, AccountLimits
+from exporter.keys import KeyRules
 
 DEFAULT_INTERVAL = 15.0
 DEFAULT_TIMEOUT = 10.0
@@ -107,6 +108,11 @@ class AccountConfig(BaseModel):
         description="When somebody is told; what is not given here is as in the section `limits`.",
         examples=["{liquidation_distance: 0.08, min_notional_usd: 1000}"],
     )
+    keys: KeyRules = Field(
+        default=KeyRules(),
+        description="What its key must not be able to do; what is not given is as in the section `keys`.",
+        examples=["{refuse: [withdraw, transfer]}"],
+    )
 
     @property
     def age_limit(self) -> float:
@@ -144,6 +150,10 @@ class AccountConfig(BaseModel):
         """The values that must never be seen, for redaction."""
         values = (getattr(self, name) for name in self.secret_fields())
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> Self:
+        """The same account with other secrets."""
+        return self.model_copy(update=secrets)
 
 
 class ApiKeyConfig(AccountConfig):
@@ -194,6 +204,13 @@ class SubAccounts(AccountConfig):
         """The configuration of one of its sub-accounts, as the account `name`."""
         found = self.model_copy(update={"name": name, "sub_accounts": False})
         found._member, found._entry = member, self  # noqa: SLF001 (as above)
+        return found
+
+    def with_secrets(self, secrets: Mapping[str, SecretStr]) -> Self:
+        """The same sub-account, of the same entry, with other secrets."""
+        found = super().with_secrets(secrets)
+        if self._entry is not None:
+            found._entry = self._entry.with_secrets(secrets)  # noqa: SLF001 (as above)
         return found
 
     def secrets(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Collection, Hashable, Mapping
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -19,13 +18,14 @@ from exporter import clock, deadline, logs
 from exporter.admission import Admission
 from exporter.answers import A_DAY, RETRY, SharedAnswers
 from exporter.backoff import Outage
-from exporter.budget import Budget, Budgets
+from exporter.budget import Budget
 from exporter.clock import Elapsed, Wall
 from exporter.deadline import Deadline, DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.kept import KeptAnswers
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.pacing import Call, Pacing
+from exporter.reach import Reach
 from exporter.refusals import http_error
 from exporter.request import NO_VALUES, Endpoint, Params, Request, Response
 from exporter.roles import Adapter, Observer
@@ -122,22 +122,14 @@ class Api(KeptAnswers):
     """What an adapter asks its venue through."""
 
     def __init__(self, client: Client, venue: Adapter[Api], *, only: Endpoint | None = None) -> None:
-        config = venue.config
-        base_url = config.base_url or venue.base_url
-        if base_url is None:
-            raise ValueError(f"account {config.name!r}: `base_url` is required for {venue.name}")
-        self._base_url = base_url.rstrip("/")
-        self._proxy = config.proxy.get_secret_value() if config.proxy is not None else None
+        self._reach = Reach(venue, client.budget)
         # Through another proxy the same host may be another machine with another view of the data.
-        scope = (venue.name, self._base_url, self._proxy)
-        super().__init__(client.shared, client.observer, scope, config)
+        scope = (venue.name, self._reach.base_url, self._reach.proxy)
+        super().__init__(client.shared, client.observer, scope, venue.config)
         self._client = client
         self._venue = venue
         self._declared = frozenset(venue.endpoints)
-        place = "production" if self._base_url == venue.base_url else urlsplit(base_url).hostname
         self.meter = client.pacing.meter(venue, only=only)
-        group = venue.budgets[0].name if venue.budgets else venue.name
-        self._limits = Budgets(client.budget((group, place, self._proxy)))
         self._clock = client.clock(self._scope)
         self.outage = client.outage(self._scope)
         self._sessions = SessionKeeper(self._open_session, client.wall)
@@ -352,24 +344,27 @@ class Api(KeptAnswers):
         return f"{self._venue.name} {endpoint.method} {endpoint.label}"
 
     async def _send(self, asked: Request) -> Response:
-        endpoint, venue, client = asked.endpoint, self._venue, self._client
+        endpoint, venue, client, reach = asked.endpoint, self._venue, self._client, self._reach
+        limits = reach.limits(endpoint)
         if endpoint not in self._declared:
             raise ValueError(f"{venue.name} does not declare {endpoint.method} {endpoint.path}")
         token = await self._sessions.token() if endpoint.signed else ""
         probed: Collection[Budget] = ()
         try:
             # Nobody waits for room in a limit that is closed.
-            self._limits.refuse_closed(self.now(), signed=endpoint.signed)
-            host = (self._base_url, self._proxy)
+            limits.refuse_closed(self.now(), signed=endpoint.signed)
+            host = (reach.base(endpoint), reach.proxy)
             async with (
                 self.meter.call(endpoint) as call,
                 client.slots.one(host, self.meter.deadline, self._timeout),
             ):
-                probed = await self._limits.found_out(self.now, signed=endpoint.signed)
+                probed = await limits.found_out(self.now, signed=endpoint.signed)
                 call.sent()
                 response = await self._exchange(asked, token)
                 failure = self._failure(endpoint, response, call)
-            self._close_limit(failure, probed)
+            blocked_until = limits.judge(failure, probed, self.now())
+            if blocked_until is not None:
+                client.observer.blocked_until(venue.name, blocked_until)
             if failure is not None:
                 raise failure
         except VenueError as error:
@@ -397,10 +392,10 @@ class Api(KeptAnswers):
             async with limit.kept():
                 answer = await client.transport.send(
                     endpoint.method,
-                    self._base_url + asked.path + ("?" + signed.query if signed.query else ""),
+                    self._reach.base(endpoint) + asked.path + ("?" + signed.query if signed.query else ""),
                     headers=signed.headers,
                     body=signed.body,
-                    proxy=self._proxy,
+                    proxy=self._reach.proxy,
                     # The deadline ends it, which somebody else who waits for the answer may put off.
                     timeout=A_DAY,
                 )
@@ -434,11 +429,6 @@ class Api(KeptAnswers):
                 exception=logs.format_exception(error),
             )
         return failure
-
-    def _close_limit(self, failure: VenueError | None, probed: Collection[Budget]) -> None:
-        blocked_until = self._limits.judge(failure, probed, self.now())
-        if blocked_until is not None:
-            self._observer.blocked_until(self._venue.name, blocked_until)
 
     async def _open_session(self) -> Session | None:
         key = (*self._scope, self._venue.config, "session")

@@ -10,7 +10,7 @@ from exporter.errors import Reason
 
 PATIENT = 3
 """Failures in a row that are tried again at the usual time: so long data are published by default."""
-KEY_REASONS: frozenset[Reason] = frozenset({"auth", "permission", "unsupported"})
+KEY_REASONS: frozenset[Reason] = frozenset({"auth", "permission", "refused", "unsupported"})
 """What only a person can repair."""
 KEY_PAUSE = 60.0
 """Seconds between two tries of what only a person can repair; a longer interval stays."""

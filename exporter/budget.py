@@ -20,13 +20,20 @@ class Budgets:
     """The limits that the calls of one account are counted in.
 
     All moments are Unix seconds.
+
+    Args:
+        of_address: What all accounts behind one address share.
+        beside: The limits of the other calls, which these calls keep to and do not close.
     """
 
-    def __init__(self, of_address: Budget) -> None:
+    def __init__(self, of_address: Budget, *, beside: Budgets | None = None) -> None:
         self._all: Mapping[str, Budget] = {"address": of_address, "account": Budget()}
+        self._beside = beside
 
     def refuse_closed(self, now: float, *, signed: bool) -> None:
         """Raises where a limit is closed, but for one that another request finds out about just now."""
+        if self._beside is not None:
+            self._beside.refuse_closed(now, signed=signed)
         limits = self._used(signed=signed)
         if not any(limit.probing for limit in limits):
             for limit in limits:
@@ -42,10 +49,10 @@ class Budgets:
         if failure is not None and until is not None and failure.reason in ("rate_limited", "banned"):
             limit = self._all[failure.scope]
             until = limit.close(failure, until, now, probed=limit in probed)
-            return until if failure.scope == "address" else None
+            return until if failure.scope == "address" and self._beside is None else None
         for limit in probed:
             limit.open(now)
-        return now if self._all["address"] in probed else None
+        return now if self._all["address"] in probed and self._beside is None else None
 
     def _used(self, *, signed: bool) -> list[Budget]:
         # A call that names no user is shared: what the venue thinks of one account is nothing to the others.

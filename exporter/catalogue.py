@@ -603,6 +603,30 @@ LIMIT = _own(
     (*_ACCOUNT, "limit"),
     optional_labels=("severity",),
 )
+KEY_PERMISSION = _own(
+    "gauge",
+    "api_key_permission",
+    "1 if the account's API key may do that (read, trade, transfer inside the venue, withdraw), 0 if not, as "
+    "the venue tells; absent where it does not, or cannot be asked.",
+    (*_ACCOUNT, "permission"),
+    range_=FLAG,
+)
+KEY_IP_RESTRICTED = _own(
+    "gauge",
+    "api_key_ip_restricted",
+    "1 if the account's API key is of use from some addresses alone, 0 if from everywhere; absent where the "
+    "venue does not tell.",
+    _ACCOUNT,
+    range_=FLAG,
+)
+KEY_EXPIRY = _own(
+    "gauge",
+    "api_key_expiry_timestamp_seconds",
+    "When the account's API key expires, in Unix seconds; absent where it does not, or the venue does not "
+    "tell.",
+    _ACCOUNT,
+    range_=ABOVE_ZERO,
+)
 INTERVAL = _own(
     "gauge",
     "collector_interval_seconds",
@@ -835,6 +859,9 @@ OWN_FAMILIES: tuple[Family, ...] = (
     UP,
     OWNER_INFO,
     LIMIT,
+    KEY_PERMISSION,
+    KEY_IP_RESTRICTED,
+    KEY_EXPIRY,
     LAST_SUCCESS,
     INTERVAL,
     MAX_AGE,

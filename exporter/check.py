@@ -1,27 +1,36 @@
-"""One collection of every account, for a person who wants to know whether a configuration works."""
+"""One collection of every account, for a person who wants to know whether a configuration works.
+
+What it finds is `Checked`, one for each account; `exporter.screen` shows it to people, `report` as JSON.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Annotated, Any
 
+import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from exporter import clock, deadline
+from exporter import __version__, clock, deadline
 from exporter.account import AccountConfig, secret_forms
-from exporter.api import Client
+from exporter.api import Api, Client
+from exporter.board.figures import Figures, PositionFigures, figures_of
 from exporter.bounds import bounded
 from exporter.clock import Elapsed, Wall
 from exporter.config import Config
 from exporter.deadline import DeadlineError
-from exporter.errors import VenueError
+from exporter.errors import Reason, VenueError
 from exporter.exposition import render
-from exporter.logs import Redaction
-from exporter.model import AccountRisk, RiskSettings
+from exporter.fit import Fit, fits
+from exporter.keys import NOT_TOLD, KeyState, refusal, state_of
+from exporter.logs import Redaction, format_exception
+from exporter.model import AccountRisk
 from exporter.pegs import unseen
 from exporter.risk import assess
-from exporter.venues import discover
+from exporter.venues import AnyVenue, discover
 
 PATIENCE = 3600.0
 """Seconds that an account waits for its part of a request limit; it takes that long for a large fleet."""
@@ -29,16 +38,53 @@ PATIENCE = 3600.0
 log = structlog.get_logger(__name__)
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
-    """What the collection of one account gave: `risk`, or the reason why there is none."""
+class Budget(Struct, frozen=True, kw_only=True):
+    """The request limit that is tightest for an account; weights are those of a minute."""
 
-    account: AccountConfig
-    seconds: float
-    risk: AccountRisk | None = None
-    reason: str = ""
-    message: str = ""
-    notes: tuple[str, ...] = ()
-    """What the collection did without."""
+    budget: str
+    address: str
+    accounts: Annotated[int, Meta(description="How many of the configuration share it.")]
+    needed: Annotated[float, Meta(description="What they take at their configured intervals.")]
+    allowed: Annotated[float, Meta(description="What of it is the exporter's.")]
+    interval_seconds: Annotated[
+        float, Meta(description="At which the account is collected: longer than configured if it must be.")
+    ]
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What was found of one account. Null is not known."""
+
+    exchange: str
+    account: str
+    ok: bool
+    seconds: Annotated[float, Meta(description="What its collection took.")]
+    reachable: Annotated[bool | None, Meta(description="Whether the venue, or something before it, answers.")]
+    key_accepted: Annotated[bool | None, Meta(description="Whether the venue takes the key.")]
+    key: KeyState
+    clock_offset_seconds: Annotated[float | None, Meta(description="The venue's clock minus this machine's.")]
+    budget: Budget | None
+    reason: Annotated[Reason | None, Meta(description="Why it cannot be collected.")]
+    message: Annotated[str, Meta(description="The same in words; empty if it can.")]
+    missed: Annotated[tuple[str, ...], Meta(description="What the collection did without.")]
+    figures: Annotated[Figures | None, Meta(description="As in /api/v1/accounts.")]
+
+
+class Nearest(Struct, frozen=True, kw_only=True):
+    """The position that is nearest to liquidation, of all accounts."""
+
+    exchange: str
+    account: str
+    position: PositionFigures
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What `risk-exporter check --output=json` prints."""
+
+    version: str
+    ok: Annotated[bool, Meta(description="Whether every account can be collected.")]
+    accounts: Annotated[tuple[Checked, ...], Meta(description="In the order of the configuration.")]
+    nearest: Nearest | None
+    remarks: Annotated[tuple[str, ...], Meta(description="What else is doubtful, for people.")]
 
 
 class _Notes:
@@ -46,6 +92,7 @@ class _Notes:
 
     def __init__(self) -> None:
         self.by_account: dict[str, list[str]] = {}
+        self.offsets: dict[str, float] = {}
 
     def request_finished(self, exchange: str, endpoint: str, status: str, seconds: float) -> None:
         log.debug("request finished", exchange=exchange, endpoint=endpoint, status=status, seconds=seconds)
@@ -54,7 +101,7 @@ class _Notes:
         pass
 
     def clock_offset(self, exchange: str, seconds: float) -> None:
-        log.debug("clock measured", exchange=exchange, offset=round(seconds, 3))
+        self.offsets[exchange] = seconds
 
     def blocked_until(self, exchange: str, timestamp: float) -> None:
         pass
@@ -63,107 +110,192 @@ class _Notes:
         self.by_account.setdefault(account, []).append(error.message)
 
 
+OnChecked = Callable[[Checked], None]
+
+
 async def check(
-    config: Config, *, wall: Wall = clock.wall, elapsed: Elapsed = clock.elapsed
-) -> list[Outcome]:
-    """Collects every account once, all at the same time; failures are outcomes, never raised."""
+    config: Config,
+    on_checked: OnChecked = lambda _: None,
+    *,
+    wall: Wall = clock.wall,
+    elapsed: Elapsed = clock.elapsed,
+) -> Report:
+    """Collects every account once, all at the same time; failures are findings, never raised.
+
+    `on_checked` is called for each account as it comes in.
+    """
+    # The tightest one last.
+    shared = sorted(fits(config, discover()), key=lambda fit: fit.needed / fit.allowed)
+    budgets = {account.name: budget for fit in shared for account, budget in _shares(fit)}
     notes = _Notes()
-    async with Client(notes, wall=wall, budgets=config.budgets) as client:
-        outcomes = await asyncio.gather(
-            *(_collect(client, notes, account, config.risk, elapsed) for account in config.accounts)
+    async with Client(notes, wall=wall, elapsed=elapsed, budgets=config.budgets) as client:
+
+        async def one(account: AccountConfig) -> tuple[Checked, AccountRisk | None]:
+            check_ = _Check(client, notes, account, config)
+            found, risk = await check_.run(budgets.get(account.name))
+            on_checked(found)
+            return found, risk
+
+        outcomes = await asyncio.gather(*map(one, config.accounts))
+    return report([found for found, _ in outcomes], unseen_pegs(config, [risk for _, risk in outcomes]))
+
+
+def _shares(fit: Fit) -> Iterable[tuple[AccountConfig, Budget]]:
+    for account in fit.accounts:
+        yield (
+            account,
+            Budget(
+                budget=fit.budget,
+                address=fit.address,
+                accounts=len(fit.accounts),
+                needed=fit.needed,
+                allowed=fit.allowed,
+                interval_seconds=fit.stretch * account.interval,
+            ),
         )
-    return list(outcomes)
 
 
-async def _collect(
-    client: Client, notes: _Notes, account: AccountConfig, settings: RiskSettings, elapsed: Elapsed
-) -> Outcome:
-    started = elapsed()
-    risk, reason, message = None, "", ""
-    try:
-        venue = discover()[account.exchange](account)
-        api = client.account(venue)
+class _Check:
+    """The check of one account."""
+
+    def __init__(self, client: Client, notes: _Notes, account: AccountConfig, config: Config) -> None:
+        self._client, self._notes = client, notes
+        self._account, self._settings = account, config.risk
+        self._key = NOT_TOLD
+        # Adapters word their errors without secrets; this is for the day one of them does not.
+        self._redaction = Redaction()
+        self._redaction.hide(secret_forms(account))
+        self._started = client.pacing.elapsed()
+
+    async def run(self, budget: Budget | None) -> tuple[Checked, AccountRisk | None]:
+        account, risk = self._account, None
+        reason: Reason | None = None
+        message = ""
         try:
+            risk = await self._collect()
+        except VenueError as error:
+            reason, message = error.reason, error.message
+        except DeadlineError:
+            reason, message = "timeout", f"not complete within {account.timeout:g} s"
+        except Exception as error:
+            log.exception("internal error", account=account.name, exchange=account.exchange)
+            reason, message = "internal", f"{type(error).__name__}; the log has the traceback"
+        found = Checked(
+            exchange=account.exchange,
+            account=account.name,
+            ok=risk is not None,
+            seconds=self._client.pacing.elapsed() - self._started,
+            reachable=None if reason == "internal" else reason not in ("timeout", "network"),
+            key_accepted=_accepted(reason),
+            key=self._key,
+            clock_offset_seconds=self._notes.offsets.get(account.exchange),
+            budget=budget,
+            reason=reason,
+            message=self._redaction.clean(message),
+            missed=tuple(map(self._redaction.clean, self._notes.by_account.get(account.name, ()))),
+            figures=None if risk is None else figures_of(risk),
+        )
+        return found, risk
+
+    async def _collect(self) -> AccountRisk:
+        venue = discover()[self._account.exchange](self._account)
+        api, risk = self._client.account(venue), None
+        try:
+            await self._ask_key(venue, api)
             await api.meter.admitted(PATIENCE)
-            await client.admission.admitted()
-            started = elapsed()
-            async with deadline.within(account.timeout) as api.meter.deadline:
-                assessed = assess(bounded(await venue.fetch(api)), settings)
-                render(account.exchange, account.name, assessed)  # what cannot be published is a failure
+            await self._client.admission.admitted()
+            self._started = self._client.pacing.elapsed()
+            async with deadline.within(self._account.timeout) as api.meter.deadline:
+                assessed = assess(bounded(await venue.fetch(api)), self._settings)
+                render(venue.name, self._account.name, assessed)  # what cannot be published is a failure
                 risk = assessed
         finally:
             api.meter.settle(complete=risk is not None)
-    except VenueError as error:
-        reason, message = error.reason, error.message
-    except DeadlineError:
-        reason, message = "timeout", f"not complete within {account.timeout:g} s"
-    except Exception as error:
-        log.exception("internal error", account=account.name, exchange=account.exchange)
-        reason, message = "internal", f"{type(error).__name__}; the log has the traceback"
-    # Adapters word their errors without secrets; this is for the day one of them does not.
-    redaction = Redaction()
-    redaction.hide(secret_forms(account))
-    return Outcome(
-        account=account,
-        seconds=elapsed() - started,
-        risk=risk,
-        reason=reason,
-        message=redaction.clean(message),
-        notes=tuple(map(redaction.clean, notes.by_account.get(account.name, ()))),
-    )
+        await api.optional(api.synchronise_clock(self._account.interval))
+        return risk
+
+    async def _ask_key(self, venue: AnyVenue, api: Api) -> None:
+        """What the key may do; without an answer the check goes on.
+
+        Raises:
+            VenueError: reason ``refused``, if it may do what it must not.
+        """
+        if venue.key_endpoint is None:
+            return
+        rights, failure, at = None, "", None
+        try:
+            async with deadline.share(self._account.timeout):
+                rights = await venue.key_rights(api)
+            at = self._client.wall()
+        except DeadlineError:
+            failure = "no answer in its share of the time"
+        except VenueError as error:
+            failure = error.message
+        except Exception as error:  # noqa: BLE001 (a defect there is no reason to show nothing)
+            log.error("the key cannot be judged", exception=self._redaction.clean(format_exception(error)))  # noqa: TRY400 (it may hold a secret)
+            failure = f"defect in the exporter: {type(error).__qualname__}"
+        rules = self._account.keys
+        self._key = state_of(rights, rules, answered_at=at, failure=self._redaction.clean(failure))
+        if self._key.refused:
+            raise VenueError("refused", refusal(self._key.refused))
 
 
-def unseen_pegs(config: Config, outcomes: Iterable[Outcome]) -> str:
+def _accepted(reason: Reason | None) -> bool | None:
+    if reason in (None, "refused"):
+        return True
+    return False if reason in ("auth", "permission") else None
+
+
+def unseen_pegs(config: Config, risks: Iterable[AccountRisk | None]) -> str:
     """A remark on pegged coins that no account has, if all could be collected; else nothing."""
-    risks = [outcome.risk for outcome in outcomes]
+    risks = list(risks)
     known = [risk for risk in risks if risk is not None]
     coins = unseen(config.risk.usd_pegs, known) if len(known) == len(risks) else ()
     return f"usd_pegs: no account has {', '.join(coins)}; is it spelled as the venue does?" if coins else ""
 
 
-def table(outcomes: Iterable[Outcome]) -> str:
-    """The outcomes for a terminal; an unknown figure is a dash."""
-    header = ("account", "exchange", "result", "seconds", "equity USD", "positions", "rate", "distance")
-    rows, remarks = [header], []
-    for outcome in outcomes:
-        name = outcome.account.name
-        rows.append(
-            (
-                name,
-                outcome.account.exchange,
-                outcome.reason or "ok",
-                f"{outcome.seconds:.1f}",
-                *_figures(outcome.risk),
-            )
-        )
-        remarks += [f"{name}: {text}" for text in (outcome.message, *outcome.notes) if text]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return "\n".join([*lines, *(["", *remarks] if remarks else [])])
-
-
-def _figures(risk: AccountRisk | None) -> tuple[str, str, str, str]:
-    """Equity in USD of all pools, positions, the highest rate and the shortest liquidation distance."""
-    if risk is None:
-        return "-", "-", "-", "-"
-    equities = [pool.equity_usd for pool in risk.pools]
-    known = [equity for equity in equities if equity is not None]
-    # A sum that leaves out a pool would be a wrong number.
-    equity = f"{sum(known):,.2f}" if known and len(known) == len(equities) else "-"
-    rates = [
-        *(pool.maintenance_margin_rate for pool in risk.pools),
-        *(position.maintenance_margin_rate for position in risk.positions),
-    ]
-    distances = [position.liquidation_distance_ratio for position in risk.positions]
-    return (
-        equity,
-        str(len(risk.positions)),
-        _percent(max((rate for rate in rates if rate is not None), default=None)),
-        _percent(min((distance for distance in distances if distance is not None), default=None)),
+def report(found: Sequence[Checked], *remarks: str) -> Report:
+    """All findings as one."""
+    return Report(
+        version=__version__,
+        ok=all(one.ok for one in found),
+        accounts=tuple(found),
+        nearest=_nearest(found),
+        remarks=tuple(filter(None, remarks)),
     )
 
 
-def _percent(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2%}"
+def _nearest(found: Iterable[Checked]) -> Nearest | None:
+    positions = [
+        (
+            position.liquidation_distance_ratio,
+            Nearest(exchange=one.exchange, account=one.account, position=position),
+        )
+        for one in found
+        if one.figures is not None
+        for position in one.figures.positions[:1]
+        if position.liquidation_distance_ratio is not None
+    ]
+    return min(positions, key=lambda pair: pair[0], default=(None, None))[1]
+
+
+def text_of(found: Report) -> str:
+    """The findings as JSON."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of that."""
+    (whole,), parts = msgspec.json.schema_components((Report,), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "risk-exporter check --output=json",
+        **whole,
+        "$defs": dict(sorted(parts.items())),
+    }
+
+
+@cache
+def schema_text() -> bytes:
+    """The same, as it is documented."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n"

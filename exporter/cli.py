@@ -5,28 +5,36 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from exporter import __version__
+from exporter.commands.checks import check, check_config
+from exporter.commands.init import init
+from exporter.commands.written import dashboards, metrics, rules
 from exporter.defaults import (
-    CONFIG_FILE,
     FIRST_WITHIN,
-    GRAFANA_URL,
     LISTEN_ADDRESS,
     MIN_INTERVAL,
-    RUNBOOK_URL,
     LogFormat,
     LogLevel,
 )
-from exporter.options import Duration, F, Words, log_options, option, web_options
+from exporter.options import (
+    Duration,
+    F,
+    Words,
+    config_option,
+    load_or_end,
+    log_options,
+    option,
+    web_options,
+)
 
 if TYPE_CHECKING:
-    from exporter.config import Config
     from exporter.locks.door import WebConfig
     from exporter.shard import Shard
 
@@ -80,15 +88,6 @@ def _shard(text: str | None, shards: int | None) -> Shard | None:
         raise click.BadParameter(str(error), param_hint="--shard") from None
 
 
-def _config_option(command: F) -> F:
-    return option(
-        "--config.file",
-        type=click.Path(path_type=Path),
-        default=CONFIG_FILE,
-        help="The configuration.",
-    )(command)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="risk-exporter")
 def main() -> None:
@@ -96,7 +95,7 @@ def main() -> None:
 
 
 @main.command()
-@_config_option
+@config_option
 @_shard_options
 @_start_option
 @web_options
@@ -127,7 +126,7 @@ def run(
     hold_hangups()
     logs.configure(log_level, log_format)
     own = _shard(shard, shards)
-    config = _load(config_file)
+    config = load_or_end(config_file)
     lock, read_lock = _lock(web_config_file)
     process.serve(
         lambda: app.run(
@@ -217,62 +216,6 @@ def demo(
     process.serve(serve)
 
 
-@main.command("check-config")
-@click.argument("file", type=click.Path(path_type=Path))
-def check_config(file: Path) -> None:
-    """Read the configuration FILE and list every mistake in it, what is doubtful, and what does not fit."""
-    from exporter import fit
-    from exporter.venues import discover
-
-    config = _load(file)
-    for warning in config.warnings:
-        click.echo(str(warning), err=True)
-    found = [_count(len(config.accounts), "account"), "no mistakes"]
-    if config.warnings:
-        found.append(_count(len(config.warnings), "warning"))
-    click.echo(f"{file}: {', '.join(found)}")
-    for line in fit.remarks(fit.misfits(config, discover())):
-        click.echo(line)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-@main.command()
-@_config_option
-@log_options
-def check(*, config_file: Path, log_level: LogLevel, log_format: LogFormat) -> None:
-    """Collect each configured account once and show what came of it; status 1 if one fails."""
-    from exporter import check as one_collection
-    from exporter import logs, process
-
-    logs.configure(log_level, log_format)
-    config = _load(config_file)
-    outcomes = process.run(lambda: one_collection.check(config))
-    click.echo(one_collection.table(outcomes))
-    remark = one_collection.unseen_pegs(config, outcomes)
-    if remark:
-        click.echo(remark)
-    if any(outcome.risk is None for outcome in outcomes):
-        sys.exit(1)
-
-
-def _load(path: Path) -> Config:
-    """The configuration, or the end of the program with every mistake on standard error."""
-    from exporter import logs
-    from exporter.config import ConfigError, load
-
-    try:
-        config = load(path)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        sys.exit(1)
-    logs.hide(config.secrets())
-    return config
-
-
 def _lock(path: Path | None) -> tuple[WebConfig | None, Callable[[], WebConfig] | None]:
     """Who is let in, and what reads it again; or the end of the program with every mistake."""
     from exporter import logs
@@ -326,101 +269,5 @@ def healthy(*, web_listen_address: tuple[str, ...]) -> None:
         raise click.ClickException(problem)
 
 
-@main.command()
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "markdown"]),
-    default="text",
-    show_default=True,
-    help="A table for a terminal, or the page of the documentation.",
-)
-@click.option(
-    "--page",
-    type=click.Choice(["metrics", "venues"]),
-    default="metrics",
-    show_default=True,
-    help="The metric families; or the venues and their configuration.",
-)
-def metrics(format_: str, page: str) -> None:
-    """List the metric families, or the venues."""
-    from exporter import reference
-    from exporter.venues import discover
-
-    texts: dict[tuple[str, str], Callable[[], str]] = {
-        ("metrics", "text"): reference.metrics_text,
-        ("metrics", "markdown"): reference.metrics_page,
-        ("venues", "text"): lambda: reference.venues_text(discover()),
-        ("venues", "markdown"): lambda: reference.venues_page(discover()),
-    }
-    click.echo(texts[page, format_]().rstrip("\n"))
-
-
-class _Url(click.ParamType[str]):
-    """The beginning of an address, as it is put into dashboards and rules."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from exporter import shipped
-
-        try:
-            return shipped.url(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-_output_option = click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="The directory to write into; made if it is not there.",
-)
-_runbook_option = click.option(
-    "--runbook-url",
-    type=_Url(),
-    default=RUNBOOK_URL,
-    show_default=True,
-    help="Your page of the runbook; the name of the alert in lower case is appended as its anchor.",
-)
-
-
-@main.command()
-@_output_option
-@_runbook_option
-def dashboards(*, output: Path, runbook_url: str) -> None:
-    """Write the Grafana dashboards, to be imported or provisioned (Grafana 10 and newer)."""
-    from exporter import shipped
-
-    _write(output, shipped.dashboards(runbook_url=runbook_url))
-
-
-@main.command()
-@_output_option
-@click.option(
-    "--grafana-url",
-    type=_Url(),
-    default=GRAFANA_URL,
-    show_default=True,
-    help="The Grafana that has the dashboards: alerts lead there.",
-)
-@_runbook_option
-def rules(*, output: Path, grafana_url: str, runbook_url: str) -> None:
-    """Write the recording and alert rules for Prometheus, and the runbook that the alerts lead to."""
-    from exporter import shipped
-
-    _write(output, shipped.rules(grafana_url=grafana_url, runbook_url=runbook_url))
-    if grafana_url == GRAFANA_URL:
-        click.echo(f"alerts lead to {grafana_url}; --grafana-url says where your Grafana is", err=True)
-
-
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Files of these names in the folder, or the end of the program with what hindered it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            click.echo(folder / name)
-    except OSError as error:
-        click.echo(f"cannot write: {error}", err=True)
-        sys.exit(1)
+for command in (check, check_config, init, metrics, dashboards, rules):
+    main.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -22,6 +23,7 @@ from exporter.clock import Elapsed, Wall
 from exporter.deadline import DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, render
+from exporter.keys import SHARED_FOR, WAIT, KeyWatch, refusal
 from exporter.logs import Redaction, format_exception
 from exporter.model import AccountRisk, AccountSnapshot, Marks, RiskSettings
 from exporter.risk import Revaluation, assess
@@ -151,6 +153,8 @@ class Collector:
             self.exchange, self.account, interval=self._config.interval, max_age=self._config.age_limit
         )
         self._telemetry.desk(self.exchange, self.account, self._config.labels, self._config.limits)
+        self._key = KeyWatch(self._config.keys, asks=venue.key_endpoint is not None)
+        self._show_key()
         self._tell_pace()
 
     def use(self, venue: AnyVenue, api: Api, settings: RiskSettings) -> None:
@@ -164,8 +168,8 @@ class Collector:
 
     @property
     def refused(self) -> bool:
-        """Whether the last collection failed because the venue did not accept the credentials."""
-        return self._failure is not None and self._failure.reason in ("auth", "permission")
+        """Whether the last collection failed because the credentials are not accepted, there or here."""
+        return self._failure is not None and self._failure.reason in ("auth", "permission", "refused")
 
     @property
     def interval(self) -> float:
@@ -208,6 +212,7 @@ class Collector:
         self._api.trail.begin()
         try:
             try:
+                await self._look_at_key()
                 await self._admitted()
             finally:
                 # Time that was waited makes data no older.
@@ -232,6 +237,60 @@ class Collector:
             await asyncio.sleep(0)
         self.attempted = True
         return self._next()
+
+    @property
+    def may_use_key(self) -> bool | None:
+        """Whether requests are made with its key; None before it is known."""
+        known = self.attempted or not self._key.state.told
+        return not self._key.state.refused if known else None
+
+    def look_at_key_again(self) -> None:
+        """Asks what the key may do before it is said to be time, if the account is stopped for it."""
+        if self._key.state.refused:
+            self._key.again()
+            if self.run_in is not None:
+                self.run_in(0.0)
+
+    async def _look_at_key(self) -> None:
+        """Asks what the key may do, if it is time; the first collection waits a moment for the answer.
+
+        Raises:
+            VenueError: reason ``refused``, if it may do what it must not.
+        """
+        key, failure = self._key, self._failure
+        if key.due(self._elapsed(), failing=failure is not None and failure.reason != "refused"):
+            wait = 0.0 if key.asked and not key.state.refused else min(WAIT, self._config.timeout / 2)
+            key.begin(self._elapsed())
+            await self._api.beside(partial(self._ask_key, key, self.venue, self._api), wait=wait)
+        if key.state.refused:
+            raise VenueError("refused", f"{self.exchange}: {refusal(key.state.refused)}")
+
+    async def _ask_key(self, key: KeyWatch, venue: AnyVenue, api: Api) -> None:
+        """One question; without an answer the account goes on as before. Raises nothing."""
+        max_age = 0.0 if key.state.refused else SHARED_FOR
+        try:
+            asked_at, rights = await api.family_answer("key", venue.key_rights, max_age)
+        except Exception as error:  # noqa: BLE001 (a defect there must not cost the account its data)
+            if isinstance(error, VenueError):
+                failure = VenueError(error.reason, self._redaction.clean(error.message))
+            else:
+                failure = VenueError("internal", f"defect in the exporter: {type(error).__qualname__}")
+                text = self._redaction.clean(format_exception(error))
+                self._seldom.tell(self._log().error, "the key cannot be judged", key="key", exception=text)
+            key.failed(failure.message, self._elapsed())
+            api.missed(failure)
+        else:
+            before = key.rights
+            key.answered(rights, self._elapsed(), asked_at)
+            more = [right for right in key.state.may if right != "read"]
+            if more and rights != before:
+                self._log().info("the key can do more than read", rights=", ".join(more))
+        if key is self._key:
+            self._show_key()
+
+    def _show_key(self) -> None:
+        self._telemetry.key(self.exchange, self.account, self._key.rights)
+        self.standing.key = self._key.state
 
     async def _admitted(self) -> None:
         """Waits until the request limits leave room for a collection, and the process gets to it."""

@@ -25,6 +25,7 @@ from exporter.coins import MARKET_STABLE_COINS, STABLE_COINS
 from exporter.credentials import SecretError
 from exporter.defaults import MIN_INTERVAL
 from exporter.desk import AccountLabels, AccountLimits
+from exporter.keys import KeyRules
 from exporter.limits import NO_SETTINGS, BudgetSettings
 from exporter.logs import Redaction
 from exporter.model import RiskSettings
@@ -128,7 +129,8 @@ class _Reader:
         budgets = self._budgets(content.get("budgets"))
         marks: MarksSection = self._section(MarksSection, content.get("marks"), ("marks",))
         limits = self._section(AccountLimits, content.get("limits"), ("limits",))
-        accounts = self._accounts(content.get("accounts"), collect, limits)
+        keys = self._section(KeyRules, content.get("keys"), ("keys",))
+        accounts = self._accounts(content.get("accounts"), collect, limits, keys)
         return Config(
             accounts=accounts,
             risk=risk,
@@ -267,7 +269,7 @@ class _Reader:
     # The accounts
 
     def _accounts(
-        self, content: Any, collect: CollectSection, limits: AccountLimits
+        self, content: Any, collect: CollectSection, limits: AccountLimits, keys: KeyRules
     ) -> tuple[AccountConfig, ...]:
         if content is None or content == []:
             self.file.problem(("accounts",), "at least one account is needed")
@@ -290,13 +292,18 @@ class _Reader:
                     )
                 else:
                     first_lines[name] = self.file.line((*place, "name"))
-            account = self._account(entry, place, collect, limits)
+            account = self._account(entry, place, collect, limits, keys)
             if account is not None:
                 accounts.append(account)
         return tuple(accounts)
 
     def _account(
-        self, entry: dict[str, Any], place: Place, collect: CollectSection, limits: AccountLimits
+        self,
+        entry: dict[str, Any],
+        place: Place,
+        collect: CollectSection,
+        limits: AccountLimits,
+        keys: KeyRules,
     ) -> AccountConfig | None:
         known_problems = self.file.problem_count
         venue = self._venue(entry.get("exchange"), (*place, "exchange"))
@@ -332,6 +339,7 @@ class _Reader:
         desk = {
             "labels": self._section(AccountLabels, entry.get("labels"), (*place, "labels")),
             "limits": self._section(AccountLimits, entry.get("limits"), (*place, "limits")).over(limits),
+            "keys": self._section(KeyRules, entry.get("keys"), (*place, "keys")).over(keys),
         }
         account: AccountConfig | None = self._validate(type_, {**values, **durations, **desk}, place)
         if account is None or venue is None or self.file.problem_count > known_problems:

@@ -141,6 +141,7 @@ def renewed(account: AccountConfig, files: Mapping[str, Path]) -> AccountConfig 
         return None
     fields = {name: getattr(account, name) for name in type(account).model_fields}
     try:
-        return type(account).model_validate({**fields, **changed})
+        type(account).model_validate({**fields, **changed})
     except ValidationError:
         return None
+    return account.with_secrets(changed)

@@ -11,6 +11,7 @@ from exporter.printable import visible
 Reason = Literal[
     "auth",  # the key or its signature is refused: a person must act
     "permission",  # the key is known but may not read this, or not from this address
+    "refused",  # the key can do what the configuration does not allow, and is not used
     "unsupported",  # the account is of a kind that this adapter does not read, or the location is not served
     "rate_limited",  # too many requests; the venue says when to come back
     "banned",  # the address is shut out for longer

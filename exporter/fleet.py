@@ -28,7 +28,7 @@ from exporter.telemetry import Telemetry
 from exporter.venues import AnyVenue
 
 _SAME_DATA = frozenset(
-    {"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits", "sub_accounts"}
+    {"interval", "timeout", "max_age", "proxy", "recv_window", "labels", "limits", "keys", "sub_accounts"}
 )
 """Beside the secrets: what may change without the account being another one. Its data stay."""
 
@@ -157,6 +157,7 @@ class Fleet:
             if venue is None:
                 collector = old[name]
                 collector.settings = config.risk
+                collector.look_at_key_again()
             elif name in kept:
                 collector = old[name]
                 collector.use(venue, self._client.account(venue), config.risk)
@@ -225,9 +226,19 @@ class Fleet:
         for name in wanted.keys() - self._listings.keys():
             venue = self._venue(wanted[name].asked_every(LISTED_EVERY))
             api = self._client.account(venue, only=venue.listing_endpoint)
-            job = ListingJob(wanted[name], venue, api, self._telemetry, self._on_listed)
+            job = ListingJob(
+                wanted[name],
+                venue,
+                api,
+                self._telemetry,
+                self._on_listed,
+                may_ask=partial(self._may_use_key, name),
+            )
             self._listings[name] = job
             self._scheduler.add(_listing(name), job)
+
+    def _may_use_key(self, name: str) -> bool | None:
+        return self._collectors[name].may_use_key
 
     def _assessed(self, name: str, risk: AccountRisk) -> None:
         self._pegs.saw(name, risk)

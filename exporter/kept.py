@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Hashable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Self, TypeVar, overload
 
@@ -79,6 +80,14 @@ class KeptAnswers:
         One request, where the venue tells of all of them at once. For what changes: a collection that uses
         it is as old as the answer is; see `behind`.
         """
+        asked_at, answer = await self.family_answer(name, fetch, max_age)
+        self.behind = max(self.behind, self._shared.now() - asked_at)
+        return answer
+
+    async def family_answer(
+        self, name: str, fetch: Callable[[Self], Awaitable[T]], max_age: float
+    ) -> tuple[float, T]:
+        """The same for what no collection is made of, with the moment at which it was asked for."""
         config = self._config
         entry = config.entry if isinstance(config, SubAccounts) else config
 
@@ -87,9 +96,7 @@ class KeptAnswers:
             return asked_at, await fetch(self)
 
         key = (*self._scope, entry, name, "family")
-        asked_at, answer = await self._shared.get(key, max_age, asked, patience=self._timeout)
-        self.behind = max(self.behind, self._shared.now() - asked_at)
-        return answer
+        return await self._shared.get(key, max_age, asked, patience=self._timeout)
 
     async def _cached(
         self,
@@ -144,9 +151,23 @@ class KeptAnswers:
             if failure.reason not in only:
                 raise
             error = failure
+        self.missed(error)
+        return otherwise
+
+    def missed(self, error: VenueError) -> None:
+        """Something failed that the account can do without."""
         self._observer.optional_failed(self._scope[0], self._config.name, error)
         self.trail.missed(error)
-        return otherwise
+
+    async def beside(self, work: Callable[[], Awaitable[None]], *, wait: float) -> None:
+        """Does `work`, which raises nothing, while other things go on; waits for its end so many seconds."""
+        key = (*self._scope, self._config, "beside")
+        if wait <= 0.0:
+            self._shared.start(key, 0.0, work, self._timeout)
+            return
+        with suppress(VenueError, DeadlineError):  # it goes on
+            async with deadline.within(wait):
+                await self._shared.get(key, 0.0, work, patience=self._timeout)
 
     def _oldest(self) -> float:
         """Seconds that an answer may have lain in a cache on the way.

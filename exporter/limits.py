@@ -55,10 +55,13 @@ class RequestBudget(Struct, frozen=True):
     """Only signed calls count (True), only public ones (False), or all (None)."""
     each_endpoint: bool = False
     """Whether the venue counts each call's path alone: then each has this limit."""
+    paths: tuple[str, ...] = ()
+    """Only calls whose paths begin so count; all, if there is none."""
 
     def counts(self, endpoint: Endpoint) -> bool:
         """Whether a call counts here."""
-        return self.signed is None or self.signed == endpoint.signed
+        named = not self.paths or endpoint.path.startswith(self.paths)
+        return named and (self.signed is None or self.signed == endpoint.signed)
 
     def parts(self, endpoints: Iterable[Endpoint]) -> Mapping[str, tuple[Endpoint, ...]]:
         """Those of `endpoints` that count here, by the name of what they are counted in together."""

@@ -29,6 +29,8 @@ from exporter.venues import AnyVenue
 
 LISTED_EVERY = 60.0
 """Seconds: so long may a new sub-account be unseen."""
+LOOK_AGAIN = 1.0
+"""Seconds after which it is seen again whether the entry's key may be used."""
 LONGEST_NAME = 64
 """Characters of the name of an account."""
 
@@ -109,6 +111,7 @@ class ListingJob:
         api: Through which the list alone is asked for.
         observer: Who counts.
         on_listed: Is told of the job and what the venue lists, each time.
+        may_ask: Whether the entry's key may be used; None before that is known.
     """
 
     waiting = False
@@ -120,6 +123,8 @@ class ListingJob:
         api: Api,
         observer: Observer,
         on_listed: Callable[[ListingJob, tuple[Member, ...]], None],
+        *,
+        may_ask: Callable[[], bool | None] = lambda: True,
     ) -> None:
         self.run_in: RunIn | None = None
         self.entry = entry
@@ -127,6 +132,7 @@ class ListingJob:
         self._api = api
         self._observer = observer
         self._on_listed = on_listed
+        self._may_ask = may_ask
         self._seldom = Seldom()
 
     @property
@@ -138,8 +144,17 @@ class ListingJob:
         """No further list is asked for."""
         self._api.meter.close()
 
-    async def collect(self) -> None:
-        """One list. Without it, the accounts stay those that were listed last; that is logged and counted."""
+    async def collect(self) -> float | None:
+        """One list. Without it, the accounts stay those that were listed last; that is logged and counted.
+
+        Gives the seconds until the next one; None for the usual time.
+        """
+        may_ask = self._may_ask()
+        if may_ask:
+            await self._ask()
+        return LOOK_AGAIN if may_ask is None else None
+
+    async def _ask(self) -> None:
         config = self.entry
         try:
             async with deadline.within(config.timeout) as self._api.meter.deadline:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -30,6 +30,8 @@ Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
 ContractKind = Literal["linear", "inverse"]
 LiquidationSource = Literal["venue", "computed", "none", "unknown"]
+Right = Literal["read", "trade", "transfer", "withdraw"]
+RIGHTS: tuple[Right, ...] = get_args(Right)
 
 NO_ITEMS: Mapping[str, str] = MappingProxyType({})
 NO_PRICES: Mapping[str, float] = MappingProxyType({})
@@ -234,6 +236,27 @@ class Marks(Struct, frozen=True):
     """Symbol to its mark price."""
     coins: Mapping[str, PublicPrice] = NO_PUBLIC_PRICES
     """Coin to its index price: what collateral is valued at."""
+
+
+class KeyRights(Struct, frozen=True, kw_only=True):
+    """What an API key may do, as its venue tells. None: it does not."""
+
+    read: bool | None = None
+    trade: bool | None = None
+    """Place orders or borrow, on any market."""
+    transfer: bool | None = None
+    """Move money inside the venue, to other wallets or other accounts."""
+    withdraw: bool | None = None
+    """Move money out of the venue."""
+    ip_restricted: bool | None = None
+    """Whether it is of use from some addresses alone."""
+    expires_at: float | None = None
+    """Unix seconds; None also where it does not expire."""
+
+    def may(self, right: Right) -> bool | None:
+        """Whether it has a right."""
+        found: bool | None = getattr(self, right)
+        return found
 
 
 class RiskSettings(Struct, frozen=True, kw_only=True):

@@ -1,14 +1,28 @@
-"""Options that several commands have. Imports nothing that takes time to load."""
+"""What several commands of the command line share: their options, and how a configuration is read.
+
+Imports little: to be told the version nobody should wait for the rest.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from exporter.defaults import LISTEN_ADDRESS, LOG_FORMATS, LOG_LEVELS, TELEMETRY_PATH, parse_duration
+from exporter.defaults import (
+    CONFIG_FILE,
+    LISTEN_ADDRESS,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    TELEMETRY_PATH,
+    parse_duration,
+)
+
+if TYPE_CHECKING:
+    from exporter.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,3 +124,27 @@ def web_options(command: F) -> F:
         help="HOST:PORT to listen on; can be given several times. The equity of an account is "
         "nobody else's business, so the default is this machine alone.",
     )(command)
+
+
+def config_option(command: F) -> F:
+    return option(
+        "--config.file",
+        type=click.Path(path_type=Path),
+        default=CONFIG_FILE,
+        help="The configuration.",
+    )(command)
+
+
+def load_or_end(path: Path) -> Config:
+    """The configuration, or the end of the program with every mistake on standard error."""
+    from exporter import logs
+    from exporter.config import ConfigError, load
+
+    try:
+        config = load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    logs.hide(config.secrets())
+    return config

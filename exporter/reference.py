@@ -29,7 +29,8 @@ metric fails the collection of the account with the reason `schema`: it is not u
 _VENUES_INTRODUCTION = """\
 `exchange` in the configuration and in every label is the first column. Every venue takes the fields that
 all accounts have, and those of its own. Only read permission is ever needed. *Live marks* is the call that
-`marks` in the configuration makes between collections, once for all of an address, and its weight."""
+`marks` in the configuration makes between collections, once for all of an address, and its weight. *Key* is
+the call that tells what a key may do, made at the start and once a day: see [keys.md](keys.md)."""
 
 
 _FIELDS_INTRODUCTION = """\
@@ -99,13 +100,14 @@ def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
     """One row a venue, as Markdown."""
     stand_ins = demo.discover()
     return _table(
-        ("exchange", "Venue", "Demo", "Live marks", "Note"),
+        ("exchange", "Venue", "Demo", "Live marks", "Key", "Note"),
         (
             (
                 f"`{name}`",
                 f"[{venue.title}]({venue.documentation})",
                 "yes" if name in stand_ins else "no",
-                _marks_call(venue),
+                _call(venue.marks_endpoint),
+                _call(venue.key_endpoint),
                 first_sentence(venue.note),
             )
             for name, venue in venues.items()
@@ -113,9 +115,8 @@ def venue_table(venues: Mapping[str, type[AnyVenue]]) -> str:
     )
 
 
-def _marks_call(venue: type[AnyVenue]) -> str:
-    """The call for all mark prices, with what it takes from the budget."""
-    call = venue.marks_endpoint
+def _call(call: Endpoint | None) -> str:
+    """With what it takes from the budget."""
     return "no" if call is None else f"`{call.label}`, {call.weight:g}"
 
 
@@ -142,6 +143,8 @@ def _limit(limit: Limit) -> str:
 
 def _counted(budget: RequestBudget) -> str:
     kind = {None: "calls", True: "signed calls", False: "public calls"}[budget.signed]
+    if budget.paths:
+        kind += " below " + " and ".join(f"`{path}`" for path in budget.paths)
     return f"{kind}, each alone" if budget.each_endpoint else f"all {kind}"
 
 

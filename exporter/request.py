@@ -31,6 +31,11 @@ class Endpoint(Struct, frozen=True):
     """POST only where the venue reads by POST."""
     name: str = ""
     """What metrics call it, where several calls share one path; the path otherwise."""
+    host: str = ""
+    """Where it is asked, if that is another of the venue's own hosts: ``https://api.example.com``. A
+    `base_url` in the configuration stands for all of them."""
+    apart: bool = False
+    """Whether a request limit that it meets says nothing about the other calls, and closes none of them."""
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from exporter.account import DEFAULT_INTERVAL, DEFAULT_TIMEOUT, MAX_AGE_INTERVALS, Duration
 from exporter.defaults import MIN_INTERVAL, parse_duration
 from exporter.desk import AccountLimits
+from exporter.keys import KeyRules
 from exporter.limits import DEFAULT_SHARE
 from exporter.model import RiskSettings
 
@@ -162,6 +163,11 @@ class Sections(_Section):
         "most severe limit, and the milder ones keep their proportion to it; or numbers by severity. Alert "
         "rules read them from risk_account_limit. Critical: act within minutes; warning: decide today; "
         "info: know.",
+    )
+    keys: KeyRules = Field(
+        default=KeyRules(),
+        description="What the API keys must not be able to do. Venues are asked when the program starts and "
+        "once a day, where docs/venues.md names a call for it.",
     )
     budgets: dict[str, BudgetSection] = Field(
         default={},

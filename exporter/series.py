@@ -6,16 +6,22 @@ than all their positions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from exporter import catalogue
 from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, Reason
 from exporter.exposition import labelled, number
 from exporter.family import Family
+from exporter.model import RIGHTS, KeyRights
 
 FAMILIES: tuple[Family, ...] = (
     catalogue.UP,
     catalogue.OWNER_INFO,
     catalogue.LIMIT,
+    catalogue.KEY_PERMISSION,
+    catalogue.KEY_IP_RESTRICTED,
+    catalogue.KEY_EXPIRY,
     catalogue.LAST_SUCCESS,
     catalogue.INTERVAL,
     catalogue.MAX_AGE,
@@ -55,6 +61,18 @@ class Series:
             for name, severity, value in limits.values()
         )
         self.chunks[_PLACES[catalogue.LIMIT.name]] = "".join(told).encode()
+
+    def key(self, rights: KeyRights | None) -> None:
+        """What the account's key may do; no sample of what is not known."""
+        known = KeyRights() if rights is None else rights
+        may = [(right, known.may(right)) for right in RIGHTS]
+        self._show(catalogue.KEY_PERMISSION, [(f'permission="{right}"', value) for right, value in may])
+        self._show(catalogue.KEY_IP_RESTRICTED, [("", known.ip_restricted)])
+        self._show(catalogue.KEY_EXPIRY, [("", known.expires_at)])
+
+    def _show(self, family: Family, samples: Iterable[tuple[str, float | None]]) -> None:
+        lines = (self._line(family, float(value), more) for more, value in samples if value is not None)
+        self.chunks[_PLACES[family.name]] = "".join(lines).encode()
 
     def set(self, family: Family, value: float, reason: Reason | None = None) -> None:
         """The only sample of a family, in place of what was there."""

@@ -33,6 +33,7 @@ from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, Reason, VenueError
 from exporter.exposition import Format, headers, joined
 from exporter.family import Family
+from exporter.model import KeyRights
 from exporter.pacing import BudgetState
 from exporter.series import FAMILIES, Series
 from exporter.shard import Shard
@@ -157,6 +158,12 @@ class Telemetry:
     def desk(self, exchange: str, account: str, labels: AccountLabels, limits: AccountLimits) -> None:
         """Whose an account is, and when somebody is told."""
         self._accounts[exchange, account].desk(labels, limits)
+
+    def key(self, exchange: str, account: str, rights: KeyRights | None) -> None:
+        """What the account's key may do; None is not known."""
+        series = self._accounts.get((exchange, account))
+        if series is not None:
+            series.key(rights)
 
     def remove_account(self, exchange: str, account: str) -> None:
         """Ends the series of an account, and with a venue's last account what was last known of the venue."""

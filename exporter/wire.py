@@ -7,13 +7,14 @@ A venue's message is declared as a `Wire` struct with the venue's own spelling. 
 * `Positive`: like `Number`; 0 and less mean that there is none, and are None;
 * `Millis`: Unix milliseconds, read as seconds; 0 means that there is none, and is None.
 
-Each may come as a JSON string, integer or float. `Flag` is true or false, also as text. Unknown extra fields
-are ignored.
+Each may come as a JSON string, integer or float. `Flag` is true or false, also as text; `MaybeFlag` may be
+missing, null or empty, and may be written as 1 or 0. Unknown extra fields are ignored.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Positive = float | None
     Millis = float | None
     Flag = bool
+    MaybeFlag = bool | None
 else:
 
     def _kind(name: str) -> Any:
@@ -39,6 +41,7 @@ else:
     Positive = _kind("positive")
     Millis = _kind("millis")
     Flag = Annotated[bool | str, msgspec.Meta(extra={"number": "flag"})]
+    MaybeFlag = Annotated[bool | int | str | None, msgspec.Meta(extra={"number": "maybe flag"})]
 
 Rows: TypeAlias = list[T] | T | None
 """What venues write for several rows: a single one as an object, none as null. See `listed`."""
@@ -54,8 +57,8 @@ class Wire(msgspec.Struct):
             numbers = _NUMBERS[cls] = _number_fields(cls)
         for attribute, wire_name, kind in numbers:
             value = given = getattr(self, attribute)
-            if kind == "flag":
-                setattr(self, attribute, _flag(value, wire_name))
+            if kind in _FLAGS:
+                setattr(self, attribute, _FLAGS[kind](value, wire_name))
                 continue
             # Floats from JSON are finite already: JSON has no NaN, and msgspec refuses overflow.
             if value is None or value.__class__ is str:
@@ -88,6 +91,15 @@ def _number_fields(cls: type[Wire]) -> tuple[tuple[str, str, str], ...]:
 
 def _flag(value: bool | str, field: str) -> bool:
     return value if isinstance(value, bool) else one_of(field, value, "TRUE", "FALSE") == "TRUE"
+
+
+def _maybe_flag(value: bool | int | str | None, field: str) -> bool | None:
+    if value is None or value == "":
+        return None
+    return one_of(field, str(value), "TRUE", "FALSE", "1", "0") in ("TRUE", "1")
+
+
+_FLAGS: dict[str, Callable[[Any, str], bool | None]] = {"flag": _flag, "maybe flag": _maybe_flag}
 
 
 def one_of(field: str, word: str, *known: str) -> str:

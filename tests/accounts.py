@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -24,7 +24,9 @@ from exporter.model import (
     PositionRisk,
     RiskSettings,
 )
+from exporter.request import Endpoint
 from exporter.telemetry import Telemetry
+from exporter.venues import AnyVenue
 from exporter.venues.base import Venue
 
 API_KEY = "key-0123456789abcdef"
@@ -188,7 +190,7 @@ class ScriptedVenue(Venue[ApiKeyConfig]):
     documentation = "https://example.org"
     config_class = ApiKeyConfig
     base_url = "https://example.org"
-    endpoints = ()
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
 
     script: Script | None = None
     server_clock: float | VenueError | None = None
@@ -244,7 +246,7 @@ class Bench:
         self.store = Store(self.telemetry, elapsed=self.clock)
         self.client = Client(self.telemetry, wall=self.clock, elapsed=self.clock)
 
-    def collector(self, venue: ScriptedVenue) -> Collector:
+    def collector(self, venue: AnyVenue) -> Collector:
         return Collector(
             venue,
             self.client.account(venue),

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from exporter import logs, reference
+from exporter import check, logs, reference
 from exporter.board import answers
 from exporter.example import example_configuration
 from exporter.venues import discover
@@ -42,6 +42,7 @@ def files() -> dict[Path, str]:
         Path("docs/metrics.md"): reference.metrics_page(),
         Path("docs/accounts.schema.json"): answers.schema_text().decode(),
         series.PAGE: series.page((ROOT / series.PAGE).read_text()),
+        Path("docs/check.schema.json"): check.schema_text().decode(),
         Path("risk-exporter.example.yml"): example_configuration(discover()),
         **grafana_files(),
     }

@@ -119,7 +119,7 @@ STATE = Endpoint("/state", signed=False)
 class AskingVenue(ScriptedVenue):
     """A venue that is asked one thing."""
 
-    endpoints = (STATE,)  # type: ignore[assignment]  # the scripted one has none
+    endpoints = (STATE,)
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         await api.request(STATE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -19,16 +18,13 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from exporter import __version__, app, cli, demo, logs, reference
-from exporter.account import ApiKeyConfig
 from exporter.catalogue import ALL_FAMILIES
 from exporter.config import Config
-from exporter.demo import running as simulated
 from exporter.venues import discover
 
 ROOT = Path(__file__).parent.parent
@@ -88,7 +84,7 @@ def test_the_version_is_shown() -> None:
 def test_the_version_needs_little_of_the_program() -> None:
     code = (
         "import sys, exporter.cli\n"
-        "print({'aiohttp', 'asyncio', 'pydantic', 'structlog', 'yaml'}.intersection(sys.modules))"
+        "print({'aiohttp', 'asyncio', 'pydantic', 'rich', 'structlog', 'yaml'}.intersection(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout == "set()\n"
@@ -387,42 +383,3 @@ def test_a_hanging_stop_is_cut_short() -> None:
         [sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False, capture_output=True
     )
     assert done.returncode == 0
-
-
-async def test_check_collects_every_account_once_and_fails_if_one_does(tmp_path: Path) -> None:
-    async with simulated.running(seed=1, interval=5.0) as config:
-        good = [account for account in config.accounts if isinstance(account, ApiKeyConfig)]
-        entries = [
-            {
-                "name": account.name,
-                "exchange": account.exchange,
-                "base_url": account.base_url,
-                "api_key": account.api_key.get_secret_value(),
-                "api_secret": account.api_secret.get_secret_value(),
-            }
-            for account in good
-        ]
-        path = tmp_path / "exporter.yml"
-        path.write_text(yaml.safe_dump({"accounts": entries}))
-        status, output, _ = await finished("check", f"--config.file={path}")
-        assert status == 0
-        rows = [line.split() for line in output.splitlines()[1:]]
-        assert [row[:3] for row in rows] == [[account.name, account.exchange, "ok"] for account in good]
-        assert all(re.fullmatch(r"[\d,]+\.\d\d", row[4]) for row in rows), output
-
-        entries[0]["api_secret"] = SECRET
-        path.write_text(yaml.safe_dump({"accounts": entries[:2]}))
-        status, output, errors = await finished("check", f"--config.file={path}")
-    assert status == 1
-    assert [line.split()[2] for line in output.splitlines()[1:3]] == ["auth", "ok"]
-    assert f"{good[0].name}: {good[0].exchange} GET" in output
-    assert SECRET not in output + errors
-
-
-async def finished(*arguments: str) -> tuple[int | None, str, str]:
-    """Exit status, output and errors of a `risk-exporter` process."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "exporter", *arguments, cwd=ROOT, stdout=-1, stderr=-1
-    )
-    output, errors = await asyncio.wait_for(child.communicate(), 30)
-    return child.returncode, output.decode(), errors.decode()

@@ -29,7 +29,7 @@ INTERVAL = 15.0
 class PacedVenue(ScriptedVenue):
     """2,400 a minute for an address, 15 a collection; asks nobody."""
 
-    endpoints = (CALL,)  # type: ignore[assignment]  # the other venue asks nobody
+    endpoints = (CALL,)
     each_collection = (CALL,)
     budgets = (RequestBudget("paced", (Limit(2400.0, 60.0),)),)
 

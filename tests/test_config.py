@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.config import ConfigError, load
-from exporter.model import RiskSettings
+from exporter.model import KeyRights, RiskSettings
 from tests.configured import ACCOUNT, SECRET, VENUES, Read, problems, reader, toy
+
+EVERYTHING = KeyRights(read=True, trade=True, transfer=True, withdraw=True)
 
 NAME_FORMAT = "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit"
 URL_FORMAT = "expected http://host or https://host, with an optional path and nothing after it"
@@ -393,3 +395,34 @@ def test_marks_are_asked_for_only_where_their_interval_stands(read: Read) -> Non
         "1: marks.every: unknown field; known: interval",
         "1: marks.interval: must be at least 1s, or 0s for never",
     ]
+
+
+def test_what_keys_must_not_do_is_said_for_all_and_for_one(read: Read) -> None:
+    plain = read(f"accounts: [{ACCOUNT}]").accounts[0].keys
+    assert plain.refused(EVERYTHING) == ("withdraw",)
+    config = read(
+        """\
+        keys: {refuse: [withdraw, transfer]}
+        accounts:
+          - {name: a, exchange: toy, api_key: k, api_secret: s}
+          - {name: b, exchange: toy, api_key: k, api_secret: s, keys: {refuse: []}}
+          - {name: c, exchange: toy, api_key: k, api_secret: s, keys: {refuse: [trade]}}
+        """
+    )
+    refused = [account.keys.refused(EVERYTHING) for account in config.accounts]
+    assert refused == [("withdraw", "transfer"), (), ("trade",)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "where"),
+    [
+        ("{refuse: withdraw}", "keys.refuse"),
+        ("{refuse: [read]}", "keys.refuse[0]"),
+        ("{refuse: {withdraw: true}}", "keys.refuse"),
+        ("{refused: [withdraw]}", "keys.refused"),
+        ("[withdraw]", "keys"),
+    ],
+)
+def test_a_mistake_in_what_keys_must_not_do_has_its_line(read: Read, keys: str, where: str) -> None:
+    (problem,) = problems(read, f"keys: {keys}\naccounts: [{ACCOUNT}]")
+    assert problem.startswith(f"1: {where}: ")

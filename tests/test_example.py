@@ -16,7 +16,7 @@ from exporter.cli import main
 from exporter.config import load
 from exporter.demo.running import running
 from exporter.example import example_configuration, secret_file, variable
-from exporter.model import AccountSnapshot, RiskSettings
+from exporter.model import AccountSnapshot, KeyRights, RiskSettings
 from exporter.request import Endpoint
 from exporter.venues import AnyVenue, discover
 from exporter.venues.base import Venue
@@ -126,6 +126,8 @@ def test_a_new_venue_needs_no_hand_in_the_example(tmp_path: Path) -> None:
     labels: {desk: basis, owner: anna}
     # When somebody is told; what is not given here is as in the section `limits`.
     limits: {liquidation_distance: 0.08, min_notional_usd: 1000}
+    # What its key must not be able to do; what is not given is as in the section `keys`.
+    keys: {refuse: [withdraw, transfer]}
 """
     )
     path = tmp_path / "risk-exporter.yml"
@@ -146,7 +148,7 @@ def test_a_new_venue_needs_no_hand_in_the_example(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("section", ["collect", "usd_pegs", "risk", "limits"])
+@pytest.mark.parametrize("section", ["collect", "usd_pegs", "risk", "limits", "keys"])
 def test_what_the_file_shows_of_a_section_is_its_default(tmp_path: Path, section: str) -> None:
     shown = example_configuration({})
     block = next(part for part in shown.split("\n\n") if f"\n{section}:\n" in part)
@@ -158,6 +160,8 @@ def test_what_the_file_shows_of_a_section_is_its_default(tmp_path: Path, section
     assert config.risk == RiskSettings()
     plain = AccountConfig(name="a", exchange="a")
     assert list(account.limits.values()) == list(plain.limits.values())
+    all_rights = KeyRights(trade=True, transfer=True, withdraw=True)
+    assert account.keys.refused(all_rights) == plain.keys.refused(all_rights)
     assert (account.interval, account.timeout, account.age_limit) == (
         plain.interval,
         plain.timeout,

@@ -119,7 +119,7 @@ class Quoting(ScriptedVenue):
     """A venue with a call for marks."""
 
     name = "quoting"
-    endpoints = (MARKS,)  # type: ignore[assignment]  # the scripted one has none
+    endpoints = (MARKS,)
     marks_endpoint = MARKS
     answer: Marks | VenueError = Marks({"BTCUSDT": PublicPrice(1.0, 1e12)})
 

@@ -12,20 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter import credentials
 from exporter.account import ApiKeyConfig, Member, SubAccounts, secret_forms
 from exporter.api import Api, Client
 from exporter.config import Config
 from exporter.errors import VenueError
 from exporter.exposition import Format, Store
 from exporter.fleet import Fleet
+from exporter.keys import KeyRules
 from exporter.members import expanded
-from exporter.model import AccountSnapshot
+from exporter.model import AccountSnapshot, KeyRights
 from exporter.request import Endpoint
 from exporter.scheduler import Scheduler
 from exporter.telemetry import Telemetry
 from tests.accounts import ScriptedVenue, position, snapshot
 
-LIST = Endpoint("/list")
+LIST, KEY = Endpoint("/list"), Endpoint("/key")
 ALPHA, BETA = Member("alpha", "alpha@desk.example"), Member("beta", "beta@desk.example")
 
 
@@ -193,6 +195,70 @@ async def test_a_reload_keeps_them_where_the_account_is_the_same(yard: Yard) -> 
     await yard.use(entry(sub_accounts=False))
     assert yard.names() == ["fund"]
     assert "risk_collector_sub_accounts{" not in yard.page()
+
+
+class Keyed(Master):
+    """One that tells what the key may do, which all accounts of an entry have in common."""
+
+    name = "keyed"
+    endpoints = (LIST, KEY)
+    key_endpoint = KEY
+    rights = KeyRights(read=True, withdraw=False)
+    lists = 0
+
+    async def key_rights(self, api: Api) -> KeyRights:  # noqa: ARG002 (it asks nobody)
+        self.asked.append(f"key of {self.config.name}")
+        return self.rights
+
+    async def sub_accounts(self, api: Api) -> Sequence[Member]:
+        type(self).lists += 1
+        return await super().sub_accounts(api)
+
+
+@pytest.fixture
+async def keyed(yard: Yard) -> Yard:
+    Keyed.lists, Keyed.rights = 0, KeyRights(read=True, withdraw=False)
+    yard.fleet._venues = {"keyed": Keyed}
+    return yard
+
+
+async def test_the_one_key_of_an_entry_is_asked_about_once(keyed: Yard) -> None:
+    await keyed.use(entry(exchange="keyed"))
+    await keyed.listing([ALPHA])
+    assert keyed.names() == ["fund"], "it is not known yet whether the key may be used"
+    await keyed.run("fund")
+    await keyed.listing([ALPHA, BETA])
+    for name in ("fund.alpha", "fund.beta"):
+        await keyed.run(name)
+    assert [one for one in Master.asked if one.startswith("key of")] == ["key of fund"]
+    for name in keyed.names():
+        assert (
+            f'risk_api_key_permission{{account="{name}",exchange="keyed",permission="read"}} 1'
+            in keyed.page()
+        )
+
+
+async def test_an_entry_whose_key_is_refused_asks_for_no_list(keyed: Yard) -> None:
+    Keyed.rights = KeyRights(read=True, withdraw=True)
+    await keyed.use(entry(exchange="keyed"))
+    await keyed.run("fund")
+    await keyed.listing([ALPHA])
+    assert (Keyed.lists, Master.asked) == (0, ["key of fund"])
+    await keyed.use(entry(exchange="keyed", keys=KeyRules(refuse=())))
+    await keyed.run("fund")
+    await keyed.listing([ALPHA])
+    assert (Keyed.lists, keyed.names()) == (1, ["fund", "fund.alpha"])
+
+
+def test_with_another_secret_a_sub_account_is_still_that_sub_account(tmp_path: Path) -> None:
+    """Not the entry's own account under its name."""
+    (tmp_path / "secret").write_text("another\n")
+    alpha = entry().member("fund.alpha", ALPHA)
+    found = credentials.renewed(alpha, {"api_secret": tmp_path / "secret"})
+    assert isinstance(found, MasterConfig)
+    assert (found.name, found.handle) == ("fund.alpha", ALPHA.handle)
+    assert found.api_secret.get_secret_value() == "another"
+    assert found.entry == entry(api_secret="another")
 
 
 def names(*accounts: MasterConfig, **listed: Sequence[Member]) -> list[str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from exporter.account import AccountConfig
-from exporter.check import Outcome, unseen_pegs
+from exporter.check import unseen_pegs
 from exporter.config import Config
-from exporter.model import AccountRisk, RiskSettings
+from exporter.model import RiskSettings
 from exporter.pegs import PegWatch, unseen
 from tests.accounts import risk_of
 
@@ -39,12 +38,8 @@ def test_nothing_is_said_if_every_coin_turns_up() -> None:
     assert logs == []
 
 
-def outcome(risk: AccountRisk | None) -> Outcome:
-    return Outcome(account=AccountConfig(name="a", exchange="x"), seconds=1.0, risk=risk)
-
-
 def test_a_check_of_all_accounts_names_the_coins_that_none_has() -> None:
     config = Config(accounts=(), risk=RiskSettings(usd_pegs=PEGS))
-    assert "no account has XUAT;" in unseen_pegs(config, [outcome(WITH_GOLD), outcome(WITHOUT)])
-    assert unseen_pegs(config, [outcome(WITH_GOLD), outcome(None)]) == ""
-    assert unseen_pegs(Config(accounts=()), [outcome(WITHOUT)]) == ""
+    assert "no account has XUAT;" in unseen_pegs(config, [WITH_GOLD, WITHOUT])
+    assert unseen_pegs(config, [WITH_GOLD, None]) == ""
+    assert unseen_pegs(Config(accounts=()), [WITHOUT]) == ""

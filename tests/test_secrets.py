@@ -311,9 +311,13 @@ async def test_the_table_of_check_shows_no_secret_of_a_careless_adapter(
             await api.optional(fail())
             raise VenueError("auth", f"refused: {words}")
 
+        async def key_rights(self, api: Api) -> Any:  # noqa: ARG002 (it asks nobody)
+            raise VenueError("exchange", f"not told: {words}")
+
     venues: dict[str, type[AnyVenue]] = {account.exchange: Careless}
     monkeypatch.setattr(one_collection, "discover", lambda: MappingProxyType(venues))
-    table = one_collection.table(await one_collection.check(Config(accounts=(account,))))
-    assert "refused: [redacted]" in table
-    assert "not needed: [redacted]" in table
-    assert not any(secret in table for secret in secrets)
+    found = one_collection.text_of(await one_collection.check(Config(accounts=(account,))))
+    assert "refused: [redacted]" in found
+    assert "not needed: [redacted]" in found
+    assert "not told: [redacted]" in found
+    assert not any(secret in found for secret in secrets)

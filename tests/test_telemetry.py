@@ -16,6 +16,7 @@ from exporter.catalogue import OWN_FAMILIES
 from exporter.desk import AccountLabels, AccountLimits
 from exporter.errors import REASONS, VenueError
 from exporter.exposition import Format
+from exporter.model import KeyRights
 from exporter.pacing import BudgetState
 from exporter.roles import Observer
 from exporter.shard import Shard
@@ -29,6 +30,7 @@ def with_account() -> Telemetry:
     telemetry = Telemetry()
     telemetry.add_account("x", "a", interval=15.0, max_age=45.0)
     telemetry.desk("x", "a", AccountLabels(desk="basis", owner="anna"), AccountLimits())
+    telemetry.key("x", "a", KeyRights(read=True, withdraw=False, ip_restricted=True, expires_at=1.0))
     return telemetry
 
 
@@ -237,6 +239,7 @@ def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
     telemetry.watch_marks(["x"], interval=5.0)
     telemetry.marks_received("x", 0, 1.0)
     telemetry.backs_off("x", "a", "network", until=1.0)
+    telemetry.sub_accounts("x", "a", 3)
     telemetry.watch_budgets(lambda: [STATE])
     telemetry.watch_marks(["x"], interval=5.0)
     telemetry.marks_received("x", 0, 1.0)

@@ -18,6 +18,7 @@ from exporter.board.history import MINUTES, STEP
 from exporter.board.overview import Overview, Summary
 from exporter.board.standing import Failed, Standing, State
 from exporter.catalogue import FAMILIES
+from exporter.keys import KeyState
 from exporter.trail import Asked
 
 _Line = Annotated[tuple[float | None, ...], Meta(min_length=MINUTES, max_length=MINUTES)]
@@ -47,6 +48,7 @@ class Account(Struct, frozen=True, kw_only=True):
     max_age_seconds: Annotated[float, Meta(description="Figures as old as that are not shown.")]
     failure: Annotated[Failed | None, Meta(description="Of the last collection, if it failed.")]
     missed: Annotated[tuple[str, ...], Meta(description="What the last collection did without.")]
+    key: Annotated[KeyState, Meta(description="What its API key may do; null is not known.")]
     figures: Annotated[Figures | None, Meta(description="Null where there are none that are current.")]
 
 
@@ -103,6 +105,7 @@ def _account(standing: Standing, now: float) -> dict[str, Any]:
         "max_age_seconds": standing.max_age,
         "failure": standing.failure,
         "missed": standing.missed,
+        "key": standing.key,
         "figures": None if fresh is None else fresh.figures,
     }
 

@@ -19,6 +19,7 @@ from exporter.board.figures import number_of
 from exporter.board.levels import level_of_distance, level_of_rate
 from exporter.board.overview import MOST_POSITIONS, AccountRow, Filters, Overview, PositionRow
 from exporter.board.standing import Standing
+from exporter.keys import described
 from exporter.printable import visible
 
 RENEW_SECONDS = 10
@@ -93,6 +94,7 @@ def templates() -> jinja2.Environment:
         "distance_level": level_of_distance,
         "rate_level": level_of_rate,
         "number": number_of,
+        "described": described,
     }
     return environment
 

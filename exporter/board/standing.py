@@ -15,6 +15,7 @@ from msgspec import Struct
 from exporter.board.figures import Figures, number_of, order_of
 from exporter.board.history import History
 from exporter.errors import Reason
+from exporter.keys import NOT_TOLD, KeyState
 from exporter.model import NO_ITEMS
 from exporter.trail import Trail
 
@@ -71,7 +72,7 @@ class Standing:
     # A page looks at each of thousands.
     __slots__ = (
         *("account", "collected", "errors", "exchange", "failing_since", "failure", "history", "interval"),
-        *("labels", "max_age", "missed", "next_attempt", "trail"),
+        *("key", "labels", "max_age", "missed", "next_attempt", "trail"),
     )
 
     def __init__(self, exchange: str, account: str) -> None:
@@ -82,6 +83,8 @@ class Standing:
         self.interval = 0.0
         """Seconds, as for `max_age`: those that are kept now."""
         self.max_age = 0.0
+        self.key: KeyState = NOT_TOLD
+        """What its key may do."""
         self.history = History()
         self.trail = Trail()
         self.collected: Collected | None = None

@@ -29,7 +29,8 @@ class Credential:
     """An API key of a simulated account.
 
     ``may_trade`` is the permission "Perpetual Futures Trading", without which the venue does not tell the
-    account's modes. ``addresses`` is the key's whitelist; empty means any.
+    account's modes. ``addresses`` is the key's whitelist; empty means any. ``more`` has the numbers of what
+    it may do besides: 1 spot trading, 4 transfers, 5 withdrawal, 7 transfers between sub-accounts.
     """
 
     account: str
@@ -37,6 +38,16 @@ class Credential:
     api_secret: str = field(repr=False)
     may_trade: bool = True
     addresses: frozenset[str] = frozenset()
+    more: frozenset[int] = frozenset()
+
+    def permissions(self) -> dict[str, object]:
+        """What the venue tells of it."""
+        return {
+            "apiKey": self.api_key,
+            "permissions": sorted({2, *((3,) if self.may_trade else ()), *self.more}),
+            "ipAddresses": sorted(self.addresses),
+            "note": self.account,
+        }
 
     @classmethod
     def fake(cls, venue: str, account: str) -> Credential:
@@ -108,6 +119,14 @@ class SignedEndpoint:
 
 
 Endpoint = PublicEndpoint | SignedEndpoint
+
+
+@dataclass(frozen=True)
+class KeyEndpoint:
+    """The path that tells a key about itself."""
+
+    path: str = "/openApi/v1/account/apiPermissions"
+    a_second: int = 2
 
 
 def limit_headers(left: int, window: float) -> dict[str, str]:

@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from exporter.demo._binance_keys import KEY_LIMIT, KEY_PATH, KeyEndpoint, restrictions
 from exporter.demo.base import VenueSimulator
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import decimal, rounded
@@ -69,12 +70,15 @@ class BinanceError(Exception):
 class Credential:
     """An API key of a simulated account.
 
-    ``api_secret`` is the HMAC secret, or the PKCS#8 PEM private key of an RSA or Ed25519 key pair.
+    ``api_secret`` is the HMAC secret, or the PKCS#8 PEM private key of an RSA or Ed25519 key pair. ``may``
+    has what it can do besides reading, as `RIGHTS` spells it; ``bound``, whether it has a list of addresses.
     """
 
     account: str
     api_key: str
     api_secret: str = field(repr=False)
+    may: frozenset[str] = frozenset()
+    bound: bool = True
 
     @classmethod
     def hmac_sha256(cls, venue: str, account: str) -> Credential:
@@ -233,6 +237,7 @@ class BinanceSimulator(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.weights = WeightPool.of(market)
+        self.key_weights = WeightPool(limit=KEY_LIMIT)
         self.portfolio_margin: set[str] = set()
 
     @abstractmethod
@@ -241,7 +246,7 @@ class BinanceSimulator(VenueSimulator):
 
     def application(self) -> web.Application:
         application = self.new_application()
-        table = {endpoint.path: endpoint for endpoint in self.endpoints()}
+        table = {endpoint.path: endpoint for endpoint in (KeyEndpoint(), *self.endpoints())}
 
         async def handle(request: web.Request) -> web.Response:
             return await self._handle(table, request)
@@ -279,7 +284,9 @@ class BinanceSimulator(VenueSimulator):
             for credential in self.credentials.values()
         ]
 
-    async def _handle(self, table: Mapping[str, Endpoint], request: web.Request) -> web.Response:
+    async def _handle(
+        self, table: Mapping[str, Endpoint | KeyEndpoint], request: web.Request
+    ) -> web.Response:
         address = request.remote or "0.0.0.0"  # noqa: S104 - printed where the peer is unknown
         headers: dict[str, str] = {}
         status = 200
@@ -288,12 +295,17 @@ class BinanceSimulator(VenueSimulator):
         except BinanceError as error:
             body = {"code": error.code, "msg": error.message}
             status, headers = error.status, error.headers
-        headers["X-MBX-USED-WEIGHT-1M"] = str(self.weights.used(address, self.now()))
+        if request.path == KEY_PATH:
+            headers["X-SAPI-USED-IP-WEIGHT-1M"] = str(self.key_weights.used(address, self.now()))
+        else:
+            headers["X-MBX-USED-WEIGHT-1M"] = str(self.weights.used(address, self.now()))
         return web.Response(
             status=status, headers=headers, text=json.dumps(body), content_type="application/json"
         )
 
-    def _answer(self, table: Mapping[str, Endpoint], request: web.Request, body: str, address: str) -> object:
+    def _answer(
+        self, table: Mapping[str, Endpoint | KeyEndpoint], request: web.Request, body: str, address: str
+    ) -> object:
         # The bytes as they were sent: parsing and printing a query again may change them, and with
         # them the signature.
         query = request.raw_path.partition("?")[2]
@@ -309,18 +321,25 @@ class BinanceSimulator(VenueSimulator):
                 -5000,
                 f"Path {request.path}, Method {request.method} is invalid",
             )
-        self.weights.spend(address, endpoint.weight(parameters), self.now())
+        if isinstance(endpoint, KeyEndpoint):
+            self.key_weights.spend(address, 1, self.now())
+        else:
+            self.weights.spend(address, endpoint.weight(parameters), self.now())
         if len(parameters) != len(pairs):
             raise BinanceError(400, -1101, "Duplicate values for a parameter detected.")
         if isinstance(endpoint, PublicEndpoint):
             _check_names(parameters, endpoint.parameters)
             return endpoint.answer(parameters)
-        account = self._authenticate(request.headers.get("X-MBX-APIKEY"), payload, parameters, address)
+        credential = self._authenticate(request.headers.get("X-MBX-APIKEY"), payload, parameters, address)
         _check_names(parameters, endpoint.parameters | {"timestamp", "recvWindow", "signature"})
-        return endpoint.answer(parameters, self.accounts[account])
+        if isinstance(endpoint, KeyEndpoint):
+            return restrictions(credential.may, bound=credential.bound)
+        return endpoint.answer(parameters, self.accounts[credential.account])
 
-    def _authenticate(self, api_key: str | None, payload: str, parameters: Parameters, address: str) -> str:
-        """Name of the account the request is for."""
+    def _authenticate(
+        self, api_key: str | None, payload: str, parameters: Parameters, address: str
+    ) -> Credential:
+        """The key that the request is made with."""
         if api_key is None or not re.fullmatch(r"[A-Za-z0-9]{64}", api_key):
             raise BinanceError(401, -2014, "API-key format invalid.")
         for name in ("timestamp", "signature"):
@@ -352,7 +371,7 @@ class BinanceSimulator(VenueSimulator):
         # The signature covers everything before it, so it has to be the last parameter.
         if not signed.endswith("&") or not credential.verify(signed[:-1].encode(), unquote_plus(signature)):
             raise BinanceError(400, -1022, "Signature for this request is not valid.")
-        return credential.account
+        return credential
 
 
 def _whole_number(parameters: Parameters, name: str, default: str) -> int:

@@ -22,6 +22,7 @@ from exporter.demo._bingx import (
     BingxError,
     Credential,
     Endpoint,
+    KeyEndpoint,
     Limits,
     Parameters,
     PublicEndpoint,
@@ -349,7 +350,7 @@ class BingxSimulator(VenueSimulator):
 
     def application(self) -> web.Application:
         application = self.new_application()
-        table = {endpoint.path: endpoint for endpoint in self.endpoints()}
+        table = {endpoint.path: endpoint for endpoint in (KeyEndpoint(), *self.endpoints())}
 
         async def handle(request: web.Request) -> web.Response:
             headers: dict[str, str] = {}
@@ -373,7 +374,11 @@ class BingxSimulator(VenueSimulator):
         return int(self.now() * 1000)
 
     def _answer(
-        self, table: Mapping[str, Endpoint], request: web.Request, body: str, headers: dict[str, str]
+        self,
+        table: Mapping[str, Endpoint | KeyEndpoint],
+        request: web.Request,
+        body: str,
+        headers: dict[str, str],
     ) -> object:
         address = request.remote or ""
         now = self.now()
@@ -396,6 +401,9 @@ class BingxSimulator(VenueSimulator):
         credential = self._authenticate(request.headers.get("X-BX-APIKEY"), query + body, parameters, address)
         left = self.limits.spend(credential.account, endpoint.path, now, limit=endpoint.a_second, window=1.0)
         headers.update(limit_headers(left, 1.0))
+        if isinstance(endpoint, KeyEndpoint):
+            check_names(parameters, frozenset(), _COMMON | {"signature"})
+            return credential.permissions()
         if endpoint.trading and not credential.may_trade:
             raise BingxError(100004, "Permission denied as the API key was created without the permission")
         check_names(parameters, endpoint.required, endpoint.optional | _COMMON | {"signature"})

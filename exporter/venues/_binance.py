@@ -22,6 +22,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import (
     Contract,
     ContractKind,
+    KeyRights,
     MarginPool,
     Marks,
     Position,
@@ -31,10 +32,11 @@ from exporter.model import (
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.venues._binance_brackets import TABLES, Brackets
+from exporter.venues._binance_keys import KEY_RESTRICTIONS, SAPI_BUDGET, KeyRestrictions
 from exporter.venues.base import Refusal, Refusals, Venue, nothing_less, told
 from exporter.wire import Millis, Number, Positive, Wire
 
-BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),))
+BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),), paths=("/fapi/", "/dapi/"))
 """Of one address, for USD-M and COIN-M together since 2026-06-30."""
 
 _ADL_MAX = 4.0
@@ -334,7 +336,8 @@ class BinanceVenue(Venue[BinanceConfig]):
     """
 
     config_class = BinanceConfig
-    budgets = (BUDGET,)
+    budgets = (BUDGET, SAPI_BUDGET)
+    key_endpoint = KEY_RESTRICTIONS
     refusals = REFUSALS
     time_endpoint: ClassVar[Endpoint]
     bracket_endpoint: ClassVar[Endpoint]
@@ -397,6 +400,9 @@ class BinanceVenue(Venue[BinanceConfig]):
                 return error.reason == "unsupported"
             raise
         return bool(answer.maxWithdrawAmountUSD or answer.maxWithdrawAmount)
+
+    async def key_rights(self, api: Api) -> KeyRights:
+        return (await api.get(KEY_RESTRICTIONS, KeyRestrictions)).rights
 
     def sign(self, request: Request) -> SignedRequest:
         """Query with `signature` as its last parameter over everything before it, and the key's header."""

@@ -20,6 +20,7 @@ from exporter.venues._binance import (
     AccountAsset,
     sum_of,
 )
+from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
 from exporter.wire import Millis, Number, Positive, Required, Wire
 
 ACCOUNT = Endpoint("/fapi/v3/account", weight=5)
@@ -55,6 +56,7 @@ UNREAD = {
         "a group of accounts, not a figure": "tradeGroupId",
     },
     LEVERAGE_BRACKET: {OF_A_BRACKET: "bracket initialLeverage"},
+    KEY_RESTRICTIONS: UNREAD_OF_KEY,
     EXCHANGE_INFO: {
         **UNREAD_RULES,
         "a rule for exchanging one collateral into another": "autoAssetExchange settlePlan",

@@ -22,7 +22,7 @@ from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import RequestBudget
-from exporter.model import AccountSnapshot, MaintenanceTier, MarginPool, Marks, Position
+from exporter.model import AccountSnapshot, KeyRights, MaintenanceTier, MarginPool, Marks, Position
 from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
@@ -35,6 +35,7 @@ __all__ = [
     "Refusal",
     "Refusals",
     "Venue",
+    "any_of",
     "ascending_tiers",
     "http_error",
     "nothing_less",
@@ -95,6 +96,12 @@ class Venue(ABC, Generic[ConfigT]):
 
     A venue that declares it has `sub_accounts`, and a `config_class` that is a `SubAccounts`.
     """
+    key_endpoint: ClassVar[Endpoint | None] = None
+    """The call that says what the account's key may do; None where there is none.
+
+    One of `endpoints`. A venue that declares it has `key_rights`. `Endpoint.apart` where it is asked for
+    nothing else: then a limit that it meets costs the account no data.
+    """
     note: ClassVar[str] = ""
     """For the documentation, Markdown: first a sentence for who configures the venue, such as that it is
     discontinued; then what its rate contains, by what it liquidates, what is assumed and not told."""
@@ -133,6 +140,16 @@ class Venue(ABC, Generic[ConfigT]):
             VenueError: with the reason.
         """
         raise NotImplementedError(f"{self.name} lists no sub-accounts")
+
+    async def key_rights(self, api: Api) -> KeyRights:
+        """What `key_endpoint` says: what the key of the account may do. Asked at start and once a day.
+
+        What the venue does not say in so many words is None. A failure costs the account nothing.
+
+        Raises:
+            VenueError: with the reason.
+        """
+        raise NotImplementedError(f"{self.name} declares no call for what a key may do")
 
     def sign(self, request: Request) -> SignedRequest:
         """What to send. The default is unsigned. Pure: time and token come in with the request."""
@@ -223,6 +240,14 @@ def told(amount: float | None, positions: Iterable[Position]) -> float | None:
     """A pool's requirement; 0 beside positions it backs is a placeholder, or older than they are: unknown."""
     drawn_on = any(one.margin_mode == "cross" or one.auto_add_margin for one in positions)
     return None if amount == 0.0 and drawn_on else amount
+
+
+def any_of(needed: Iterable[bool | None], *further: bool | None) -> bool | None:
+    """Whether a key has one of several rights; None where none is told, and one that is `needed` is not."""
+    needed = tuple(needed)
+    if True in needed or True in further:
+        return True
+    return None if None in needed else False
 
 
 def nothing_less(amount: float | None) -> float | None:

@@ -37,6 +37,7 @@ from exporter.venues._binance import (
     true,
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
+from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
 from exporter.venues.base import pools_by_coin, schema_error
 from exporter.wire import Millis, Number, Positive, Required, Wire
 
@@ -75,6 +76,7 @@ UNREAD = {
     },
     LEVERAGE_BRACKET: {OF_A_BRACKET: "bracket initialLeverage"},
     ADL_QUANTILE: {"a sign without a value": "HEDGE"},
+    KEY_RESTRICTIONS: UNREAD_OF_KEY,
     EXCHANGE_INFO: {**UNREAD_RULES, TRADING_RULE: f"{UNREAD_RULES[TRADING_RULE]} equalQtyPrecision"},
     PREMIUM_INDEX: {
         "the position call has the mark price it was valued at; of live marks": "markPrice",
@@ -209,6 +211,7 @@ class BinanceCoinm(BinanceVenue):
         LEVERAGE_BRACKET,
         ADL_QUANTILE,
         PORTFOLIO_MARGIN,
+        KEY_RESTRICTIONS,
         EXCHANGE_INFO,
         PREMIUM_INDEX,
         TIME,

@@ -31,6 +31,7 @@ from exporter.venues._binance import (
     true,
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
+from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues._binance_usdm import (
     ACCOUNT,
     ACCOUNT_CONFIG,
@@ -134,6 +135,7 @@ class BinanceUsdm(BinanceVenue):
         SYMBOL_CONFIG,
         LEVERAGE_BRACKET,
         PORTFOLIO_MARGIN,
+        KEY_RESTRICTIONS,
         EXCHANGE_INFO,
         ASSET_INDEX,
         PREMIUM_INDEX,

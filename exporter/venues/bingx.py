@@ -15,7 +15,7 @@ from exporter.api import Api
 from exporter.errors import Reason, VenueError
 from exporter.gradually import Gradually
 from exporter.limits import Limit, RequestBudget
-from exporter.model import AccountSnapshot, MaintenanceTier, Marks, PublicPrice
+from exporter.model import AccountSnapshot, KeyRights, MaintenanceTier, Marks, PublicPrice
 from exporter.request import Endpoint, Params, Request, Response, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
@@ -52,6 +52,7 @@ from exporter.venues._bingx import (
     quote_of,
 )
 from exporter.venues._bingx_account import Symbols, modes_of, open_rows, positions_of, snapshot_of
+from exporter.venues._bingx_keys import KEY_PERMISSIONS, UNREAD_OF_KEY, KeyAnswer
 from exporter.venues._bingx_margin import coin_of, is_multi_assets, may_be_multi_assets, multi_assets_of
 from exporter.venues.base import Answer, Refusal, Refusals, Venue, ascending_tiers
 from exporter.wire import Rows, listed
@@ -96,7 +97,10 @@ REFUSALS = Refusals(*_TABLE, success=frozenset({"0"}))
 # The demo environment and older hosts lack these calls, and some are told only to keys that may also trade,
 # which a key for monitoring should not.
 _MAY_LACK = frozenset(
-    {BALANCE, LEVERAGE, POSITION_MODE, ASSET_MODE, COMMISSION, CONTRACTS, RULES, MARGIN_ASSETS}
+    {
+        *(BALANCE, LEVERAGE, POSITION_MODE, ASSET_MODE, COMMISSION, CONTRACTS, RULES, MARGIN_ASSETS),
+        KEY_PERMISSIONS,
+    }
 )
 _LACKING = Refusals(
     *_TABLE[:2],
@@ -140,6 +144,7 @@ UNREAD = {
         "changes with each transfer of another coin: their sum says nothing": "availableTransfer",
         "not documented in what unit and for what": "latestMortgageAmount",
     },
+    KEY_PERMISSIONS: UNREAD_OF_KEY,
 }
 
 
@@ -187,6 +192,7 @@ class Bingx(Venue[BingxConfig]):
         CONTRACTS,
         RULES,
         MARGIN_ASSETS,
+        KEY_PERMISSIONS,
         TIME,
     )
     budgets = (
@@ -196,6 +202,7 @@ class Bingx(Venue[BingxConfig]):
     )
     each_collection = (BALANCE, POSITIONS)
     marks_endpoint = MARK_PRICES
+    key_endpoint = KEY_PERMISSIONS
     refusals = REFUSALS
     unread = UNREAD
 
@@ -270,6 +277,9 @@ class Bingx(Venue[BingxConfig]):
             if row.symbol.endswith("-USDT") and row.indexPrice
         }
         return Marks(symbols, coins)
+
+    async def key_rights(self, api: Api) -> KeyRights:
+        return (await api.get(KEY_PERMISSIONS, KeyAnswer)).told.rights
 
     async def _symbols(self, api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]) -> Symbols:
         names = list(dict.fromkeys(row.symbol for row in rows))

@@ -88,6 +88,8 @@ INCOMPLETE = Threshold(3, "single failures are repaired by the next collection",
 CLOCK_SKEW = Threshold(
     1.0, "Binance refuses requests dated more than 1 s ahead of its clock whatever recvWindow says", "seconds"
 )
+KEY_EXPIRES_WARNING = Threshold(14, "time to make another key and bring it out on a working day", "days")
+KEY_EXPIRES_CRITICAL = Threshold(3, "a long weekend: after it nobody sees the account", "days")
 STABLECOIN_PEG_WARNING = Threshold(0.01, "ordinary noise of the large stablecoins is below 0.3 %")
 STABLECOIN_PEG_CRITICAL = Threshold(0.03, "runs on a coin passed 3 % on their way to 10 % and more")
 RATE_LIMIT_USED_WARNING = Threshold(0.8, "what is left must serve a retry and the desk's own bots")

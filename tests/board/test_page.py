@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import pytest
+
 from exporter.board.overview import Filters, overview
 from exporter.board.page import Shown, account_page, risk_page
 from exporter.board.standing import MOST_ERRORS, MOST_TEXT, Standing
 from exporter.errors import VenueError
+from exporter.keys import KeyRules, state_of
+from exporter.model import KeyRights
 from exporter.trail import MOST_MISSED, MOST_REQUESTS, Trail
 from tests.board.accounts import AT, NOW, figures, leg, near, pool, standing
 
@@ -213,3 +217,28 @@ def test_the_trail_of_another_configuration_begins_anew() -> None:
     one.trail.asked(AT, "/old", "200", 0.1)
     one.configured({}, Trail())
     assert one.trail.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("rights", "failure", "words"),
+    [
+        (None, "", "Key not known yet"),
+        (None, "no answer", "Key not known: no answer"),
+        (
+            KeyRights(read=True, trade=False, transfer=False, withdraw=False, ip_restricted=True),
+            "",
+            "Key read only; from some addresses alone",
+        ),
+        (
+            KeyRights(read=True, withdraw=True, transfer=False, ip_restricted=False, expires_at=AT),
+            "no answer",
+            "Key can read, withdraw; cannot transfer; not told: trade; from any address "  # noqa: ISC004
+            "Key expires 2023-11-14T22:13:20Z Key, asked again no answer",
+        ),
+    ],
+)
+def test_what_a_key_may_do_is_said_in_words(rights: KeyRights | None, failure: str, words: str) -> None:
+    one = standing()
+    assert "Key the venue does not tell" in one_of(one)
+    one.key = state_of(rights, KeyRules(), answered_at=None if rights is None else AT, failure=failure)
+    assert words in one_of(one)

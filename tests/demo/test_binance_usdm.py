@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -279,3 +280,29 @@ async def test_ignoring_429_brings_418_with_the_end_of_the_ban(client: Client) -
     assert (answer.status, answer.headers["Retry-After"]) == (418, "1")
     client.clock.now += 1
     assert (await client.raw("/fapi/v1/ping")).status == 200
+
+
+async def test_a_key_is_told_about_itself_in_a_limit_of_its_own(client: Client) -> None:
+    path = "/sapi/v1/account/apiRestrictions"
+    answer = await client.signed(path)
+    assert answer.status == 200
+    assert [name for name, value in answer.body.items() if value is True] == [
+        "ipRestrict",
+        "enableReading",
+        "enableFixReadOnly",
+    ]
+    assert answer.headers["X-SAPI-USED-IP-WEIGHT-1M"] == "1"
+    assert "X-MBX-USED-WEIGHT-1M" not in answer.headers
+    credential = client.credential()
+    client.simulator.credentials[credential.api_key] = replace(
+        credential, may=frozenset({"enableWithdrawals"}), bound=False
+    )
+    answer = await client.signed(path)
+    assert (answer.body["enableWithdrawals"], answer.body["ipRestrict"]) == (True, False)
+    assert (await client.signed("/fapi/v3/account")).headers["X-MBX-USED-WEIGHT-1M"] == "5"
+    assert (await client.signed(path, f"timestamp={STAMP}&symbol=BTCUSDT")).error[1] == -1104
+    assert (await client.raw(f"{path}?timestamp={STAMP}&signature=00", key=credential.api_key)).error[
+        1
+    ] == -1022
+    assert (await client.raw(path, key=credential.api_key)).error[1] == -1102
+    assert (await client.raw(path)).error[1] == -2014

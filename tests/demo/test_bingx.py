@@ -341,3 +341,25 @@ async def test_a_request_after_a_crash_finds_the_position_liquidated(client: Cli
     market.set_price("ETH", Decimal(str(rows[2]["liquidationPrice"])) - Decimal("0.0001"), "USDT")
     rows = (await client.signed(POSITIONS, account="bingx-hedged"))["data"]
     assert [row["symbol"] for row in rows] == ["BTC-USDT", "BTC-USDT"]
+
+
+async def test_a_key_is_told_about_itself(client: Client) -> None:
+    path = "/openApi/v1/account/apiPermissions"
+    credential = client.credential()
+    told = {
+        "apiKey": credential.api_key,
+        "permissions": [2, 3],
+        "ipAddresses": [],
+        "note": credential.account,
+    }
+    assert (await client.signed(path))["data"] == told
+    client.simulator.credentials[credential.api_key] = replace(
+        credential, may_trade=False, more=frozenset({5}), addresses=frozenset({"127.0.0.1"})
+    )
+    client.clock.now += 1.0
+    text = f"timestamp={STAMP + 1000}"
+    told = {**told, "permissions": [2, 5], "ipAddresses": ["127.0.0.1"]}
+    assert (await client.signed(path, text))["data"] == told
+    assert code(await client.signed(path, f"symbol=BTC-USDT&{text}")) == 100400
+    assert code(await client.signed(path, text)) == 100410  # two a second
+    assert code(await client.raw(f"{path}?{text}&signature={'0' * 64}", key=credential.api_key)) == 100001

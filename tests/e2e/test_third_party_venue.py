@@ -76,12 +76,16 @@ async def toy_server() -> AsyncIterator[str]:
         page = {"rows": ROWS[:1] if more else ROWS[1:], "cursor": "next" if more else ""}
         return web.json_response({"code": 0, "data": page})
 
+    async def key(_: web.Request) -> web.Response:
+        return web.json_response({"code": 0, "data": {"scopes": ["read"], "expiresAt": 1760000000000}})
+
     async def server_time(_: web.Request) -> web.Response:
         return web.json_response({"code": 0, "data": {"time": int((time.time() + 120.0) * 1000)}})
 
     app = web.Application()
     app.router.add_get("/v1/{coin}/balance", signed(balance))
     app.router.add_get("/v1/positions", signed(positions))
+    app.router.add_get("/v1/key", signed(key))
     app.router.add_get("/v1/time", server_time)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -127,7 +131,7 @@ async def listening(process: asyncio.subprocess.Process) -> str:
 
 def test_the_guide_s_venue_is_short() -> None:
     lines = [line for line in SOURCE.splitlines() if line.strip()]
-    assert 20 < len(lines) <= 65
+    assert 20 < len(lines) <= 72
 
 
 async def test_it_is_on_the_metrics_page(tmp_path: Path) -> None:
@@ -153,6 +157,8 @@ async def test_it_is_on_the_metrics_page(tmp_path: Path) -> None:
     # The path's template, not what it was filled with; the second attempt is that after the clock was asked.
     assert re.search(r'risk_api_requests_total\{endpoint="/v1/\{coin\}/balance",.*status="200"\} 2\.0', page)
     assert 'risk_up{account="desk",exchange="toy"} 1.0' in page
+    assert 'risk_api_key_permission{account="desk",exchange="toy",permission="withdraw"} 0.0' in page
+    assert 'risk_api_key_expiry_timestamp_seconds{account="desk",exchange="toy"} 1760000000.0' in page
 
 
 async def test_it_is_in_the_documentation(tmp_path: Path) -> None:

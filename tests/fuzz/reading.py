@@ -83,7 +83,7 @@ class ReadingApi(Api):
         signed = self._venue.sign(asked)
         answer = await self._client.transport.send(
             asked.endpoint.method,
-            f"{self._base_url}{asked.path}?{signed.query}",
+            f"{self._reach.base_url}{asked.path}?{signed.query}",
             headers={},
             body=signed.body,
             proxy=None,

@@ -29,7 +29,7 @@ from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.exposition import render
 from exporter.limits import BudgetSettings
-from exporter.model import AccountRisk, AccountSnapshot, RiskSettings
+from exporter.model import AccountRisk, AccountSnapshot, KeyRights, RiskSettings
 from exporter.request import Endpoint, Params, Request, Response
 from exporter.risk import assess
 from exporter.transport import Answer as Bytes
@@ -305,6 +305,16 @@ async def fetch(
         observer or QuietObserver(), wall=lambda: NOW, transport=transport, budgets=unpaced(adapter)
     ) as client:
         return await adapter.fetch(client.account(adapter))
+
+
+async def rights_of(
+    venue: str, path: str, document: Any, *, config: Mapping[str, Any], check: Check
+) -> KeyRights:
+    """What an adapter makes of an answer about its key."""
+    transport = MemoryTransport({path: json.dumps(document).encode()}, check)
+    adapter = make_venue(venue, "http://venue.test", config)
+    async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
+        return await adapter.key_rights(client.account(adapter))
 
 
 def exposition(

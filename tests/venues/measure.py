@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from exporter import catalogue
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.exposition import render
 from exporter.model import RiskSettings
 from exporter.request import Endpoint
 from exporter.risk import assess
+from exporter.series import FAMILIES, Series
 from exporter.venues.base import Venue
 from tests.venues.bench import Bench, Call, as_answers, endpoint_of
 from tests.venues.harness import (
@@ -34,6 +36,7 @@ DOUBT = "a failure of a request that is not needed"
 Effects = Mapping[Endpoint, Mapping[str, frozenset[str]]]
 """For each call and each number of its answers: the families and behaviours that follow it."""
 
+_OF_KEYS = (catalogue.KEY_PERMISSION, catalogue.KEY_IP_RESTRICTED, catalogue.KEY_EXPIRY)
 _SETTINGS = RiskSettings(cross_check=True)
 _Outcome = Mapping[str, object]
 
@@ -78,6 +81,12 @@ async def _outcome(bench: Bench, documents: Mapping[Call, Any]) -> _Outcome:
             found: dict[str, object] = dict(render(bench.venue, "desk", assess(snapshot, _SETTINGS)))
         except VenueError as error:
             return {FAILURE: str(error)}
+        if venue.key_endpoint is not None and venue.key_endpoint in map(endpoint_of, documents):
+            rights = await api.optional(venue.key_rights(api))
+            series = Series(bench.venue, "desk")
+            series.key(rights)
+            of_families = zip(FAMILIES, series.chunks, strict=True)
+            found |= {family.name: chunk for family, chunk in of_families if family in _OF_KEYS}
         await api.optional(api.synchronise_clock())
     return {**found, CLOCK: observer.offset, DOUBT: len(observer.optional_failures)}
 

@@ -60,3 +60,10 @@ def test_venues_that_share_a_budget_declare_the_same_one() -> None:
     for venue in discover().values():
         for budget in venue.budgets:
             assert declared.setdefault(budget.name, budget) == budget
+
+
+def test_what_a_key_may_do_is_asked_by_a_declared_call() -> None:
+    asking = {name: venue for name, venue in discover().items() if venue.key_endpoint is not None}
+    assert asking.keys() >= {"binance_coinm", "binance_usdm", "bingx"}
+    for venue in asking.values():
+        assert venue.key_endpoint in venue.endpoints

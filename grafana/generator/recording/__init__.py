@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.generator.recording import account, fleet, flows, freshness, gone, limits, market, position
+from grafana.generator.recording import account, fleet, flows, freshness, gone, keys, limits, market, position
 from grafana.generator.rules import Group
 
 KNOWN: Final = Group(
@@ -19,6 +19,7 @@ KNOWN: Final = Group(
     "different moments, and an exporter that died between them would take all memory with it.",
     rules=(
         *freshness.RULES,
+        *keys.RULES,
         *limits.LIMITS,
         limits.OWNER,
         *position.RULES,

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from exporter.model import AccountRisk, AccountSnapshot, Position, RiskSettings
 from exporter.risk import assess
+from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues.binance_coinm import (
     ACCOUNT,
     ADL_QUANTILE,
@@ -58,6 +59,7 @@ def check(request: web.Request, body: bytes) -> None:
         "/dapi/v2/leverageBracket",
         "/dapi/v1/adlQuantile",
         "/dapi/v1/pmAccountInfo",
+        "/sapi/v1/account/apiRestrictions",
     }
     query = request.raw_path.partition("?")[2]
     if not signed:
@@ -226,7 +228,14 @@ BENCH = Bench(
             {**ONE_WAY, POSITION_RISK: [row(isAutoAddMargin="true")]}, golden=False
         ),
         "empty account": Scenario(
-            {**ONE_WAY, ACCOUNT: EMPTY, POSITION_RISK: [], PORTFOLIO_MARGIN: NOT_IN_THAT_MODE}, golden=False
+            {
+                **ONE_WAY,
+                ACCOUNT: EMPTY,
+                POSITION_RISK: [],
+                PORTFOLIO_MARGIN: NOT_IN_THAT_MODE,
+                KEY_RESTRICTIONS: "api_restrictions.json",
+            },
+            golden=False,
         ),
         "position of the account call alone": Scenario({**ONE_WAY, POSITION_RISK: []}, golden=False),
     },
@@ -248,5 +257,5 @@ BENCH = Bench(
         EXCHANGE_INFO: frozenset({"symbols", "symbols[].symbol"}),
         PREMIUM_INDEX: frozenset({"[].symbol"}),
     },
-    optional=frozenset({LEVERAGE_BRACKET, ADL_QUANTILE, EXCHANGE_INFO, PREMIUM_INDEX}),
+    optional=frozenset({LEVERAGE_BRACKET, ADL_QUANTILE, KEY_RESTRICTIONS, EXCHANGE_INFO, PREMIUM_INDEX}),
 )

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from exporter.model import AccountSnapshot, Position
+from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues._binance_usdm import (
     ACCOUNT,
     ACCOUNT_CONFIG,
@@ -50,6 +51,7 @@ def check(request: web.Request, body: bytes) -> None:
         "/fapi/v1/symbolConfig",
         "/fapi/v1/leverageBracket",
         "/fapi/v1/pmAccountInfo",
+        "/sapi/v1/account/apiRestrictions",
     }
     query = request.raw_path.partition("?")[2]
     if not signed:
@@ -256,7 +258,14 @@ BENCH = Bench(
             golden=False,
         ),
         "empty account": Scenario(
-            {**DEFAULT, ACCOUNT: EMPTY, POSITION_RISK: [], PORTFOLIO_MARGIN: NOT_IN_THAT_MODE}, golden=False
+            {
+                **DEFAULT,
+                ACCOUNT: EMPTY,
+                POSITION_RISK: [],
+                PORTFOLIO_MARGIN: NOT_IN_THAT_MODE,
+                KEY_RESTRICTIONS: "api_restrictions.json",
+            },
+            golden=False,
         ),
         "multi-assets mode with a position": Scenario(
             {
@@ -290,5 +299,7 @@ BENCH = Bench(
         ASSET_INDEX: frozenset({"[].symbol"}),
         PREMIUM_INDEX: frozenset({"[].symbol"}),
     },
-    optional=frozenset({SYMBOL_CONFIG, LEVERAGE_BRACKET, EXCHANGE_INFO, ASSET_INDEX, PREMIUM_INDEX}),
+    optional=frozenset(
+        {SYMBOL_CONFIG, LEVERAGE_BRACKET, KEY_RESTRICTIONS, EXCHANGE_INFO, ASSET_INDEX, PREMIUM_INDEX}
+    ),
 )

@@ -27,6 +27,7 @@ from exporter.venues._bingx import (
     TIERS,
     TIME,
 )
+from exporter.venues._bingx_keys import KEY_PERMISSIONS
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
     NOW,
@@ -171,7 +172,13 @@ BENCH = Bench(
             {**DOCUMENTED, BALANCE: UNKNOWN_PATH, POSITIONS: OLDER}, account="older"
         ),
         "empty strings in a currency that was never used": Scenario(
-            {**DOCUMENTED, BALANCE: "balance_v3_empty_usdc.json", POSITIONS: rows()}, account="empty"
+            {
+                **DOCUMENTED,
+                BALANCE: "balance_v3_empty_usdc.json",
+                POSITIONS: rows(),
+                KEY_PERMISSIONS: "api_permissions.json",
+            },
+            account="empty",
         ),
         "hedged pair in documented tiers and an isolated position": Scenario(
             {**DOCUMENTED, BALANCE: "hedged_balance.json", POSITIONS: "hedged_positions.json"},
@@ -187,7 +194,12 @@ BENCH = Bench(
             account="multi",
         ),
         "a short position with its largest size": Scenario(
-            {**DOCUMENTED, POSITIONS: rows(row(positionSide="SHORT"))}, golden=False
+            {
+                **DOCUMENTED,
+                POSITIONS: rows(row(positionSide="SHORT")),
+                KEY_PERMISSIONS: "api_permissions_flags.json",
+            },
+            golden=False,
         ),
         "the fee of the list of contracts": Scenario(
             {
@@ -242,6 +254,7 @@ BENCH = Bench(
             CONTRACTS,
             RULES,
             MARGIN_ASSETS,
+            KEY_PERMISSIONS,
         }
     ),
 )

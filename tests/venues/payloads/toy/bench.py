@@ -44,6 +44,7 @@ BENCH = Bench(
                 toy.BALANCE: answer({"equity": "3000.5", "printedAt": 1700000000000}),
                 toy.POSITIONS: answer({"rows": [LONG], "cursor": "next"}),
                 (toy.POSITIONS, "cursor=next"): answer({"rows": [SHORT], "cursor": ""}),
+                toy.KEY: answer({"scopes": ["read", "trade"], "expiresAt": 1760000000000}),
                 toy.TIME: answer({"time": VENUE_MS}),
             },
         ),
@@ -58,4 +59,5 @@ BENCH = Bench(
     ),
     refused_time=(200, {"code": "1001", "msg": "timestamp"}),
     failure=(200, {"code": "9999", "msg": "WORDS"}),
+    optional=frozenset({toy.KEY}),
 )
