@@ -23,7 +23,7 @@ PROGRAMS := prometheus=prometheus promtool=prometheus openssl=openssl curl=curl 
 python := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-LOCK := build/lock/bin/uv --quiet pip compile --python-version 3.11 --generate-hashes --no-emit-index-url \
+LOCK := build/lock/bin/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help

@@ -292,7 +292,7 @@ def test_the_locked_packages_satisfy_the_project_and_name_no_index(name: str, ex
     assert "://" not in lock
     locked = {
         canonicalize_name(package): version
-        for package, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+) \\$", lock, re.MULTILINE)
+        for package, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)(?: ;.*)? \\$", lock, re.MULTILINE)
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"]]

@@ -14,6 +14,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import hatch_build
 from exporter import demo
@@ -40,10 +41,13 @@ def link_pinned_packages(site_packages: Path) -> None:
 
     They are links to those of the tests: to install them again takes a minute.
     """
-    pins = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE)
+    lock = (ROOT / "requirements" / "runtime.txt").read_text()
+    pins = [Requirement(line) for line in re.findall(r"^(\w.*) \\$", lock, re.MULTILINE)]
     assert len(pins) > 20
-    for name in pins:
-        found = distribution(name)
+    for pin in pins:
+        if pin.marker is not None and not pin.marker.evaluate():
+            continue
+        found = distribution(pin.name)
         for top in {file.parts[0] for file in found.files or []}:
             target = site_packages / top
             if top not in {"..", "__pycache__"} and not target.exists():
