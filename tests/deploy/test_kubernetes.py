@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import yaml
 
 from exporter import __version__, config
-from tests.deploy.programs import CHART, DEPLOY, ROOT, Manifest, chart, overlay, run
+from tests.deploy.programs import CHART, DEPLOY, ROOT, Manifest, chart, manifests, overlay, run
 
 SCHEMAS = Path(__file__).parent / "schemas"
 OPERATED = {"ServiceMonitor", "PrometheusRule"}
@@ -197,3 +199,24 @@ def test_the_configuration_that_comes_along_is_one(source: str, tmp_path: Path) 
     loaded = config.load(tmp_path / "risk-exporter.yml")
     assert [account.name for account in loaded.accounts] == ["desk-a"]
     assert loaded.warnings == ()
+
+
+def test_the_overlay_of_the_documentation_works(tmp_path: Path) -> None:
+    text = (DEPLOY / "README.md").read_text()
+    overlays = re.findall(r"```yaml\n(# kustomization\.yaml.*?)```", text, re.DOTALL)
+    (tmp_path / "kustomization.yaml").write_text(
+        overlays[0].replace("../", f"{os.path.relpath(ROOT, tmp_path.resolve())}/")
+    )
+    (tmp_path / "risk-exporter.yml").write_text("accounts: []\n")
+    (tmp_path / "secrets").mkdir()
+    for name in ("desk-a-key", "desk-a-secret"):
+        (tmp_path / "secrets" / name).write_text("secret")
+    found = manifests("kubectl", "kustomize", tmp_path)
+    assert [mistake for manifest in found for mistake in mistakes(manifest)] == []
+    assert {manifest["metadata"]["namespace"] for manifest in found} == {"risk"}
+    (container,) = pod(found)["containers"]
+    assert container["image"] == f"registry.example.com/risk-exporter:{__version__}"
+    names = {manifest["metadata"]["name"]: manifest for manifest in found if "data" in manifest}
+    volumes = {volume["name"]: volume for volume in pod(found)["volumes"]}
+    assert names[volumes["secrets"]["secret"]["secretName"]]["data"].keys() == {"desk-a-key", "desk-a-secret"}
+    assert names[volumes["config"]["configMap"]["name"]]["data"] == {"risk-exporter.yml": "accounts: []\n"}
