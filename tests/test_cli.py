@@ -273,16 +273,17 @@ def test_the_venue_page_has_every_secret() -> None:
     assert "`api_secret_file`" in page
 
 
-def test_the_readme_names_what_exists() -> None:
+def test_the_readme_names_what_exists_and_its_page_of_commands_all_of_them() -> None:
     readme = (ROOT / "README.md").read_text()
     families = {family.name for family in ALL_FAMILIES}
     assert set(re.findall(r"`(risk_\w+)[` ]", readme)) <= families
+    page = (ROOT / "docs" / "command-line.md").read_text()
     for name, command in cli.main.commands.items():
-        assert f"`{name}" in readme
+        assert f"`{name}" in page
         for parameter in command.params:
             if isinstance(parameter, click.Option) and parameter.envvar is not None and name == "run":
-                assert f"`{parameter.opts[0]}`" in readme
-                assert f"`{parameter.envvar}`" in readme
+                assert f"`{parameter.opts[0]}`" in page
+                assert f"`{parameter.envvar}`" in page
 
 
 @pytest.mark.parametrize(("name", "extras"), [("runtime", {"zkx"}), ("dev", {"zkx", "dev"})])

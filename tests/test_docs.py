@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import click
 import pytest
 
+from exporter import cli
 from exporter.errors import REASONS
 from exporter.venues import discover
 
@@ -98,3 +100,44 @@ def test_every_warning_and_error_of_the_log_is_explained() -> None:
     messages = set(warnings_and_errors())
     assert len(messages) > 20
     assert {message for message in messages if f"`{message}`" not in TROUBLE} == set()
+
+
+BLOCK = re.compile(r"```(?:console|sh)\n(.*?)```|((?:^    .*\n)+)", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[ /])risk-exporter ([a-z][a-z-]*(?: [^|#&]*)?)")
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Each `risk-exporter …` in a block of code, after the page that it is on."""
+    for page in PAGES:
+        for block in BLOCK.findall(page.read_text()):
+            for line in re.sub(r"\\\n\s*", "", "".join(block)).splitlines():
+                for command in COMMAND.findall(line):
+                    yield str(page.relative_to(ROOT)), command
+
+
+def test_every_command_of_the_documentation_is_one_with_its_options() -> None:
+    found = list(commands())
+    assert len(found) > 10
+    for page, text in found:
+        name, *words = text.split()
+        assert name in cli.main.commands, f"{page}: {text}"
+        options = {option for parameter in cli.main.commands[name].params for option in parameter.opts}
+        used = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert used <= options, f"{page}: {text}"
+
+
+def test_what_is_run_for_good_names_variables_that_the_program_has() -> None:
+    known = {
+        parameter.envvar
+        for parameter in cli.main.commands["run"].params
+        if isinstance(parameter, click.Option) and isinstance(parameter.envvar, str)
+    }
+    places = [*(ROOT / "deploy").rglob("*"), *ROOT.glob("compose*.yaml"), ROOT / "Dockerfile"]
+    named = {
+        name
+        for path in places
+        if path.is_file() and "grafana" not in path.resolve().parts
+        for name in re.findall(r"\bRISK_EXPORTER_[A-Z_]+", path.read_text())
+    }
+    assert len(named) > 5
+    assert named - known == {"RISK_EXPORTER_REVISION", "RISK_EXPORTER_LOCK"}, "of the build, and of compose"
