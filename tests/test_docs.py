@@ -121,7 +121,11 @@ def test_every_command_of_the_documentation_is_one_with_its_options() -> None:
     for page, text in found:
         name, *words = text.split()
         assert name in cli.main.commands, f"{page}: {text}"
-        options = {option for parameter in cli.main.commands[name].params for option in parameter.opts}
+        options = {
+            option
+            for parameter in cli.main.commands[name].params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert used <= options, f"{page}: {text}"
 
