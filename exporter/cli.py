@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter import __version__
 from exporter.commands.checks import check, check_config
 from exporter.commands.init import init
-from exporter.commands.written import dashboards, metrics, rules
+from exporter.commands.written import dashboards, example, metrics, rules
 from exporter.defaults import (
     FIRST_WITHIN,
     LISTEN_ADDRESS,
@@ -32,6 +31,7 @@ from exporter.options import (
     load_or_end,
     log_options,
     option,
+    version_option,
     web_options,
 )
 
@@ -90,7 +90,7 @@ def _shard(text: str | None, shards: int | None) -> Shard | None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="risk-exporter")
+@version_option
 def main() -> None:
     """Liquidation risk of exchange accounts as Prometheus metrics."""
 
@@ -102,7 +102,7 @@ def main() -> None:
 @web_options
 @_lifecycle_option
 @log_options
-@click.version_option(__version__, prog_name="risk-exporter")
+@version_option
 def run(
     *,
     config_file: Path,
@@ -291,5 +291,5 @@ def healthy(*, web_listen_address: tuple[str, ...]) -> None:
         raise click.ClickException(problem)
 
 
-for command in (check, check_config, init, metrics, dashboards, rules):
+for command in (check, check_config, init, example, metrics, dashboards, rules):
     main.add_command(command)
