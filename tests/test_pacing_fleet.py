@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 from multidict import CIMultiDict
 
-from exporter.pacing import Meter, Pacing
+from exporter.pacing import BudgetState, Meter, Pacing
 from exporter.request import Endpoint, Response
 from exporter.venues._binance_usdm import (
     ACCOUNT,
@@ -99,6 +99,11 @@ class Street:
         meter = self.pacing.meter(adapter)
         self.tasks.append(asyncio.create_task(self.collects(name, adapter, meter)))
 
+    def state(self) -> BudgetState:
+        """Of the budget that collections take from."""
+        (found,) = (one for one in self.pacing.states() if one.budget == "binance")
+        return found
+
     async def collects(self, name: str, adapter: Fifteen, meter: Meter) -> None:
         """As the scheduler does: at the usual time, or an interval after one that had to wait."""
         due = self.chance.uniform(0.0, 5.0)
@@ -168,7 +173,7 @@ async def test_a_hundred_accounts_share_half_of_a_limit_evenly(street: Street) -
     minutes = [used for (who, _), used in street.venue.by.items() if who == "exporter"]
     assert max(minutes) <= LIMIT / 2
     assert_even(street.gaps(after=200.0), expected=100 * 15 / 20)  # 20 a second are ours
-    (state,) = street.pacing.states()
+    state = street.state()
     assert state.stretch == pytest.approx(5.0, rel=0.02)
 
 
@@ -198,5 +203,5 @@ async def test_accounts_that_fit_keep_their_interval(street: Street) -> None:
         street.account(f"desk-{number}")
     await street.time.advance(300.0)
     assert_even(street.gaps(after=30.0), expected=INTERVAL)
-    (state,) = street.pacing.states()
+    state = street.state()
     assert state.waited < 60.0  # at the start alone
