@@ -404,8 +404,8 @@ class CollateralRow(Wire):
 
 
 def summed_usd(rows: Sequence[CoinRow], amount: Callable[[CoinRow], float | None]) -> float | None:
-    """The value of such an amount of every coin; None where one cannot be valued or nobody tells any."""
-    total, told = 0.0, False
+    """The value of such an amount of every coin; None where one cannot be valued, or it is told of none."""
+    total, told = 0.0, not rows
     for row in rows:
         found = amount(row)
         if found:

@@ -115,7 +115,9 @@ def _isolated_pool(coins: Sequence[CoinRow]) -> MarginPool:
     """Of an account whose positions each stand alone: what its coins are worth together."""
     return MarginPool(
         currency="USD",
-        equity=sum(row.usdValue or 0.0 for row in coins),
+        equity=None
+        if any(row.usdValue is None for row in coins)
+        else sum(row.usdValue or 0.0 for row in coins),
         wallet_balance=summed_usd(coins, lambda row: row.walletBalance),
         unrealized_pnl=summed_usd(coins, lambda row: row.unrealisedPnl),
         initial_margin=summed_usd(coins, lambda row: row.initial_margin),

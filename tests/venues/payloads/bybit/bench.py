@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.model import AccountSnapshot, Position
+from exporter.model import AccountSnapshot
 from exporter.venues._bybit import (
     COLLATERAL,
     INFO,
@@ -227,12 +227,6 @@ async def snapshot_of(
     changed: dict[Any, Any], *, observer: QuietObserver | None = None, scenario: str = "cross"
 ) -> AccountSnapshot:
     return await BENCH.snapshot(scenario, changed, observer)
-
-
-async def position_of(**changed: Any) -> Position:
-    """The captured position with some fields of its row changed."""
-    (found,) = (await snapshot_of({IN_USDT: positions(row(**changed))})).positions
-    return found
 
 
 BENCH = Bench(
