@@ -61,7 +61,6 @@ UNREAD = {
         "positionMMByMp",
         "what a wallet may add to an isolated position is not counted as its margin": "autoAddMargin",
         "of orders": "takeProfit stopLoss trailingStop seq",
-        "the entry price is that of the position, not of a session": "sessionAvgPrice",
         "time of the last change of the position, not of the figures": "createdTime updatedTime",
         "of options, which count in the account's figures": "delta gamma vega theta",
     },

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -19,7 +21,7 @@ from exporter.venues._bybit import (
     summed_usd,
 )
 from exporter.venues.base import pools_by_coin, told
-from exporter.wire import listed
+from exporter.wire import Required, Wire, listed
 
 _PLACES = 5.0
 """In the queue of auto-deleveraging."""
@@ -175,3 +177,59 @@ def _position(held: Held, info: Info, *, apart: bool) -> Position:
         maintenance_tiers=schedule.tiers,
         pool_currency=None if apart else "USD",
     )
+
+
+_NOT_TRADING = frozenset({"Wallet", "Affiliate"})
+"""Groups of permissions that place no order: to move money, and to see one's clients."""
+
+
+class ApiKey(Wire):
+    """What an API key may do. A key that only reads has the same permissions: of what it is shown."""
+
+    readOnly: Required  # 1, or 0
+    permissions: Mapping[str, list[str] | None] = MappingProxyType({})
+    ips: list[str] | None = None  # an asterisk alone is any
+    expiredAt: str | None = None  # in 1970 of a key that is bound to addresses, which does not expire
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.readOnly not in {0.0, 1.0}:
+            raise ValueError("`readOnly` is neither 0 nor 1")
+
+    @property
+    def reads(self) -> bool:
+        return any(self.permissions.values())
+
+    @property
+    def trades(self) -> bool:
+        return self._may(group for group in self.permissions if group not in _NOT_TRADING)
+
+    @property
+    def transfers(self) -> bool:
+        return self._may(("Wallet",)) and any("Transfer" in right for right in self._wallet)
+
+    @property
+    def withdraws(self) -> bool:
+        return self._may(("Wallet",)) and any("Withdraw" in right for right in self._wallet)
+
+    @property
+    def bound(self) -> bool:
+        """Whether it is of use from some addresses alone."""
+        return any(address != "*" for address in self.ips or ())
+
+    @property
+    def expires_at(self) -> float | None:
+        """Unix seconds; None of a key that does not expire."""
+        try:
+            moment = datetime.fromisoformat(self.expiredAt or "")
+        except ValueError:
+            return None
+        found = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+        return found if found > 0.0 else None
+
+    @property
+    def _wallet(self) -> Sequence[str]:
+        return self.permissions.get("Wallet") or ()
+
+    def _may(self, groups: Iterable[str]) -> bool:
+        return self.readOnly == 0.0 and any(self.permissions.get(group) for group in groups)

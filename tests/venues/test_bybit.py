@@ -9,7 +9,7 @@ import pytest
 from exporter.api import Client
 from exporter.model import AccountSnapshot, Marks, Position, PublicPrice, RiskSettings
 from exporter.risk import Revaluation, assess, computed_liquidation_prices
-from exporter.venues._bybit import INFO, RISK_LIMIT, Wallet
+from exporter.venues._bybit import INFO, RISK_LIMIT, TICKERS, Wallet
 from tests.venues.bench import as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
 from tests.venues.payloads.bybit.bench import (
@@ -219,8 +219,13 @@ async def older(found: Any) -> tuple[Any, Position]:
 
 async def test_marks_are_those_of_all_contracts_and_coins_are_in_dollars_where_they_can_be() -> None:
     venue = make_venue("bybit", "http://venue.test", CONFIG)
-    transport = MemoryTransport(as_answers(BENCH.documents("cross")), check)
-    async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
+    answers = {
+        TICKERS: BENCH.documents("cross")[TICKERS],
+        (TICKERS, "category=inverse"): document("tickers.json"),
+    }
+    async with Client(
+        QuietObserver(), wall=lambda: NOW, transport=MemoryTransport(as_answers(answers), check)
+    ) as client:
         marks = await venue.marks(client.account(venue, only=venue.marks_endpoint))
     assert marks.symbols == {name: PublicPrice(114898.43, NOW) for name in ("LTCUSDT", "BTCUSD")}
     assert marks.coins == {"LTC": PublicPrice(114890.92, NOW, "USDT"), "BTC": PublicPrice(114890.92, NOW)}

@@ -10,11 +10,13 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from msgspec import ValidationError, convert
 
 from exporter.errors import VenueError
 from exporter.model import Contract, RiskSettings
 from exporter.request import Params
 from exporter.venues._bybit import INFO, POSITIONS, WALLET, contract_of
+from exporter.venues._bybit_account import ApiKey
 from tests.venues.harness import NOW, make_venue, response, unsigned
 from tests.venues.payloads.bybit.bench import (
     CONFIG,
@@ -127,3 +129,28 @@ async def test_an_account_that_is_not_unified_is_unsupported(status: int) -> Non
 )
 def test_contracts_of_symbols(symbol: str, settle: str, expected: Contract) -> None:
     assert contract_of(symbol, settle) == expected
+
+
+def api_key(**changed: Any) -> ApiKey:
+    return convert({**document("api_key.json")["result"], **changed}, ApiKey)
+
+
+def test_what_a_key_may_do() -> None:
+    """A key that only reads is shown the same permissions: one number says so."""
+    key = api_key()
+    assert (key.reads, key.trades, key.transfers, key.withdraws, key.bound) == (
+        True,
+        True,
+        True,
+        False,
+        False,
+    )
+    assert key.expires_at == 1_703_229_625.0
+    key = api_key(readOnly=1)
+    assert (key.reads, key.trades, key.transfers, key.withdraws) == (True, False, False, False)
+    key = api_key(permissions={"Wallet": ["Withdraw"], "Affiliate": ["Affiliate"], "Spot": []})
+    assert (key.reads, key.trades, key.transfers, key.withdraws) == (True, False, False, True)
+    key = api_key(ips=["203.0.113.7"], expiredAt="1970-01-01T00:00:00Z", permissions={})
+    assert (key.reads, key.bound, key.expires_at) == (False, True, None)
+    with pytest.raises(ValidationError, match="readOnly"):
+        api_key(readOnly=2)

@@ -34,8 +34,6 @@ IN_USDT: Call = (POSITIONS, "settleCoin=USDT")
 IN_USDC: Call = (POSITIONS, "settleCoin=USDC")
 INVERSE: Call = (POSITIONS, "category=inverse")
 OPTIONS: Call = (POSITIONS, "category=option")
-LINEAR_TICKERS: Call = (TICKERS, "category=linear")
-INVERSE_TICKERS: Call = (TICKERS, "category=inverse")
 
 PUBLIC = {
     "/v5/market/time",
@@ -180,30 +178,27 @@ HELD_APART = coin(
     totalPositionIM="0.00139186",
 )
 NO_POSITIONS = positions()
-DOCUMENTED: dict[Any, Any] = {
+TICKER = document("tickers.json")["result"]["list"][0]
+BARE: dict[Any, Any] = {
     INFO: info(),
     UNIFIED: "wallet_balance_captured.json",
-    CONTRACT: None,
     IN_USDT: "positions_linear.json",
     IN_USDC: NO_POSITIONS,
     INVERSE: NO_POSITIONS,
     OPTIONS: NO_POSITIONS,
     RISK_LIMIT: LTC_TIERS,
+    COLLATERAL: success(list=[]),
+    TICKERS: success(list=[]),
+}
+"""Without prices and ratios: each number of an answer is measured in each account that has it."""
+DOCUMENTED: dict[Any, Any] = {
+    **BARE,
     COLLATERAL: "collateral.json",
-    LINEAR_TICKERS: success(
-        list=[
-            {
-                **document("tickers.json")["result"]["list"][0],
-                "symbol": "LTCUSDT",
-                "nextFundingTime": "1700006400000",
-            }
-        ]
-    ),
-    INVERSE_TICKERS: "tickers.json",
+    TICKERS: success(list=[{**TICKER, "symbol": "LTCUSDT", "nextFundingTime": "1700006400000"}]),
     TIME: success(timeSecond=str(VENUE_MS // 1000), timeNano=str(VENUE_MS * 1_000_000)),
 }
-ON_INVERSE = {
-    **DOCUMENTED,
+ON_INVERSE: dict[Any, Any] = {
+    **BARE,
     UNIFIED: "wallet_balance.json",
     IN_USDT: NO_POSITIONS,
     INVERSE: "positions_inverse.json",
@@ -235,10 +230,12 @@ BENCH = Bench(
     check=check,
     scenarios={
         "cross": Scenario(DOCUMENTED, account="cross"),
-        "inverse": Scenario(ON_INVERSE, account="inverse"),
+        "inverse": Scenario(
+            {**ON_INVERSE, COLLATERAL: "collateral.json", TICKERS: "tickers.json"}, account="inverse"
+        ),
         "isolated": Scenario(
             {
-                **DOCUMENTED,
+                **BARE,
                 INFO: info("ISOLATED_MARGIN"),
                 UNIFIED: wallet(
                     {
@@ -255,7 +252,7 @@ BENCH = Bench(
         ),
         "portfolio": Scenario(
             {
-                **DOCUMENTED,
+                **BARE,
                 INFO: info("PORTFOLIO_MARGIN", 6),
                 UNIFIED: wallet(file="wallet_balance_captured.json", **PORTFOLIO),
                 IN_USDT: positions(row(positionIM="", positionMM="", leverage="")),
@@ -266,7 +263,7 @@ BENCH = Bench(
         "older": Scenario(OLDER, account="older"),
         "hedge mode, tiers with a border nearby": Scenario(
             {
-                **DOCUMENTED,
+                **BARE,
                 RISK_LIMIT: NEAR_TIERS,
                 IN_USDT: positions(
                     row(positionIdx=1, positionMM="", liqPrice="40.5"),
