@@ -117,8 +117,8 @@ class Bybit(Venue[BybitConfig]):
     config_class = BybitConfig
     base_url = "https://api.bybit.com"
     note = (
-        "Unified trading accounts of version 1 and 2; a classic account is told as `unsupported`. A key reads "
-        "one account: each sub-account needs one of its own.\n\n"
+        "Unified trading accounts of version 1 and 2; a classic account is told as `unsupported`. A key "
+        "reads one account: each sub-account needs one of its own.\n\n"
         "**Rate**: maintenance margin / (margin balance − haircuts) in cross mode, / (equity − haircuts) in "
         "portfolio margin, all coins and options in one pool in USD; the maintenance margin contains closing "
         "fees, loans and open orders, and 1 is liquidation by the mark price. **Isolated mode**: the "
