@@ -68,7 +68,7 @@ def isolated_margin(one: Contract, quantity: str, price: str, leverage: int) -> 
 
 def adl_rank(book: Book, held: Position) -> int:
     """The place in the queue of auto-deleveraging, from 1 to 5 (first)."""
-    return min(5, max(1, int(book.return_on_margin(held) * 5) + 2))
+    return min(5, max(1, int(book.return_on_margin(held) * 2) + 1))
 
 
 def risk_limits(parameters: Parameters) -> object:

@@ -53,6 +53,9 @@ from exporter.wire import listed
 
 T = TypeVar("T")
 
+_KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
+"""The categories of contracts, and the coin that those of one are settled in; an inverse one in its own."""
+
 # A rate of funding is an average over hours.
 _FUNDING_MAX_AGE = 900.0
 # For this long nobody notices that an account has its first option, or none any more.
@@ -128,9 +131,10 @@ class Bybit(Venue[BybitConfig]):
         "nothing is computed of what other prices would do to the pool. **Assumed**: a closing fee of 0.055 "
         "% in the tiers, which are used where the venue gives no maintenance margin and to move it with the "
         "mark; coins count at their collateral ratio by tier; margin that is added to an isolated position "
-        "automatically is not counted. **Not told**: in portfolio margin what each position requires, so "
-        "that of several positions no liquidation price is known. **Kept**: risk limits and collateral "
-        "ratios for an hour, funding for 15 minutes.\n\n"
+        "automatically is not counted; an account whose key may not see options has none. **Not told**: what "
+        "each position requires in portfolio margin, so that of several no liquidation price is known. "
+        "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, whether there are "
+        "options for one.\n\n"
         "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
     )
     endpoints = (INFO, WALLET, POSITIONS, RISK_LIMIT, COLLATERAL, TICKERS, TIME)
@@ -138,7 +142,7 @@ class Bybit(Venue[BybitConfig]):
         RequestBudget("bybit", (Limit(600.0, 5.0),)),
         RequestBudget("bybit_account", (Limit(50.0, 1.0),), scope="account", signed=True, each_endpoint=True),
     )
-    each_collection = (INFO, WALLET, POSITIONS)
+    each_collection = (INFO, WALLET, *(POSITIONS for _ in _KINDS))
     marks_endpoint = TICKERS
     refusals = REFUSALS
     unread = UNREAD
@@ -242,10 +246,6 @@ class Bybit(Venue[BybitConfig]):
         )
 
 
-_KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
-"""The categories of contracts, and the coin that those of one are settled in; an inverse one in its own."""
-
-
 async def _nothing() -> None:
     """What is not asked."""
 
@@ -272,7 +272,12 @@ async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
 
 
 async def _has_options(api: Api) -> bool:
-    return bool(await _rows(api, "option"))
+    try:
+        return bool(await _rows(api, "option"))
+    except VenueError as error:
+        if error.reason != "permission":
+            raise
+        return False
 
 
 async def _schedule(api: Api, name: str) -> Schedule:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exporter.api import Client
+from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Marks, Position, PublicPrice, RiskSettings
 from exporter.risk import Revaluation, assess, computed_liquidation_prices
 from exporter.venues._bybit import INFO, RISK_LIMIT, TICKERS, Wallet
@@ -200,6 +201,13 @@ async def test_options_count_in_the_figures_and_nothing_is_computed_past_them() 
     revaluation = Revaluation(snapshot, SETTINGS)
     usable = revaluation.usable(Marks({"LTCUSDT": PublicPrice(60.0, NOW)}), newer_than=0.0)
     assert revaluation.at(usable) == snapshot
+
+
+async def test_a_key_that_may_not_see_options_costs_nothing_else() -> None:
+    denied = document("errors.json")[3]["body"]
+    assert assess(await snapshot_of({OPTIONS: denied}), SETTINGS).pools[0].stress
+    with pytest.raises(VenueError):
+        await snapshot_of({OPTIONS: document("errors.json")[9]["body"]})
 
 
 async def test_inverse_contracts_of_older_accounts_have_pools_of_their_own() -> None:
