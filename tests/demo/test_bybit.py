@@ -196,9 +196,12 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
                 assert abs(position.liquidation_cross_check_ratio or 0.0) < 1e-6
 
 
-async def collected(seed: int, **changed: Any) -> list[tuple[Any, Any]]:
+async def collected(seed: int, *, options: bool = False, **changed: Any) -> list[tuple[Any, Any]]:
     market = Market(seed=seed)
     simulator = BybitSimulator(market, clock=lambda: NOW)
+    if options:
+        option = {"symbol": "BTC-25SEP26-80000-C-USDT", "side": "Sell", "size": "0.02"}
+        simulator.options = {key: [option] for key in simulator.accounts}
     market.advance(seed * 97)
     market.freeze()
     cls, found = discover()["bybit"], []
@@ -208,6 +211,11 @@ async def collected(seed: int, **changed: Any) -> list[tuple[Any, Any]]:
             snapshot = await venue.fetch(client.account(venue))
             found.append((snapshot, simulator.accounts[str(entry["name"])]))
     return found
+
+
+async def test_options_are_seen_where_there_can_be_some() -> None:
+    for snapshot, _ in await collected(1, options=True):
+        assert snapshot.pools[0].unlisted is (snapshot.modes["margin_mode"] != "isolated")
 
 
 async def test_a_wrong_secret_is_an_auth_error() -> None:

@@ -87,12 +87,13 @@ FEE = 0.00055
 async def test_isolated_linear_liquidation_prices(side: str, extra: float) -> None:
     """1 BTC at 20,000, 50 times leveraged, 0.5 %: by the venue's formula the long one ends at 19,698.49.
 
-    (size / entry × …) of the published inverse form, for linear contracts: the fee of closing is in the
-    margin as in the requirement, and cancels.
+    That is the published inverse form, for linear contracts: the fee of closing is in the margin as in the
+    requirement, and cancels. Until 2025 the margin was that at entry, and the price 19,700.
     """
     sign = 1.0 if side == "Buy" else -1.0
     expected = (20_000.0 - sign * (400.0 + extra)) / (1.0 - sign * 0.005)
     assert extra or side == "Sell" or expected == pytest.approx(19_698.49, abs=0.005)
+    assert extra or side == "Sell" or expected == pytest.approx(19_700.0, rel=1e-4)
     margin = 400.0 + extra + FEE * expected
     fields = {"symbol": "BTCUSDT", "side": side, "size": "1", "avgPrice": "20000", "markPrice": "20100"}
     told = {"unrealisedPnl": str(sign * 100.0), "positionMM": "", "positionBalance": f"{margin:.12f}"}
