@@ -58,6 +58,7 @@ _KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
 
 # A rate of funding is an average over hours.
 _FUNDING_MAX_AGE = 900.0
+_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # For this long nobody notices that an account has its first option, or none any more.
 _OPTIONS_MAX_AGE = 60.0
 # Tiers that are asked for in one collection: public calls are counted by address alone, 120 a second.
@@ -216,15 +217,10 @@ class Bybit(Venue[BybitConfig]):
 
     async def _known(self, api: Api, held: Sequence[Held], *, tiered: bool) -> list[Held]:
         """The positions with what public calls say of their symbols."""
-        kinds = {one.contract.kind: partial(_tickers, category=one.contract.kind) for one in held}
+        kinds = sorted({one.contract.kind for one in held})
         schedules, tickers = await together(
             self._schedules.of(api, [one.name for one in held] if tiered else ()),
-            together(
-                *(
-                    api.optional(api.venue_cached(ask, _FUNDING_MAX_AGE, name=f"tickers {kind}"), {})
-                    for kind, ask in kinds.items()
-                )
-            ),
+            together(*(api.optional(_funding(api, kind), {}) for kind in kinds)),
         )
         rows = {symbol: row for found in tickers for symbol, row in found.items()}
         return [
@@ -287,6 +283,16 @@ async def _schedule(api: Api, name: str) -> Schedule:
 
 async def _tickers(api: Api, category: str) -> Mapping[str, TickerRow]:
     return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category)}
+
+
+async def _funding(api: Api, category: str) -> Mapping[str, TickerRow]:
+    """What tickers say of funding; asked anew once one has taken place."""
+    ask, name = partial(_tickers, category=category), f"tickers {category}"
+    kept = await api.venue_cached(ask, _FUNDING_MAX_AGE, name=name)
+    due = (row.nextFundingTime for row in kept.values())
+    if any(time is not None and time <= api.now() for time in due):
+        return await api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
+    return kept
 
 
 async def _collateral(api: Api) -> Mapping[str, CollateralRow]:
