@@ -10,12 +10,11 @@ from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Marks, Position, PublicPrice, RiskSettings
 from exporter.risk import Revaluation, assess, computed_liquidation_prices
-from exporter.venues._bybit import INFO, RISK_LIMIT, TICKERS, Wallet
+from exporter.venues._bybit import COLLATERAL, INFO, RISK_LIMIT, TICKERS, Wallet
 from tests.venues.bench import as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
 from tests.venues.payloads.bybit.bench import (
     BENCH,
-    COLLATERAL,
     CONFIG,
     IN_USDT,
     INVERSE,

@@ -81,7 +81,8 @@ def test_what_its_failures_mean() -> None:
     reset = {"X-Bapi-Limit-Reset-Timestamp": str(int(NOW * 1000) + 800)}
     visits = venue.error(INFO, response(200, {"retCode": 10006, "retMsg": "Too many visits!"}, reset))
     assert visits is not None
-    assert (visits.scope, visits.blocked_until) == ("account", pytest.approx(NOW + 0.8))
+    assert visits.scope == "account"
+    assert visits.blocked_until == pytest.approx(NOW + 0.8)
     shut_out = venue.error(INFO, response(403, b"403, access too frequent"))
     assert shut_out is not None
     assert (shut_out.reason, shut_out.scope, shut_out.blocked_until) == ("banned", "address", NOW + 600.0)

@@ -41,7 +41,7 @@ PUBLIC = {
     "/v5/market/risk-limit",
     "/v5/spot-margin-trade/collateral",
 }
-ASKED = {
+ASKED: dict[str, list[dict[str, str]]] = {
     "/v5/account/info": [{}],
     "/v5/account/wallet-balance": [{"accountType": "UNIFIED"}, {"accountType": "CONTRACT"}],
     "/v5/position/list": [
