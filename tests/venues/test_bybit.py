@@ -11,7 +11,7 @@ from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Marks, Position, PublicPrice, RiskSettings
 from exporter.risk import Revaluation, assess, computed_liquidation_prices
 from exporter.venues._bybit import COLLATERAL, INFO, RISK_LIMIT, TICKERS, Wallet
-from tests.venues.bench import as_answers
+from tests.venues.bench import Call, as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
 from tests.venues.payloads.bybit.bench import (
     BENCH,
@@ -227,7 +227,7 @@ async def older(found: Any) -> tuple[Any, Position]:
 
 async def test_marks_are_those_of_all_contracts_and_coins_are_in_dollars_where_they_can_be() -> None:
     venue = make_venue("bybit", "http://venue.test", CONFIG)
-    answers = {
+    answers: dict[Call, Any] = {
         TICKERS: BENCH.documents("cross")[TICKERS],
         (TICKERS, "category=inverse"): document("tickers.json"),
     }
