@@ -26,6 +26,8 @@ RISK_LIMIT = Endpoint("/v5/market/risk-limit", signed=False)
 COLLATERAL = Endpoint("/v5/spot-margin-trade/collateral", signed=False)
 TICKERS = Endpoint("/v5/market/tickers", signed=False)
 TIME = Endpoint("/v5/market/time", signed=False)
+KEY = Endpoint("/v5/user/query-api", weight=5, apart=True)
+"""Ten a second where other calls are fifty."""
 
 TAKER_RATE = 0.00055
 """What a taker pays of a value, without a discount: the venue's margins have it in them for closing
@@ -76,6 +78,12 @@ UNREAD = {
         "a rule for the funding rate": "fundingIntervalHour fundingCap",
     },
     TIME: {**_PRINTED, "the nanoseconds have it": "timeSecond"},
+    KEY: {
+        **_PRINTED,
+        "names the key, its user or who invited him": "id userID inviterID affiliateID parentUid",
+        "of the key and its account, not what it may do": "type uta unified mktMakerLevel",
+        "the date of its end is read": "deadlineDay",
+    },
 }
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
+from exporter.model import AccountSnapshot, Asset, Contract, KeyRights, MarginPool, Position
 from exporter.venues._bybit import (
     CoinRow,
     CollateralRow,
@@ -197,25 +197,18 @@ class ApiKey(Wire):
             raise ValueError("`readOnly` is neither 0 nor 1")
 
     @property
-    def reads(self) -> bool:
-        return any(self.permissions.values())
-
-    @property
-    def trades(self) -> bool:
-        return self._may(group for group in self.permissions if group not in _NOT_TRADING)
-
-    @property
-    def transfers(self) -> bool:
-        return self._may(("Wallet",)) and any("Transfer" in right for right in self._wallet)
-
-    @property
-    def withdraws(self) -> bool:
-        return self._may(("Wallet",)) and any("Withdraw" in right for right in self._wallet)
-
-    @property
-    def bound(self) -> bool:
-        """Whether it is of use from some addresses alone."""
-        return any(address != "*" for address in self.ips or ())
+    def rights(self) -> KeyRights:
+        wallet = self.permissions.get("Wallet") or ()
+        writes = self.readOnly == 0.0
+        return KeyRights(
+            read=any(self.permissions.values()),
+            trade=writes
+            and any(rights for group, rights in self.permissions.items() if group not in _NOT_TRADING),
+            transfer=writes and any("Transfer" in right for right in wallet),
+            withdraw=writes and any("Withdraw" in right for right in wallet),
+            ip_restricted=any(address != "*" for address in self.ips or ()),
+            expires_at=self.expires_at,
+        )
 
     @property
     def expires_at(self) -> float | None:
@@ -226,10 +219,3 @@ class ApiKey(Wire):
             return None
         found = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
         return found if found > 0.0 else None
-
-    @property
-    def _wallet(self) -> Sequence[str]:
-        return self.permissions.get("Wallet") or ()
-
-    def _may(self, groups: Iterable[str]) -> bool:
-        return self.readOnly == 0.0 and any(self.permissions.get(group) for group in groups)

@@ -17,13 +17,14 @@ from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.gradually import Gradually
 from exporter.limits import Limit, RequestBudget
-from exporter.model import AccountSnapshot, Marks, PublicPrice
+from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.tasks import together
 from exporter.venues._bybit import (
     COLLATERAL,
     INFO,
+    KEY,
     PAGE,
     POSITIONS,
     RISK_LIMIT,
@@ -47,7 +48,7 @@ from exporter.venues._bybit import (
     index_coin,
     schedule_of,
 )
-from exporter.venues._bybit_account import Held, parse
+from exporter.venues._bybit_account import ApiKey, Held, parse
 from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
 from exporter.wire import listed
 
@@ -72,10 +73,10 @@ class Status(Envelope):
     msg: str | None = field(default=None, name="retMsg")
 
 
-# Failures come inside HTTP 200. Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit :
-# an address that asks too often is refused with HTTP 403 for 10 minutes; so is one of a country that is not
-# served, for good.
+# Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
+# Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
 _SHUT_OUT = 600.0
+_NOT_UNIFIED = "no unified trading account: upgrade it"
 REFUSALS = Refusals(
     Refusal("clock", codes=("10002",)),
     Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
@@ -87,14 +88,11 @@ REFUSALS = Refusals(
     Refusal("permission", "the venue does not serve this address or its country", codes=("10009",)),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
     Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
-    Refusal("unsupported", "the account is no unified trading account: upgrade it", codes=("10028",)),
+    Refusal("unsupported", f"the account is {_NOT_UNIFIED}", codes=("10028",)),
     Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
     Refusal("banned", codes=("10018",), pause=_SHUT_OUT),
     Refusal(
-        "banned",
-        "this address has asked too often, or its country is not served",
-        statuses=(403,),
-        pause=_SHUT_OUT,
+        "banned", "the address asked too often, or its country is barred", statuses=(403,), pause=_SHUT_OUT
     ),
     envelope=Status,
     success=frozenset({"0"}),
@@ -138,13 +136,14 @@ class Bybit(Venue[BybitConfig]):
         "options for one.\n\n"
         "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
     )
-    endpoints = (INFO, WALLET, POSITIONS, RISK_LIMIT, COLLATERAL, TICKERS, TIME)
+    endpoints = (INFO, WALLET, POSITIONS, RISK_LIMIT, COLLATERAL, TICKERS, TIME, KEY)
     budgets = (
         RequestBudget("bybit", (Limit(600.0, 5.0),)),
         RequestBudget("bybit_account", (Limit(50.0, 1.0),), scope="account", signed=True, each_endpoint=True),
     )
     each_collection = (INFO, WALLET, *(POSITIONS for _ in _KINDS))
     marks_endpoint = TICKERS
+    key_endpoint = KEY
     refusals = REFUSALS
     unread = UNREAD
 
@@ -192,11 +191,13 @@ class Bybit(Venue[BybitConfig]):
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(TIME, Answer[Clock])).result.timeNano / 1e9
 
+    async def key_rights(self, api: Api) -> KeyRights:
+        return (await api.get(KEY, Answer[ApiKey])).result.rights
+
     async def fetch(self, api: Api) -> AccountSnapshot:
         info = (await api.get(INFO, Answer[Info])).result
         if not info.unified:
-            text = "the account is a classic one, and only unified trading accounts are read: upgrade it"
-            raise VenueError("unsupported", text).within(self.place(INFO))
+            raise VenueError("unsupported", f"{self.place(INFO)}: the account is {_NOT_UNIFIED}")
         wallet, apart, positions, options = await together(
             _wallet(api, "UNIFIED"),
             _wallet(api, "CONTRACT") if info.apart else _nothing(),

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import ValidationError, convert
+from msgspec.structs import replace
 
 from exporter.errors import VenueError
-from exporter.model import Contract, RiskSettings
+from exporter.model import Contract, KeyRights, RiskSettings
 from exporter.request import Params
 from exporter.venues._bybit import INFO, POSITIONS, WALLET, contract_of
 from exporter.venues._bybit_account import ApiKey
@@ -138,20 +139,13 @@ def api_key(**changed: Any) -> ApiKey:
 
 def test_what_a_key_may_do() -> None:
     """A key that only reads is shown the same permissions: one number says so."""
-    key = api_key()
-    assert (key.reads, key.trades, key.transfers, key.withdraws, key.bound) == (
-        True,
-        True,
-        True,
-        False,
-        False,
-    )
-    assert key.expires_at == 1_703_229_625.0
-    key = api_key(readOnly=1)
-    assert (key.reads, key.trades, key.transfers, key.withdraws) == (True, False, False, False)
-    key = api_key(permissions={"Wallet": ["Withdraw"], "Affiliate": ["Affiliate"], "Spot": []})
-    assert (key.reads, key.trades, key.transfers, key.withdraws) == (True, False, False, True)
-    key = api_key(ips=["203.0.113.7"], expiredAt="1970-01-01T00:00:00Z", permissions={})
-    assert (key.reads, key.bound, key.expires_at) == (False, True, None)
+    whole = KeyRights(read=True, trade=True, transfer=True, withdraw=False, ip_restricted=False)
+    whole = replace(whole, expires_at=1_703_229_625.0)
+    assert api_key().rights == whole
+    assert api_key(readOnly=1).rights == replace(whole, trade=False, transfer=False)
+    other = {"Wallet": ["Withdraw"], "Affiliate": ["Affiliate"], "Spot": []}
+    assert api_key(permissions=other).rights == replace(whole, trade=False, transfer=False, withdraw=True)
+    bound = api_key(ips=["203.0.113.7"], expiredAt="1970-01-01T00:00:00Z").rights
+    assert bound == replace(whole, ip_restricted=True, expires_at=None)
     with pytest.raises(ValidationError, match="readOnly"):
         api_key(readOnly=2)

@@ -20,6 +20,9 @@ from exporter.venues._bybit import (
     TIME,
     WALLET,
 )
+from exporter.venues._bybit import (
+    KEY as KEY_CALL,
+)
 from tests.venues.bench import Bench, Call, Rows, Scenario
 from tests.venues.harness import VENUE_MS, QuietObserver, decoded, payload
 
@@ -53,6 +56,7 @@ ASKED: dict[str, list[dict[str, str]]] = {
     "/v5/market/tickers": [{"category": "linear"}, {"category": "inverse"}],
     "/v5/spot-margin-trade/collateral": [{}],
     "/v5/market/time": [{}],
+    "/v5/user/query-api": [{}],
 }
 
 
@@ -195,6 +199,7 @@ DOCUMENTED: dict[Any, Any] = {
     **BARE,
     COLLATERAL: "collateral.json",
     TICKERS: success(list=[{**TICKER, "symbol": "LTCUSDT", "nextFundingTime": "1700006400000"}]),
+    KEY_CALL: "api_key.json",
     TIME: success(timeSecond=str(VENUE_MS // 1000), timeNano=str(VENUE_MS * 1_000_000)),
 }
 ON_INVERSE: dict[Any, Any] = {
@@ -304,5 +309,5 @@ BENCH = Bench(
     ),
     refused_time=(200, document("errors.json")[0]["body"]),
     failure=(200, {"retCode": 10016, "retMsg": "WORDS", "result": {}}),
-    optional=frozenset({RISK_LIMIT, COLLATERAL, TICKERS}),
+    optional=frozenset({RISK_LIMIT, COLLATERAL, TICKERS, KEY_CALL}),
 )
