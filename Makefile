@@ -11,20 +11,23 @@ CANDLES ?=
 IMAGE ?= risk-exporter
 ENGINE ?=
 BASE ?=
+UPGRADE ?= --upgrade
+# Of the clone, for what is built without it; empty where there is none.
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)$(shell [ -z "$$(git status --porcelain 2>/dev/null)" ] || echo -dirty)
 
 # What the tests run, by the names that Debian's packages give it.
 PROGRAMS := prometheus=prometheus promtool=prometheus openssl=openssl curl=curl \
-	prometheus-alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager chromium=chromium
+	prometheus-alertmanager=prometheus-alertmanager amtool=prometheus-alertmanager chromium=chromium \
+	systemd-analyze=systemd npm=npm
 
 python := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-export CUSTOM_COMPILE_COMMAND = make lock
 
-PIP_COMPILE := --quiet --upgrade --strip-extras --no-emit-options --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host pyproject.toml
+LOCK := build/lock/bin/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate docs pictures lead-time bench fuzz soak image lock clean
+.PHONY: help demo test test-all lint format generate docs pictures lead-time stories bench fuzz soak image wheel sbom lock base clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,7 +35,7 @@ help: ## What can be made
 demo: $(VENV)/runtime ## The exporter in front of simulated venues on http://127.0.0.1:10217; no key, no network
 	$(python) -m exporter demo
 
-test: lint build/newer ## Everything that must hold before a change lands; a skipped test is a failure
+test: lint build/newer build/kube ## Everything that must hold before a change lands; a skipped test is a failure
 	.ci/install $(PROGRAMS)
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m pytest --no-skips -n $(WORKERS)
 
@@ -41,6 +44,15 @@ build/newer: .ci/newer
 	.ci/install $(PROGRAMS)
 	.ci/newer $@
 	touch $@
+
+# Helm and kubectl, unpacked beside what the system has.
+build/kube: .ci/kube
+	.ci/install $(PROGRAMS)
+	.ci/kube $@
+	touch $@
+
+test-all: ## The tests that need only Python, with every Python from 3.11 on that is here, and with the newest packages
+	.ci/pythons
 
 lint: $(VENV)/dev ## Style, formatting and types
 	$(python) -m ruff check
@@ -64,6 +76,9 @@ lead-time: $(VENV)/dev ## Plays four crashes against the rules into docs/lead-ti
 	.ci/install promtool=prometheus
 	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" $(python) -m tests.crashes $(if $(CANDLES),--candles=$(CANDLES))
 
+stories: $(VENV)/dev build/newer ## The demo's stories and an hour of it at rest, exactly, with both releases (ten minutes)
+	PATH="$(abspath $(VENV))/bin:$$PATH:/usr/sbin" STORIES_EXACTLY=1 $(python) -m pytest tests/e2e/test_stories.py
+
 bench: $(VENV)/dev ## What it costs: start, risk engine, page beside its peers, fleets (half an hour, two cores)
 	$(python) -m benchmarks.startup
 	$(python) -m benchmarks.risk_engine
@@ -84,14 +99,30 @@ image: ## The container image, with the engine that is installed; see CONTRIBUTI
 	done; \
 	[ -n "$$engine" ] || { echo "docker, podman or buildah is needed" >&2; exit 1; }; \
 	[ "$${engine##*/}" = docker ] && format= || format=--format=docker; \
-	set -x; $$engine build $$format $(if $(BASE),--build-arg=BASE=$(BASE)) --tag=$(IMAGE) --file=Dockerfile .
+	set -x; $$engine build $$format $(if $(BASE),--build-arg=BASE=$(BASE)) \
+		--build-arg=REVISION=$(REVISION) --tag=$(IMAGE) --file=Dockerfile .
 
-# The pins are those of one interpreter: the oldest that is supported, so that they fit every newer one.
-lock: ## Takes the newest packages that pyproject.toml allows into requirements/
+wheel: build/tools/complete ## The wheel, with dashboards, rules and revision in it, into dist/
+	build/tools/bin/python -m hatchling build --target wheel --directory dist
+
+sbom: build/tools/complete ## dist/risk-exporter.cdx.json: what the image has of Python, as a CycloneDX bill of materials
+	rm -rf build/shipped && $(PYTHON) -m venv --without-pip build/shipped && mkdir -p dist
+	build/tools/bin/pip --python build/shipped/bin/python install --quiet --require-hashes \
+		--requirement requirements/runtime.txt
+	build/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file dist/risk-exporter.cdx.json build/shipped/bin/python
+
+# The pins are those of the oldest interpreter that is supported, so that they fit every newer one.
+lock: ## Takes the newest packages that pyproject.toml allows into requirements/; UPGRADE= keeps what fits
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet 'pip-tools==7.6.2'
-	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=zkx -o requirements/runtime.txt
-	build/lock/bin/pip-compile $(PIP_COMPILE) --extra=zkx --extra=dev -o requirements/dev.txt
+	build/lock/bin/pip install --quiet 'uv==0.13.9'
+	$(LOCK) pyproject.toml --extra zkx --output-file requirements/runtime.txt
+	$(LOCK) --group build --output-file requirements/build.txt
+	$(LOCK) pyproject.toml --extra zkx --extra dev --output-file requirements/dev.txt
+
+base: ## The newest digest of the image's base into Dockerfile; needs skopeo and the registry
+	digest=$$(skopeo inspect --format '{{.Digest}}' "docker://$$(sed -n 's/^ARG BASE=\(.*\)@.*/\1/p' Dockerfile)") && \
+		sed -i "s/^\(ARG BASE=.*@\).*/\1$$digest/" Dockerfile
 
 clean: ## Removes what the other targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -102,10 +133,15 @@ $(VENV)/created:
 	touch $@
 
 $(VENV)/runtime: $(VENV)/created requirements/runtime.txt
-	$(python) -m pip install --quiet --requirement requirements/runtime.txt
+	$(python) -m pip install --quiet --require-hashes --requirement requirements/runtime.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/created requirements/dev.txt pyproject.toml
-	$(python) -m pip install --quiet --requirement requirements/dev.txt
-	$(python) -m pip install --quiet --no-deps --editable .
+	$(python) -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(python) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/runtime
+
+build/tools/complete: requirements/build.txt
+	rm -rf build/tools && $(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet --require-hashes --requirement requirements/build.txt
+	touch $@

@@ -856,8 +856,9 @@ SHARDS = _own(
 BUILD_INFO = _own(
     "gauge",
     "exporter_build_info",
-    "Version of the exporter and of Python as labels; the value is always 1.",
-    ("version", "python_version"),
+    "Version of the exporter, the revision that it was built from (unknown in a clone) and the version of "
+    "Python as labels; the value is always 1.",
+    ("version", "revision", "python_version"),
     range_=ONE,
 )
 

@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter import __version__
 from exporter.commands.checks import check, check_config
 from exporter.commands.init import init
-from exporter.commands.written import dashboards, metrics, rules
-from exporter.defaults import FIRST_WITHIN, LISTEN_ADDRESS, MIN_INTERVAL, LogFormat, LogLevel
+from exporter.commands.written import dashboards, example, metrics, rules
+from exporter.defaults import (
+    FIRST_WITHIN,
+    LISTEN_ADDRESS,
+    MIN_INTERVAL,
+    SCENARIOS,
+    LogFormat,
+    LogLevel,
+)
 from exporter.options import (
     Duration,
     F,
@@ -25,6 +31,7 @@ from exporter.options import (
     load_or_end,
     log_options,
     option,
+    version_option,
     web_options,
 )
 
@@ -83,7 +90,7 @@ def _shard(text: str | None, shards: int | None) -> Shard | None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="risk-exporter")
+@version_option
 def main() -> None:
     """Liquidation risk of exchange accounts as Prometheus metrics."""
 
@@ -95,7 +102,7 @@ def main() -> None:
 @web_options
 @_lifecycle_option
 @log_options
-@click.version_option(__version__, prog_name="risk-exporter")
+@version_option
 def run(
     *,
     config_file: Path,
@@ -160,6 +167,18 @@ def run(
     is_flag=True,
     help="Let things go wrong at the venues, at random and as the seed has it; each fault is logged.",
 )
+@option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    default=None,
+    help="Play a story of some ten minutes, and tell what happens when and who should hear of it.",
+)
+@option(
+    "--scenario-speed",
+    type=click.FloatRange(0.1, 100.0),
+    default=1.0,
+    help="How many times faster than written the story is played. Rules keep their times.",
+)
 @_start_option
 @web_options
 @log_options
@@ -169,6 +188,8 @@ def demo(
     interval: float,
     marks_interval: float,
     chaos: bool,
+    scenario: str | None,
+    scenario_speed: float,
     collect_first_within: float,
     web_allowed_host: tuple[str, ...],
     web_config_file: Path | None,
@@ -182,6 +203,7 @@ def demo(
     """The exporter in front of simulated venues: no key, no configuration, no network."""
     from exporter import app, logs, process
     from exporter.demo import running as simulated
+    from exporter.demo.stories import STORIES
 
     logs.configure(log_level, log_format)
     lock, read_lock = _lock(web_config_file)
@@ -192,7 +214,13 @@ def demo(
 
     async def serve() -> None:
         async with simulated.running(
-            seed=seed, interval=interval, marks_interval=marks_interval, with_chaos=chaos
+            seed=seed,
+            interval=interval,
+            marks_interval=marks_interval,
+            with_chaos=chaos,
+            story=None if scenario is None else STORIES[scenario],
+            speed=scenario_speed,
+            tell=click.echo,
         ) as config:
             await app.run(
                 config,
@@ -263,5 +291,5 @@ def healthy(*, web_listen_address: tuple[str, ...]) -> None:
         raise click.ClickException(problem)
 
 
-for command in (check, check_config, init, metrics, dashboards, rules):
+for command in (check, check_config, init, example, metrics, dashboards, rules):
     main.add_command(command)

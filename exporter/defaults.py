@@ -9,6 +9,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["logfmt", "json"]
 LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
+SCENARIOS = ("crash", "squeeze", "key-expired", "venue-down", "depeg", "liquidation", "thief", "adl")
+"""Stories of the demo."""
 
 TELEMETRY_PATH = "/metrics"
 LISTEN_ADDRESS = "127.0.0.1:10217"

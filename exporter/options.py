@@ -65,6 +65,26 @@ def option(name: str, **settings: Any) -> Callable[[F], F]:
     )
 
 
+def version_option(command: F) -> F:
+    """``--version``: with what the program was built from."""
+
+    def show(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value and not ctx.resilient_parsing:
+            from exporter.revision import version_text
+
+            click.echo(version_text())
+            ctx.exit()
+
+    return click.option(
+        "--version",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show,
+        help="Show the version and what it was built from.",
+    )(command)
+
+
 def log_options(command: F) -> F:
     """What is written to standard error, and how."""
     command = option(

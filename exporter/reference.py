@@ -28,7 +28,8 @@ metric fails the collection of the account with the reason `schema`: it is not u
 
 _VENUES_INTRODUCTION = """\
 `exchange` in the configuration and in every label is the first column. Every venue takes the fields that
-all accounts have, and those of its own. Only read permission is ever needed. *Live marks* is the call that
+all accounts have, and those of its own. Only read permission is ever needed:
+[venues/](venues/README.md) has how to make such a key. *Live marks* is the call that
 `marks` in the configuration makes between collections, once for all of an address, and its weight. *Key* is
 the call that tells what a key may do, made at the start and once a day: see [keys.md](keys.md)."""
 

@@ -35,6 +35,7 @@ from exporter.exposition import Format, headers, joined
 from exporter.family import Family
 from exporter.model import KeyRights
 from exporter.pacing import BudgetState
+from exporter.revision import revision
 from exporter.series import FAMILIES, Series
 from exporter.shard import Shard
 
@@ -92,7 +93,7 @@ class Telemetry:
         self._config_info = self._gauge(catalogue.CONFIG_INFO)
         self._lock_loaded: tuple[Gauge, Gauge] | None = None
         build_info = self._gauge(catalogue.BUILD_INFO)
-        build_info.labels(__version__, platform.python_version()).set(1)
+        build_info.labels(__version__, revision(), platform.python_version()).set(1)
 
     def _gauge(self, family: Family) -> Gauge:
         return Gauge(family.name, family.help, family.labels, registry=self.registry)

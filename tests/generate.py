@@ -18,6 +18,7 @@ from exporter.venues import discover
 from grafana.generator import files as grafana_files
 from grafana.generator import output
 from tests import series
+from tests.e2e.stories_page import demo_page
 from tests.faults.page import faults_page
 from tests.grafana.incidents.page import incidents_page
 from tests.venues.bench import benches
@@ -39,6 +40,7 @@ async def venues_page() -> str:
 def files() -> dict[Path, str]:
     """Path, relative to the repository, and text of the generated files, but for the page of the venues."""
     return {
+        Path("docs/demo.md"): demo_page(),
         Path("docs/faults.md"): faults_page(),
         Path("docs/incidents.md"): incidents_page(),
         Path("docs/metrics.md"): reference.metrics_page(),

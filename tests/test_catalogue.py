@@ -104,7 +104,7 @@ EXPECTED = {
     "risk_exporter_web_config_last_reload_success_timestamp_seconds": "",
     "risk_exporter_shard_info": "index count",
     "risk_exporter_shards": "",
-    "risk_exporter_build_info": "version python_version",
+    "risk_exporter_build_info": "version revision python_version",
     "risk_api_key_permission": f"{ACCOUNT} permission",
     "risk_api_key_ip_restricted": ACCOUNT,
     "risk_api_key_expiry_timestamp_seconds": ACCOUNT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import signal
 import socket
@@ -22,7 +23,7 @@ from click.testing import CliRunner, Result
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from exporter import __version__, app, cli, demo, logs, reference
+from exporter import __version__, app, cli, defaults, demo, logs, reference
 from exporter.catalogue import ALL_FAMILIES
 from exporter.config import Config
 from exporter.venues import discover
@@ -78,7 +79,9 @@ def started(result: Result) -> Started:
 
 def test_the_version_is_shown() -> None:
     for arguments in (("--version",), ("run", "--version")):
-        assert invoke(*arguments).output == f"risk-exporter, version {__version__}\n"
+        assert invoke(*arguments).output == (
+            f"risk-exporter, version {__version__} (revision: unknown, Python {platform.python_version()})\n"
+        )
 
 
 def test_the_version_needs_little_of_the_program() -> None:
@@ -252,6 +255,16 @@ def test_the_demo_needs_a_usable_interval(interval: str) -> None:
     assert invoke("demo", f"--interval={interval}").exit_code == 2
 
 
+def test_the_demo_names_its_stories_and_knows_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = invoke("demo", "--help").output
+    assert all(name in said for name in defaults.SCENARIOS)
+    assert invoke("demo", "--scenario=hiccup").exit_code == 2
+    monkeypatch.setenv("RISK_EXPORTER_SCENARIO", "")  # as compose.yaml has it
+    assert cli.demo.make_context("demo", []).params["scenario"] is None
+    monkeypatch.setenv("RISK_EXPORTER_SCENARIO", "crash")
+    assert cli.demo.make_context("demo", []).params["scenario"] == "crash"
+
+
 def test_metrics_lists_every_family() -> None:
     lines = invoke("metrics").output.splitlines()
     assert [line.split()[0] for line in lines] == [family.name for family in ALL_FAMILIES]
@@ -270,26 +283,27 @@ def test_the_venue_page_has_every_secret() -> None:
     assert "`api_secret_file`" in page
 
 
-def test_the_readme_names_what_exists() -> None:
+def test_the_readme_names_what_exists_and_its_page_of_commands_all_of_them() -> None:
     readme = (ROOT / "README.md").read_text()
     families = {family.name for family in ALL_FAMILIES}
     assert set(re.findall(r"`(risk_\w+)[` ]", readme)) <= families
+    page = (ROOT / "docs" / "command-line.md").read_text()
     for name, command in cli.main.commands.items():
-        assert f"`{name}" in readme
+        assert f"`{name}" in page
         for parameter in command.params:
             if isinstance(parameter, click.Option) and parameter.envvar is not None and name == "run":
-                assert f"`{parameter.opts[0]}`" in readme
-                assert f"`{parameter.envvar}`" in readme
+                assert f"`{parameter.opts[0]}`" in page
+                assert f"`{parameter.envvar}`" in page
 
 
 @pytest.mark.parametrize(("name", "extras"), [("runtime", {"zkx"}), ("dev", {"zkx", "dev"})])
 def test_the_locked_packages_satisfy_the_project_and_name_no_index(name: str, extras: set[str]) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text()
-    assert "--" not in lock
+    assert set(re.findall(r"--[a-z-]+", lock)) == {"--hash"}
     assert "://" not in lock
     locked = {
         canonicalize_name(package): version
-        for package, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)$", lock, re.MULTILINE)
+        for package, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)(?: ;.*)? \\$", lock, re.MULTILINE)
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"]]

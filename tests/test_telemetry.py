@@ -204,6 +204,7 @@ def test_the_version_is_published() -> None:
     page = text(Telemetry())
     (line,) = (line for line in page.splitlines() if line.startswith("risk_exporter_build_info{"))
     assert f'version="{__version__}"' in line
+    assert 'revision="unknown"' in line, "a clone does not claim to be a revision"
     assert line.endswith(" 1.0")
 
 

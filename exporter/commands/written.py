@@ -42,6 +42,15 @@ def metrics(format_: str, page: str) -> None:
     click.echo(texts[page, format_]().rstrip("\n"))
 
 
+@click.command()
+def example() -> None:
+    """Print a configuration with every option, and an account of every venue that is installed."""
+    from exporter.example import example_configuration
+    from exporter.venues import discover
+
+    click.echo(example_configuration(discover()), nl=False)
+
+
 class _Url(click.ParamType[str]):
     """The beginning of an address, as it is put into dashboards and rules."""
 

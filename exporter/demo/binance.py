@@ -424,6 +424,8 @@ def adl_quantile(book: Book, position: Position) -> int:
 
     The legs of a cross hedge share one quantile, as documented; the venue does not publish its steps.
     """
+    if position.queue_place is not None:
+        return round(4 * position.queue_place)
     legs = [
         held
         for held in book.positions
@@ -432,4 +434,4 @@ def adl_quantile(book: Book, position: Position) -> int:
     best = max(
         book.return_on_margin(held) for held in (legs if position.margin_mode == "cross" else [position])
     )
-    return sum(best > step for step in (Decimal(0), Decimal("0.1"), Decimal("0.3"), Decimal("0.6")))
+    return sum(best > step for step in (Decimal(0), Decimal("0.5"), Decimal(2), Decimal(5)))

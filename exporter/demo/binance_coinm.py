@@ -78,7 +78,7 @@ class BinanceCoinmSimulator(BinanceSimulator):
         perpetual, delivery = CONTRACTS["BTCUSD_PERP"], CONTRACTS[f"BTCUSD_{DELIVERY}"]
 
         book = self.new_book("coinm-directional")
-        book.deposit("BTC", "2.20241969")
+        book.deposit("BTC", "2.80241969")
         book.open(perpetual, "long", 9000, price="64120.5", leverage=20, now=now)
         book.open(delivery, "short", 1500, price="66104.2", leverage=10, now=now)
         yield book

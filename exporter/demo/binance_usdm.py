@@ -47,9 +47,9 @@ class BinanceUsdmSimulator(BinanceSimulator):
     """Binance USD-M with four demo accounts.
 
     ``usdm-directional``: single-asset, one-way, several symbols in USDT and USDC, moderate leverage.
-    ``usdm-hedged``: hedge mode, both legs of BTCUSDT (rate about 0.35) and an isolated ETHUSDT.
+    ``usdm-hedged``: hedge mode, both legs of BTCUSDT (rate about a third) and an isolated ETHUSDT.
     ``usdm-multi-asset``: multi-assets mode with BTC collateral; its key is an Ed25519 key.
-    ``usdm-concentrated``: one large position in high brackets, about a tenth away from liquidation.
+    ``usdm-concentrated``: one large position in high brackets, about a fifth away from liquidation.
     """
 
     name: ClassVar[str] = "binance_usdm"
@@ -85,15 +85,15 @@ class BinanceUsdmSimulator(BinanceSimulator):
         yield book
 
         book = self.new_book("usdm-hedged", hedge_mode=True)
-        book.deposit("USDT", "94000")
+        book.deposit("USDT", "98500")
         book.open(CONTRACTS["BTCUSDT"], "long", "44", price="64980.1", leverage=75, now=now)
-        book.open(CONTRACTS["BTCUSDT"], "short", "36", price="64931.6", leverage=75, now=now)
+        book.open(CONTRACTS["BTCUSDT"], "short", "38.6", price="64931.6", leverage=75, now=now)
         book.open(
             CONTRACTS["ETHUSDT"],
             "long",
             "10.5",
             price="3398.2",
-            leverage=8,
+            leverage=5,
             margin_mode="isolated",
             now=now,
         )
@@ -109,7 +109,7 @@ class BinanceUsdmSimulator(BinanceSimulator):
         yield book
 
         book = self.new_book("usdm-concentrated")
-        book.deposit("USDT", "840000")
+        book.deposit("USDT", "990000")
         book.open(CONTRACTS["ADAUSDT"], "long", "6900000", price="0.6003", leverage=5, now=now)
         yield book
 

@@ -167,7 +167,7 @@ class BingxSimulator(VenueSimulator):
         yield book
 
         book = self.new_book("bingx-hedged", hedge_mode=True)
-        book.deposit("USDT", "9640")
+        book.deposit("USDT", "11640")
         book.open(CONTRACTS["BTC-USDT"], "long", "2.4", price="64980.1", leverage=50, now=now)
         book.open(CONTRACTS["BTC-USDT"], "short", "1.9", price="64931.6", leverage=50, now=now)
         book.open(
@@ -177,7 +177,7 @@ class BingxSimulator(VenueSimulator):
             price="3398.2",
             leverage=10,
             margin_mode="isolated",
-            isolated_margin="2950",
+            isolated_margin="4150",
             now=now,
         )
         yield book

@@ -79,7 +79,7 @@ class BittapSimulator(BittapServer):
         yield book
 
         book = self.new_book("bittap-oneway")
-        book.deposit("USDT", "5204.41")
+        book.deposit("USDT", "7204.41")
         book.open(CONTRACTS["BTC-USDT-M"], "short", "0.41", price="64871.3", leverage=25, now=now)
         book.open(
             CONTRACTS["SOL-USDT-M"],

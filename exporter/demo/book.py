@@ -50,6 +50,8 @@ class Position:
     realized_pnl: Decimal = ZERO
     updated_at: float = 0.0
     """Unix seconds."""
+    queue_place: float | None = None
+    """Place in the auto-deleveraging queue where it was set, 1 is the front; None: as its gains have it."""
 
     @property
     def sign(self) -> int:
@@ -227,6 +229,20 @@ class Book:
         if position.margin_mode == "isolated":
             back = max(ZERO, back)
         self.deposit(position.contract.settle, back)
+        return pnl
+
+    def reduce(self, position: Position, quantity: Decimal) -> Decimal:
+        """Closes a part of a cross position at the mark, books the PnL of the part and returns it.
+
+        Raises:
+            ValueError: The position is isolated, or has no more than this.
+        """
+        if position.margin_mode == "isolated" or not 0 < quantity < position.quantity:
+            raise ValueError(f"cannot take {quantity} of {position.contract.symbol}")
+        pnl = self.unrealized_pnl(position)
+        position.quantity -= quantity
+        pnl -= self.unrealized_pnl(position)
+        self.deposit(position.contract.settle, pnl)
         return pnl
 
     def settle(self, now: float) -> list[Liquidation]:

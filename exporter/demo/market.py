@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 
 _CONTEXT = Context(prec=50)
-_MEAN_REVERSION_SECONDS = 900.0
+_DAY = 86400.0
+_BASIS_REVERSION_SECONDS = 900.0
 _MARKET_SHARE = 0.7
 """Part of a coin's variance that it shares with the whole market: coins mostly fall together."""
 _LARGEST_CATCH_UP_STEPS = 7200
@@ -30,26 +31,28 @@ class Coin:
         price: USD price the walk returns to.
         band: Largest relative move away from ``price``; the walk never leaves it.
         digits: Decimal places of a price unless the caller asks for others.
+        volatility: Standard deviation of its relative moves, scaled to a day.
     """
 
     name: str
     price: float
     band: float
     digits: int
+    volatility: float = 0.035
 
 
 DEFAULT_COINS: tuple[Coin, ...] = (
-    Coin("BTC", 65000.0, 0.06, 2),
-    Coin("ETH", 3400.0, 0.08, 2),
-    Coin("BNB", 580.0, 0.08, 3),
-    Coin("SOL", 150.0, 0.10, 4),
-    Coin("XRP", 0.62, 0.10, 6),
-    Coin("ADA", 0.60, 0.10, 6),
-    Coin("DOGE", 0.16, 0.10, 7),
-    Coin("LTC", 84.0, 0.10, 4),
-    Coin("USDT", 0.9998, 0.0008, 6),
-    Coin("USDC", 1.0, 0.0004, 6),
-    Coin("USD", 1.0, 0.0, 8),
+    Coin("BTC", 65000.0, 0.06, 2, 0.03),
+    Coin("ETH", 3400.0, 0.07, 2),
+    Coin("BNB", 580.0, 0.07, 3),
+    Coin("SOL", 150.0, 0.08, 4, 0.04),
+    Coin("XRP", 0.62, 0.08, 6, 0.04),
+    Coin("ADA", 0.60, 0.08, 6, 0.04),
+    Coin("DOGE", 0.16, 0.08, 7, 0.04),
+    Coin("LTC", 84.0, 0.08, 4, 0.04),
+    Coin("USDT", 0.9998, 0.0008, 6, 0.001),
+    Coin("USDC", 1.0, 0.0004, 6, 0.0005),
+    Coin("USD", 1.0, 0.0, 8, 0.0),
 )
 
 
@@ -63,13 +66,16 @@ class _Walk:
     def __init__(self, coin: Coin, seed: int, step: float) -> None:
         self.coin = coin
         self._random = random.Random(f"{seed}:{coin.name}")  # noqa: S311 - prices, not secrets
-        self._pull = step / _MEAN_REVERSION_SECONDS
+        self._sigma = coin.volatility * math.sqrt(step / _DAY)
         # The stationary deviation of such a walk is sigma / sqrt(2 pull); a third of the band keeps the
         # walk off its walls most of the time.
-        self._sigma = coin.band / 3 * math.sqrt(2 * self._pull)
-        self._basis_sigma = min(coin.band, 0.02) / 200 * math.sqrt(2 * self._pull)
+        self._pull = 0.5 * (3 * self._sigma / coin.band) ** 2 if coin.band else 1.0
+        self._basis_pull = step / _BASIS_REVERSION_SECONDS
+        self._basis_sigma = min(coin.band, 0.02) / 200 * math.sqrt(2 * self._basis_pull)
         self.deviation = 0.0
         self.basis = 0.0
+        self.moved = 1.0
+        """What a story makes of the walk's price."""
         self.pinned: Decimal | None = None
 
     def step(self, common: float) -> None:
@@ -80,17 +86,17 @@ class _Walk:
         self.deviation += self._sigma * move - self._pull * self.deviation
         wall = math.log1p(self.coin.band)
         self.deviation = max(-wall, min(wall, self.deviation))
-        self.basis += self._basis_sigma * basis - self._pull * self.basis
+        self.basis += self._basis_sigma * basis - self._basis_pull * self.basis
 
     def index(self) -> Decimal:
         if self.pinned is not None:
             return self.pinned
-        return Decimal(repr(self.coin.price * math.exp(self.deviation)))
+        return Decimal(repr(self.coin.price * self.moved * math.exp(self.deviation)))
 
     def mark(self) -> Decimal:
         if self.pinned is not None:
             return self.pinned
-        return Decimal(repr(self.coin.price * math.exp(self.deviation + self.basis)))
+        return Decimal(repr(self.coin.price * self.moved * math.exp(self.deviation + self.basis)))
 
 
 class Market:
@@ -159,6 +165,14 @@ class Market:
     def release(self, coin: str) -> None:
         """Lets a pinned coin walk again, from where its walk is."""
         self._walks[coin].pinned = None
+        self._known.clear()
+
+    def move(self, coin: str, factor: float) -> None:
+        """From now on the walk of ``coin`` goes on at so many times its price; 1 is as if nothing happened.
+
+        Of a pinned coin nothing is seen until its `release`.
+        """
+        self._walks[coin].moved = factor
         self._known.clear()
 
     def mark(self, coin: str, quote: str = "USD", digits: int | None = None) -> float:

@@ -7,7 +7,8 @@ machine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,7 +16,7 @@ import structlog
 
 from exporter import demo
 from exporter.config import Config
-from exporter.demo import chaos
+from exporter.demo import chaos, stories
 from exporter.demo.market import Market
 from exporter.demo.server import Server
 from exporter.model import RiskSettings
@@ -26,7 +27,15 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running(
-    *, seed: int, interval: float, marks_interval: float = 0.0, with_chaos: bool = False
+    *,
+    seed: int,
+    interval: float,
+    marks_interval: float = 0.0,
+    with_chaos: bool = False,
+    story: stories.Story | None = None,
+    speed: float = 1.0,
+    tell: Callable[[str], None] = print,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Config]:
     """Starts the stand-ins on free loopback ports; gives the configuration that watches their accounts.
 
@@ -35,6 +44,10 @@ async def running(
         interval: Seconds between two collections of an account.
         marks_interval: Seconds between two calls for the marks of a venue; 0 is never.
         with_chaos: Whether things go wrong at the venues.
+        story: What happens to them; None: nothing.
+        speed: How many times faster than written the story is played.
+        tell: Takes the lines of the story.
+        clock: That of the venues, Unix seconds.
     """
     market = Market(seed=seed)
     async with AsyncExitStack() as stack:
@@ -43,7 +56,7 @@ async def running(
         for name, venue in discover().items():
             if name not in stand_ins:
                 continue
-            server = await stack.enter_async_context(Server(stand_ins[name](market)))
+            server = await stack.enter_async_context(Server(stand_ins[name](market, clock=clock)))
             entries = server.simulator.demo_accounts(server.base_url)
             configs = [venue.config_class.model_validate(_timed(entry, interval)) for entry in entries]
             reasons = {reason for config in configs if (reason := venue.check(config)) is not None}
@@ -55,6 +68,10 @@ async def running(
         if with_chaos:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(group.create_task(chaos.run(venues, seed)).cancel)
+        if story is not None:
+            stage = stories.Stage(market, venues, tell, speed)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(group.create_task(stories.play(story, stage)).cancel)
         yield Config(
             accounts=tuple(accounts), risk=RiskSettings(cross_check=True), marks_interval=marks_interval
         )

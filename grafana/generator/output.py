@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import Final
 
 from grafana.generator import alerts, dashboards, recording, rules
 
 DASHBOARDS: Final = Path("grafana/dashboards")
 RULES: Final = Path("grafana/prometheus/rules")
+OPERATOR: Final = Path("deploy/kustomize/monitoring/rules.yaml")
+"""The rules once more, as objects of the prometheus-operator: kustomize cannot put a file into another."""
 
 OWNED: Final = (f"{DASHBOARDS}/*.json", f"{RULES}/*.yml")
 """What the generator owns: other files of these names are left-overs of something renamed."""
@@ -17,11 +20,21 @@ OWNED: Final = (f"{DASHBOARDS}/*.json", f"{RULES}/*.yml")
 
 def files() -> dict[Path, str]:
     """Path, relative to the repository, and text of every generated file. Reads and writes nothing."""
+    texts = {"recording": rules.render(recording.GROUPS), "alerts": rules.render(alerts.GROUPS)}
     return {
-        RULES / "recording.yml": rules.render(recording.GROUPS),
-        RULES / "alerts.yml": rules.render(alerts.GROUPS),
+        **{RULES / f"{name}.yml": text for name, text in texts.items()},
+        OPERATOR: "---\n".join(_operator_object(name, text) for name, text in texts.items()),
         **{DASHBOARDS / f"{name}.json": text for name, text in dashboards.render().items()},
     }
+
+
+def _operator_object(name: str, text: str) -> str:
+    return f"""apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: risk-exporter-{name}
+spec:
+{indent(text, "  ")}"""
 
 
 def outdated(root: Path, wanted: Mapping[Path, str]) -> list[Path]:

@@ -47,6 +47,21 @@ def test_a_cross_liquidation_leaves_isolated_positions_and_other_coins_alone() -
     assert book.cross_wallet("USDC") == 3_000
 
 
+def test_a_reduced_position_keeps_its_entry_and_books_the_part_of_its_pnl() -> None:
+    market = still_market()
+    book = Book("account", market)
+    book.deposit("USDT", 10_000)
+    position = book.open(BTCUSDT, "short", "0.5", leverage=10)
+    market.set_price("BTC", 48_000)
+    assert book.reduce(position, Decimal("0.2")) == 400
+    assert (position.quantity, position.entry_price) == (Decimal("0.3"), Decimal(50_000))
+    assert book.cross_wallet("USDT") == 10_400
+    assert book.pool("USDT").equity == 11_000
+    for quantity in ("0", "0.3"):
+        with pytest.raises(ValueError, match="cannot take"):
+            book.reduce(position, Decimal(quantity))
+
+
 @pytest.mark.parametrize("mode", ["cross", "isolated"])
 def test_liquidation_comes_at_exactly_the_maintenance_margin(mode: MarginMode) -> None:
     market = still_market()

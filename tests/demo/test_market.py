@@ -121,6 +121,18 @@ def test_a_released_coin_walks_as_if_it_had_never_been_pinned() -> None:
     assert prices(market) == prices(other)
 
 
+def test_a_moved_coin_walks_on_at_another_price() -> None:
+    market, other = Market(), Market()
+    market.move("BTC", 0.75)
+    market.advance(30)
+    other.advance(30)
+    assert market.mark("BTC", digits=6) == pytest.approx(0.75 * other.mark("BTC", digits=6), rel=1e-9)
+    assert market.index("BTC", digits=6) == pytest.approx(0.75 * other.index("BTC", digits=6), rel=1e-9)
+    assert market.mark("ETH") == other.mark("ETH")
+    market.move("BTC", 1)
+    assert prices(market) == prices(other)
+
+
 def test_a_frozen_market_stands_still_until_unfrozen() -> None:
     market = Market()
     market.advance(5)

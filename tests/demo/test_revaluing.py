@@ -31,8 +31,8 @@ COLLECTED = {
 }
 """What stays as it was collected: nobody but the venue can tell it."""
 DIGIT = {"bingx": 1e-4, "bybit": 3.5e-5}
-"""One in the last place of an amount, where it is not the eighth; of ether in dollars, where coins back all
-positions."""
+"""One in the last place of an amount, where it is not the eighth (of ether in dollars, where coins back all);
+sums are of up to eight that were cut."""
 MARK_DIGIT = {"bingx": 2e-6}
 """The same of a mark, as a part of it: the venue computes with more digits than it prints."""
 SAME_RATIO = 1e-4
@@ -105,7 +105,7 @@ async def test_valued_at_marks_an_account_is_as_collected_at_them(name: str) -> 
                 usable = revaluation.usable(marks, newer_than=0.0)
                 assert usable.marks.keys() == {one.symbol for one in old.positions}
                 valued = revaluation.at(usable)
-                digit = 5 * DIGIT.get(name, 1e-8) + MARK_DIGIT.get(name, 0.0) * at_risk(new)
+                digit = 8 * DIGIT.get(name, 1e-8) + MARK_DIGIT.get(name, 0.0) * at_risk(new)
                 assert same_figures(valued, new, digit) == []
                 assert same_risk(valued, new, digit) == []
 

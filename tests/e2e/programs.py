@@ -33,12 +33,18 @@ UNPACED: Mapping[str, BudgetSettings] = {
 """For tests in a hurry, which collect every second: request limits that hold up nobody."""
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], complaint: Callable[[], str]) -> None:
+async def eventually(
+    condition: Callable[[], Awaitable[bool]],
+    complaint: Callable[[], str],
+    *,
+    every: float = 0.1,
+    within: float = WAIT_SECONDS,
+) -> None:
     """Returns as soon as the condition holds; another process brings it about."""
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(within):
             while not await condition():  # noqa: ASYNC110 (another process brings it about)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(every)
     except TimeoutError:
         pytest.fail(complaint())
 

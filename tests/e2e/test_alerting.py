@@ -12,16 +12,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from aiohttp import web
 
 from exporter.config import Config
 from exporter.demo import Market, Server, VenueSimulator
@@ -29,9 +27,10 @@ from exporter.demo import discover as discover_simulators
 from exporter.demo.binance import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
-from tests.e2e.programs import UNPACED, Prometheus, eventually, exporter, prometheus, running
+from tests.e2e.paging import Receiver, alertmanager
+from tests.e2e.programs import UNPACED, Prometheus, exporter, prometheus
 from tests.grafana.boards import OF_ONE_ACCOUNT, panels
-from tests.grafana.programs import GRAFANA, RELEASES, Release, program
+from tests.grafana.programs import GRAFANA, RELEASES, Release
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
 EXCHANGES = ("binance_usdm", "binance_coinm", "bingx")
@@ -39,6 +38,8 @@ EXCHANGES = ("binance_usdm", "binance_coinm", "bingx")
 SKEWED = "binance_coinm"
 """The exchange whose clock is wrong from the start."""
 
+SHORT = {"group_wait": "3s", "group_interval": "3s", "repeat_interval": "1h"}
+"""How long Alertmanager waits."""
 SECONDS_A_UNIT = {"m": 1, "h": 60, "d": 1440}
 
 # Panels without data, each with the reason. The first are empty as long as everything is well, and must have
@@ -74,72 +75,6 @@ def test_the_shortened_rules_differ_from_the_real_ones_in_durations_only() -> No
         durations += [text for rule in rules for text in re.findall(r"\[(\w+)\]|offset (\w+)", rule["expr"])]
         assert durations
         assert not re.findall(r"\d[mhd]\b", " ".join(map(str, durations)))
-
-
-@dataclass
-class Receiver:
-    """Where Alertmanager sends its messages."""
-
-    alerts: list[dict[str, Any]] = field(default_factory=list)
-    """Every alert of every message, with the ``receiver`` it was sent to."""
-
-    @asynccontextmanager
-    async def served(self) -> AsyncIterator[str]:
-        application = web.Application()
-        application.router.add_post("/{receiver}", self._take)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
-
-    async def _take(self, request: web.Request) -> web.Response:
-        message = await request.json()
-        for alert in message["alerts"]:
-            self.alerts.append(
-                {**alert, "receiver": request.match_info["receiver"], "group": message["groupLabels"]}
-            )
-        return web.Response()
-
-    def found(self, status: str = "firing", **labels: str) -> list[dict[str, Any]]:
-        return [
-            alert
-            for alert in self.alerts
-            if alert["status"] == status and labels.items() <= alert["labels"].items()
-        ]
-
-    async def until(self, status: str = "firing", **labels: str) -> dict[str, Any]:
-        """The first message about such an alert."""
-
-        async def arrived() -> bool:
-            return bool(self.found(status, **labels))
-
-        await eventually(arrived, lambda: f"no {status} message about {labels}")
-        return self.found(status, **labels)[0]
-
-
-@asynccontextmanager
-async def alertmanager(directory: Path, receiver: str, release: Release) -> AsyncIterator[str]:
-    """Alertmanager with the repository's routes and inhibitions, all messages to the test's receiver."""
-    shutil.copytree(GRAFANA / "alertmanager", directory)
-    config = yaml.safe_load((directory / "alertmanager.yml").read_text())
-    for route in (config["route"], *config["route"]["routes"]):
-        route |= {"group_wait": "3s", "group_interval": "3s", "repeat_interval": "1h"}
-    for target in config["receivers"]:
-        if "webhook_configs" in target:
-            target["webhook_configs"] = [{"url": f"{receiver}/{target['name']}", "send_resolved": True}]
-    (directory / "alertmanager.yml").write_text(yaml.safe_dump(config))
-    async with running(
-        directory / "log",
-        program("prometheus-alertmanager", "alertmanager", release=release),
-        f"--config.file={directory / 'alertmanager.yml'}",
-        f"--storage.path={directory / 'data'}",
-        "--web.listen-address=127.0.0.1:0",
-        "--cluster.listen-address=",
-    ) as address:
-        yield address
 
 
 @asynccontextmanager
@@ -273,7 +208,7 @@ async def test_a_person_is_woken_before_a_liquidation_and_again_when_nobody_can_
     async with (
         receiver.served() as address,
         watched_venues() as venues,
-        alertmanager(tmp_path / "alertmanager", address, release) as manager,
+        alertmanager(tmp_path / "alertmanager", release, receiver=address, waits=SHORT) as manager,
         fast_prometheus(tmp_path / "prometheus", venues.page.split("/")[2], manager, release) as server,
     ):
         # Everything is well. Volatility takes longest: it waits for half an hour of marks, here 35 seconds.

@@ -14,6 +14,7 @@ import yaml
 from tests.grafana.programs import ROOT
 
 COMPOSE = ROOT / "compose.yaml"
+REAL = ROOT / "compose.real.yaml"
 TEXT = COMPOSE.read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 NOTHING = "/dev/null"
@@ -24,7 +25,7 @@ VOLUMES = set(yaml.safe_load(TEXT)["volumes"])
 def mounts(service: str) -> dict[str, tuple[str, str]]:
     """Path in the container to path here, with defaults for variables, and the mount's mode."""
     found = {}
-    for volume in SERVICES[service]["volumes"]:
+    for volume in SERVICES[service].get("volumes", []):
         text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume)
         source, target, *mode = text.split(":")
         found[target] = (source, mode[0] if mode else "rw")
@@ -44,10 +45,10 @@ def flag(service: str, name: str) -> str:
     return str(value)
 
 
-def test_the_file_follows_the_compose_specification() -> None:
+def test_the_files_follow_the_compose_specification() -> None:
     """The schema is the specification's own, as the check-jsonschema package brings it along."""
     result = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE, REAL],
         capture_output=True,
         text=True,
         check=False,
@@ -97,20 +98,27 @@ def test_images_are_pinned_to_a_version_and_official() -> None:
         assert re.fullmatch(r"(prom/prometheus|prom/alertmanager|grafana/grafana):v?\d+\.\d+\.\d+", image)
 
 
-def test_the_exporter_runs_the_demo_unless_told_otherwise_and_reads_one_file() -> None:
+def test_the_exporter_runs_the_demo_and_with_the_second_file_the_accounts_of_a_configuration() -> None:
     exporter = SERVICES["exporter"]
-    assert exporter["build"] == "."
-    assert (ROOT / "Dockerfile").exists()
-    assert exporter["command"] == ["${RISK_EXPORTER_MODE:-demo}"]
     image = (ROOT / "Dockerfile").read_text()
     assert 'ENTRYPOINT ["risk-exporter"]' in image
-    config, lock = mounts("exporter")
+    assert exporter["build"]["context"] == "."
+    assert set(exporter["build"]["args"]) <= set(re.findall(r"^ARG (\w+)=", image, re.MULTILINE))
+    assert exporter["command"] == ["demo"]
+    (lock,) = mounts("exporter")
     assert mounts("exporter")[lock][0] == NOTHING
     named = exporter["environment"]["RISK_EXPORTER_WEB_CONFIG_FILE"]
     assert named == f"${{RISK_EXPORTER_LOCK:+{lock}/web.yml}}"  # empty without a lock
-    assert f"RISK_EXPORTER_CONFIG_FILE={config}" in image
-    port = SERVICES["exporter"]["ports"][0].rsplit(":", 1)[1]
+    port = exporter["ports"][0].rsplit(":", 1)[1]
     assert f"EXPOSE {port}" in image
+    (real,) = yaml.safe_load(REAL.read_text())["services"].values()
+    assert real["command"] == ["run"]
+    configuration, secrets = (volume.split(":") for volume in real["volumes"])
+    assert f"RISK_EXPORTER_CONFIG_FILE={configuration[1]}" in image
+    assert secrets[1] == str(Path(configuration[1]).parent / "secrets")
+    ignored = (ROOT / ".gitignore").read_text().split()
+    own = [configuration[0], secrets[0], real["env_file"][0]["path"]]
+    assert {path.removeprefix(".") for path in own} <= {path.rstrip("/") for path in ignored}
 
 
 def test_prometheus_reads_the_configuration_and_the_rules() -> None:

@@ -64,6 +64,8 @@ FLOWS: Final = (
               max by ({POOL}) (risk_account_equity_usd)
               / on ({POOL}) (max by ({POOL}) (risk_account_equity) != 0)
             )
+          or
+          max by ({POOL}) (risk_account_unrealized_pnl) == 0
         )
         """,
     ),

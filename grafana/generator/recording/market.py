@@ -67,7 +67,8 @@ RULES: Final = (
         record="risk:position:liquidation_time_seconds:projected",
         about="Seconds until the liquidation price is reached at the slower of the two speeds: a "
         "single step, such as a resized position, must not look like a trend. Absent unless both "
-        "approach, and for positions so far away that their liquidation price moves more than the mark.",
+        "approach, for positions so far away that their liquidation price moves more than the mark, and "
+        "for the first minutes of a position, in which both are the speed of a moment.",
         expr=f"""
         min by ({POSITION}) (
           risk_position_liquidation_distance_ratio < {t.LIQUIDATION_PROJECTED_WITHIN.text}
@@ -79,6 +80,7 @@ RULES: Final = (
               or risk:position:liquidation_distance_ratio:deriv15m
             ) < 0
           )
+          and on ({POSITION}) present_over_time(risk_position_liquidation_distance_ratio[15m] offset 4m)
         """,
     ),
     known_speed(

@@ -292,6 +292,13 @@ def equity_outflow() -> list[Test]:
         def left(part: float) -> list[float | None]:
             return span((1000.0, 5), (round(1000 * (1 - part), 4), 1))
 
+        def liquidated(distance: float) -> list[Series]:
+            """A ninth of 8,000 USD is lost between two minutes."""
+            return [
+                *account(span((1000.0, 5), (100.0, 1)), gross=span((8000.0, 5), (0.0, 1))),
+                ("risk_position_liquidation_distance_ratio", POSITION, span((distance, 5), (None, 1))),
+            ]
+
         def silent_in(name: str, data: list[Series], others: tuple[str, ...] = ()) -> Test:
             accounts: dict[tuple[str, str], list[AccountState]] = {
                 KEY: [],
@@ -336,6 +343,21 @@ def equity_outflow() -> list[Test]:
             silent_in(
                 "does not fire for a loss that nobody saw before it was realized",
                 account(span((1000.0, 5), (600.0, 1)), gross=span((10000.0, 5), (0.0, 1))),
+            ),
+            silent_in(
+                "does not fire for a liquidation that leaves nothing",
+                account(
+                    span((1000.0, 5), (0.0, 1)),
+                    span((-700.0, 5), (0.0, 1)),
+                    gross=span((10000.0, 5), (0.0, 1)),
+                ),
+            ),
+            silent_in("does not fire for a liquidation within a minute", liquidated(0.12)),
+            make_test(
+                "fires for what a position that was closed far from its liquidation cannot have lost",
+                World(40, accounts={KEY: []}, data=liquidated(0.25)),
+                alert,
+                firing=[8],
             ),
             make_test(
                 "fires for one account although another one received what a third one sent",

@@ -29,6 +29,16 @@ def tests() -> list[Test]:
             ("count(risk:position:liquidation_time_seconds:projected)", 38, [("{}", 1)]),
         ),
         recorded(
+            "what moves between the first collections of a position is no speed",
+            World(
+                20,
+                accounts={KEY: []},
+                data=[(DISTANCE, POSITION, [*[None] * 10, *(0.2 - 0.002 * minute for minute in range(10))])],
+            ),
+            ("risk:position:liquidation_time_seconds:projected", 13, []),
+            ("count(risk:position:liquidation_time_seconds:projected)", 14, [("{}", 1)]),
+        ),
+        recorded(
             "volatility is the deviation of 5-minute returns scaled by the square root of time, and waits "
             "for history",
             World(200, accounts={KEY: []}, data=volatile_mark(3, 0, 200)),
