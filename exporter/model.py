@@ -177,6 +177,9 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     """What may be moved out, as the venue reports it."""
     venue_margin_rate: float | None = None
     """The venue's own figure, turned so that 0 is safe and 1 is liquidation."""
+    unlisted: bool = False
+    """True where the venue counts positions in these figures that are not among the snapshot's, such as
+    options: then nothing is computed of what other prices would do to the pool."""
 
     @property
     def key(self) -> str:

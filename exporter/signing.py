@@ -30,11 +30,11 @@ def hmac_base64(secret: SecretStr, text: str) -> str:
     return base64.b64encode(hmac_sha256(secret, text)).decode()
 
 
-def signer(secret: SecretStr, venue: str) -> Signer:
+def signer(secret: SecretStr, venue: str, *, elliptic: bool = True) -> Signer:
     """The function that signs with what a desk gave as its secret.
 
-    A PEM private key signs with RSA (PKCS #1 v1.5, SHA-256) or Ed25519, in Base64; any other text is the
-    secret of HMAC-SHA256, in hex.
+    A PEM private key signs with RSA (PKCS #1 v1.5, SHA-256) or, where the venue takes them (`elliptic`),
+    Ed25519, in Base64; any other text is the secret of HMAC-SHA256, in hex.
 
     Raises:
         ValueError: if a PEM key cannot be read; the text does not quote it.
@@ -49,10 +49,11 @@ def signer(secret: SecretStr, venue: str) -> Signer:
             "`api_secret` looks like a PEM private key but cannot be read without a password"
         ) from None
     match key:
-        case ed25519.Ed25519PrivateKey():
+        case ed25519.Ed25519PrivateKey() if elliptic:
             return lambda payload: base64.b64encode(key.sign(payload)).decode()
         case rsa.RSAPrivateKey():
             padded = padding.PKCS1v15()
             return lambda payload: base64.b64encode(key.sign(payload, padded, hashes.SHA256())).decode()
         case _:
-            raise ValueError(f"`api_secret` is a private key of another kind; {venue} takes RSA and Ed25519")
+            kinds = "RSA and Ed25519" if elliptic else "RSA"
+            raise ValueError(f"`api_secret` is a private key of another kind; {venue} takes {kinds}")

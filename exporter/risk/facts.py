@@ -197,7 +197,7 @@ def with_rest_of_total(
     if not unknown:
         return rows, known
     total = not_negative(pool.maintenance_margin)
-    if total is None or len(unknown) > 1:
+    if total is None or len(unknown) > 1 or pool.unlisted:
         return rows, None
     ((index, row, rate),) = unknown
     if rate is None or row.notional is None:

@@ -49,7 +49,7 @@ def symbol_liquidation(entry: Pool, rows: Sequence[Facts], prices: Prices) -> Li
     """Where the positions of one symbol that a pool backs liquidate it."""
     excess, requirement = entry.excess, entry.requirement
     exposure = of_symbol(rows, entry, prices)
-    if excess is None or requirement is None or exposure is None:
+    if excess is None or requirement is None or exposure is None or entry.pool.unlisted:
         return NoLiquidation.UNKNOWN
     # Other positions may be known only as a part of the pool's total, which must then have room for them.
     if entry.position_share is None and exposure.required > requirement:

@@ -12,6 +12,8 @@ Rules, where the venue leaves something out (what concerns single positions is i
   when marks move. A total below the sum (a venue that nets hedged legs, or rounds) scales every
   position's requirement down by the same share, so that no requirement can become negative.
 * Closing fees are added to what a pool requires; they are never part of its total.
+* A pool with positions that are not listed has its figures as the venue gives them, and nothing of what would
+  become of it at other prices.
 """
 
 from __future__ import annotations
@@ -140,6 +142,8 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
         return holdings[coin].required
 
     cross, known = with_rest_of_total(cross, pool, required)
+    if pool.unlisted:
+        known = None
     total = not_negative(pool.maintenance_margin)
     symbols: dict[str, list[Facts]] = {}
     for row in cross:

@@ -13,7 +13,7 @@ new ones, so that it stays the venue's figure, with the venue's rounding in it:
 
 What the venue alone can tell stays as it was collected: balances, what is free or may be withdrawn, initial
 margins, funding, the place in the auto-deleveraging queue. A pool of which a part cannot be valued (a coin
-without a price, a position without a mark) stays whole as it was collected.
+without a price, a position without a mark, or one that is not listed) stays whole as it was collected.
 """
 
 from __future__ import annotations
@@ -286,6 +286,8 @@ class _Change:
     def pool(self) -> MarginPool | None:
         """The totals; None where they cannot be told."""
         entry, pool = self._entry, self._entry.pool
+        if pool.unlisted:
+            return None
         whole = {coin: self._amount(coin) for coin in entry.holdings}
         cross = {coin: holding.amount for coin, holding in entry.holdings.items()}
         equity = self._gain(whole, self._profit, self._market)

@@ -30,8 +30,9 @@ COLLECTED = {
     "withdrawable_balance",
 }
 """What stays as it was collected: nobody but the venue can tell it."""
-DIGIT = {"bingx": 1e-4}
-"""One in the last place of an amount, where it is not the eighth; sums are of up to eight that were cut."""
+DIGIT = {"bingx": 1e-4, "bybit": 3.5e-5}
+"""One in the last place of an amount, where it is not the eighth (of ether in dollars, where coins back all);
+sums are of up to eight that were cut."""
 MARK_DIGIT = {"bingx": 2e-6}
 """The same of a mark, as a part of it: the venue computes with more digits than it prints."""
 SAME_RATIO = 1e-4

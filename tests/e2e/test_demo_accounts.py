@@ -20,7 +20,7 @@ WITHOUT_MARK = {"zkx-cross": "the venue tells no mark prices, and the PnL is of 
 
 
 def test_every_documented_venue_is_simulated() -> None:
-    assert set(SIMULATORS) == {"binance_usdm", "binance_coinm", "bingx", "bingx_v1", "bittap", "zkx"}
+    assert set(SIMULATORS) == {"binance_usdm", "binance_coinm", "bingx", "bingx_v1", "bittap", "bybit", "zkx"}
 
 
 @pytest.mark.parametrize("name", sorted(SIMULATORS))

@@ -314,3 +314,19 @@ def test_pools_of_one_currency_that_have_names_stand_each_alone() -> None:
     text = "".join(part.decode() for part in render("venue", "desk", together).values())
     assert 'risk_account_equity{exchange="venue",account="desk",currency="xyz:USDT"} 40' in text
     assert "xyz:USDT" not in together.prices_usd
+
+
+def test_past_positions_that_are_not_listed_nothing_is_computed_but_the_venue_s_figures_stand() -> None:
+    """Options count in what a pool has and requires; what another price does to them is not known here."""
+    row = position(X, mark_price=100.0, maintenance_margin=1.0, maintenance_tiers=flat_rate(0.01))
+    whole = MarginPool(currency="USDT", equity=90.0, margin_equity=90.0, maintenance_margin=30.0)
+    known = account(whole, row)
+    assert known.positions[0].liquidation_source == "computed"
+    for one in (row, replace(row, maintenance_margin=None, maintenance_tiers=())):
+        found = account(replace(whole, unlisted=True), one)
+        pool = pool_of(found)
+        assert pool.maintenance_margin_rate == pytest.approx(30.0 / 90.0)
+        assert (pool.liquidation_shock_down, pool.liquidation_shock_up, pool.stress) == (None, None, ())
+        assert found.positions[0].liquidation_source == "unknown"
+        # What is left of the pool's requirement is not the position's alone.
+        assert found.positions[0].maintenance_margin == one.maintenance_margin

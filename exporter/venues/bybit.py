@@ -1,0 +1,300 @@
+"""Bybit unified accounts: linear contracts in USDT and USDC and inverse ones, which all coins back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from msgspec import field
+from msgspec.structs import replace
+from pydantic import Field, SecretStr
+
+from exporter.account import ApiKeyConfig, Duration
+from exporter.answers import A_DAY, RARELY
+from exporter.api import Api
+from exporter.errors import VenueError
+from exporter.gradually import Gradually
+from exporter.limits import Limit, RequestBudget
+from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
+from exporter.request import Endpoint, Request, Response, SignedRequest
+from exporter.signing import signer
+from exporter.tasks import together
+from exporter.venues._bybit import (
+    COLLATERAL,
+    INFO,
+    KEY,
+    PAGE,
+    POSITIONS,
+    RISK_LIMIT,
+    TICKERS,
+    TIME,
+    UNREAD,
+    WALLET,
+    Answer,
+    Clock,
+    CollateralRow,
+    Info,
+    Listing,
+    Page,
+    PositionRow,
+    RiskLimit,
+    Schedule,
+    TickerRow,
+    Wallet,
+    contract_of,
+    following,
+    index_coin,
+    schedule_of,
+)
+from exporter.venues._bybit_account import ApiKey, Held, parse
+from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.wire import listed
+
+T = TypeVar("T")
+
+_KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
+"""The categories of contracts, and the coin that those of one are settled in; an inverse one in its own."""
+
+# A rate of funding is an average over hours.
+_FUNDING_MAX_AGE = 900.0
+_FUNDING_MAX_AGE_WHEN_DUE = 60.0
+# For this long nobody notices that an account has its first option, or none any more.
+_OPTIONS_MAX_AGE = 60.0
+# Tiers that are asked for in one collection: public calls are counted by address alone, 120 a second.
+_AT_ONCE = 5
+
+
+class Status(Envelope):
+    """Around every answer, success or failure."""
+
+    code: str | int | None = field(default=None, name="retCode")
+    msg: str | None = field(default=None, name="retMsg")
+
+
+# Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
+# Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
+_SHUT_OUT = 600.0
+_NOT_UNIFIED = "no unified trading account: upgrade it"
+REFUSALS = Refusals(
+    Refusal("clock", codes=("10002",)),
+    Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
+    Refusal("auth", "the signature is not valid: check the API secret", codes=("10004",)),
+    Refusal("auth", "the API key is not accepted", codes=("10007",)),
+    Refusal("auth", "the API key has expired", codes=("33004",)),
+    Refusal("permission", "the key lacks the permission to read this", codes=("10005",)),
+    Refusal("permission", "the venue has shut this user out", codes=("10008",)),
+    Refusal("permission", "the venue does not serve this address or its country", codes=("10009",)),
+    Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
+    Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
+    Refusal("unsupported", f"the account is {_NOT_UNIFIED}", codes=("10028",)),
+    Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
+    Refusal("banned", codes=("10018",), pause=_SHUT_OUT),
+    Refusal(
+        "banned", "the address asked too often, or its country is barred", statuses=(403,), pause=_SHUT_OUT
+    ),
+    envelope=Status,
+    success=frozenset({"0"}),
+)
+
+
+class BybitConfig(ApiKeyConfig):
+    """A Bybit account."""
+
+    api_secret: SecretStr = Field(
+        description="Secret of the API key, or the PEM private key of an RSA key pair."
+    )
+    recv_window: Annotated[Duration, Field(le=60)] = Field(
+        default=5.0, description="How old a request may be when it reaches the venue; at most 60s."
+    )
+
+
+class Bybit(Venue[BybitConfig]):
+    """Source: the pages below https://bybit-exchange.github.io/docs/v5 ."""
+
+    name = "bybit"
+    title = "Bybit unified accounts"
+    documentation = "https://bybit-exchange.github.io/docs/v5/account/wallet-balance"
+    config_class = BybitConfig
+    base_url = "https://api.bybit.com"
+    note = (
+        "Unified trading accounts of version 1 and 2; a classic account is told as `unsupported`. A key "
+        "reads one account: each sub-account needs one of its own.\n\n"
+        "**Rate**: maintenance margin / (margin balance − haircuts) in cross mode, / (equity − haircuts) in "
+        "portfolio margin, all coins and options in one pool in USD; the maintenance margin contains closing "
+        "fees, loans and open orders, and 1 is liquidation by the mark price. **Isolated mode**: the "
+        "account's figures do not apply; its pool has what all coins are worth, each position its own margin "
+        "and rate. **Version 1**: inverse contracts are apart, a pool a coin.\n\n"
+        "**Options** count in the account's figures and are not among its positions; while there are some, "
+        "nothing is computed of what other prices would do to the pool. **Assumed**: a closing fee of 0.055 "
+        "% in the tiers, which are used where the venue gives no maintenance margin and to move it with the "
+        "mark; coins count at their collateral ratio by tier; margin that is added to an isolated position "
+        "automatically is not counted; an account whose key may not see options has none. **Not told**: what "
+        "each position requires in portfolio margin, so that of several no liquidation price is known. "
+        "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, whether there are "
+        "options for one.\n\n"
+        "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
+    )
+    endpoints = (INFO, WALLET, POSITIONS, RISK_LIMIT, COLLATERAL, TICKERS, TIME, KEY)
+    budgets = (
+        RequestBudget("bybit", (Limit(600.0, 5.0),)),
+        RequestBudget("bybit_account", (Limit(50.0, 1.0),), scope="account", signed=True, each_endpoint=True),
+    )
+    each_collection = (INFO, WALLET, *(POSITIONS for _ in _KINDS))
+    marks_endpoint = TICKERS
+    key_endpoint = KEY
+    refusals = REFUSALS
+    unread = UNREAD
+
+    def __init__(self, config: BybitConfig) -> None:
+        super().__init__(config)
+        self._sign = signer(config.api_secret, "Bybit", elliptic=False)
+        self._schedules = Gradually(_schedule, at_once=_AT_ONCE)
+
+    @classmethod
+    def check(cls, config: BybitConfig) -> str | None:
+        try:
+            signer(config.api_secret, "Bybit", elliptic=False)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def sign(self, request: Request) -> SignedRequest:
+        """Signed are time, key, window and query; HMAC in hex, RSA in Base64.
+
+        Source: https://bybit-exchange.github.io/docs/v5/guide
+        """
+        query = urlencode(request.params)
+        if not request.endpoint.signed:
+            return SignedRequest(query=query)
+        key, window = self.config.api_key.get_secret_value(), int(self.config.recv_window * 1000)
+        return SignedRequest(
+            query=query,
+            headers={
+                "X-BAPI-API-KEY": key,
+                "X-BAPI-TIMESTAMP": str(request.timestamp_ms),
+                "X-BAPI-RECV-WINDOW": str(window),
+                "X-BAPI-SIGN": self._sign(f"{request.timestamp_ms}{key}{window}{query}".encode()),
+            },
+        )
+
+    def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:
+        reset = response.header_number("X-Bapi-Limit-Reset-Timestamp")
+        return self.refusals.read(
+            response,
+            self.config.secrets(),
+            signed=endpoint.signed,
+            until=None if reset is None else reset / 1000.0,
+        )
+
+    async def server_time(self, api: Api) -> float | None:
+        return (await api.get(TIME, Answer[Clock])).result.timeNano / 1e9
+
+    async def key_rights(self, api: Api) -> KeyRights:
+        return (await api.get(KEY, Answer[ApiKey])).result.rights
+
+    async def fetch(self, api: Api) -> AccountSnapshot:
+        info = (await api.get(INFO, Answer[Info])).result
+        if not info.unified:
+            raise VenueError("unsupported", f"{self.place(INFO)}: the account is {_NOT_UNIFIED}")
+        wallet, apart, positions, options = await together(
+            _wallet(api, "UNIFIED"),
+            _wallet(api, "CONTRACT") if info.apart else _nothing(),
+            together(*(_rows(api, category, coin) for category, coin in _KINDS)),
+            # There are none in isolated mode, and no coin counts as margin for anything else.
+            _nothing() if info.isolated else api.account_cached(_has_options, _OPTIONS_MAX_AGE),
+        )
+        held = [
+            Held(row, contract_of(row.symbol, coin))
+            for (_, coin), rows in zip(_KINDS, positions, strict=True)
+            for row in rows
+        ]
+        collateral, held = await together(
+            _nothing() if info.isolated else api.optional(api.venue_cached(_collateral, RARELY, grace=A_DAY)),
+            self._known(api, held, tiered=info.mode != "portfolio"),
+        )
+        return parse(info, wallet, apart, held, collateral or {}, unlisted=bool(options))
+
+    async def _known(self, api: Api, held: Sequence[Held], *, tiered: bool) -> list[Held]:
+        """The positions with what public calls say of their symbols."""
+        kinds = sorted({one.contract.kind for one in held})
+        schedules, tickers = await together(
+            self._schedules.of(api, [one.name for one in held] if tiered else ()),
+            together(*(api.optional(_funding(api, kind), {}) for kind in kinds)),
+        )
+        rows = {symbol: row for found in tickers for symbol, row in found.items()}
+        return [
+            replace(one, schedule=schedules.get(one.name, one.schedule), ticker=rows.get(one.row.symbol))
+            for one in held
+        ]
+
+    async def marks(self, api: Api) -> Marks:
+        at = api.now()
+        linear, inverse = await together(_tickers(api, "linear"), _tickers(api, "inverse"))
+        rows = {**linear, **inverse}
+        coins = {}
+        for symbol, row in rows.items():  # inverse ones last: of a coin that both tell, the price in USD
+            found = index_coin(symbol, inverse=symbol in inverse)
+            if found is not None and row.indexPrice is not None:
+                coins[found[0]] = PublicPrice(row.indexPrice, at, found[1])
+        return Marks(
+            {symbol: PublicPrice(row.markPrice, at) for symbol, row in rows.items() if row.markPrice}, coins
+        )
+
+
+async def _nothing() -> None:
+    """What is not asked."""
+
+
+async def _list(api: Api, endpoint: Endpoint, type_: type[T], **params: str) -> list[T]:
+    form: Any = Answer[Listing[type_]]  # type: ignore[valid-type]  # a type made at run time
+    answer: Answer[Listing[T]] = await api.get(endpoint, form, tuple(params.items()))
+    return listed(answer.result.rows)
+
+
+async def _wallet(api: Api, account_type: str) -> Wallet:
+    wallets = await _list(api, WALLET, Wallet, accountType=account_type)
+    if len(wallets) != 1:
+        raise schema_error(WALLET, f"`list` has {len(wallets)} accounts, expected one")
+    return wallets[0]
+
+
+async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
+    """The open positions of a category, each once: a list that changes may show one on two pages."""
+    params = (("category", category), *((("settleCoin", coin),) if coin else ()), ("limit", str(PAGE)))
+    pages = await api.get_pages(POSITIONS, Answer[Page], params, following())
+    rows = {(row.symbol, row.side): row for page in pages for row in listed(page.result.rows) if row.size}
+    return list(rows.values())
+
+
+async def _has_options(api: Api) -> bool:
+    try:
+        return bool(await _rows(api, "option"))
+    except VenueError as error:
+        if error.reason != "permission":
+            raise
+        return False
+
+
+async def _schedule(api: Api, name: str) -> Schedule:
+    category, _, symbol = name.partition(" ")
+    return schedule_of(await _list(api, RISK_LIMIT, RiskLimit, category=category, symbol=symbol), symbol)
+
+
+async def _tickers(api: Api, category: str) -> Mapping[str, TickerRow]:
+    return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category)}
+
+
+async def _funding(api: Api, category: str) -> Mapping[str, TickerRow]:
+    """What tickers say of funding; asked anew once one has taken place."""
+    ask, name = partial(_tickers, category=category), f"tickers {category}"
+    kept = await api.venue_cached(ask, _FUNDING_MAX_AGE, name=name)
+    due = (row.nextFundingTime for row in kept.values())
+    if any(time is not None and time <= api.now() for time in due):
+        return await api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
+    return kept
+
+
+async def _collateral(api: Api) -> Mapping[str, CollateralRow]:
+    return {row.currency: row for row in await _list(api, COLLATERAL, CollateralRow)}
