@@ -96,6 +96,8 @@ async def test_a_new_certificate_is_used_and_new_users_leave_tls_as_it_is(watche
         (SERVER, "the file has no passwords any more"),
         (USERS, "the file has no TLS any more"),
     ],
+    # Without them a name would be a salted hash, another one in each process.
+    ids=["nonsense", "key of another", "no hash", "no such file", "empty", "no passwords", "no TLS"],
 )
 async def test_a_bad_file_and_one_that_opens_the_lock_change_nothing(
     watched: Watched, text: str, problem: str
