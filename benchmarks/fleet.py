@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks.measure import Process, fetched, program, table
 
@@ -63,6 +64,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     """In a second."""
     core: float
     """Part of a core that the exporter took."""
+    bare_core: float = 0.0
+    """The same of asking and decoding alone: see `benchmarks.bare`."""
     venue_core: float
     memory_mb: float
     delay_p99: float
@@ -113,11 +116,23 @@ def run(fleet: Fleet, *, seconds: float = 90.0) -> Seen:
     venue = ["benchmarks.cheap_venue", "--latency", str(fleet.latency), "--positions", str(POSITIONS)]
     with tempfile.TemporaryDirectory() as folder, program([sys.executable, "-m", *venue]) as peer:
         file = Path(folder) / "risk-exporter.yml"
-        file.write_text(configuration(fleet.accounts, fleet.interval, peer.line()))
+        url = peer.line()
+        file.write_text(configuration(fleet.accounts, fleet.interval, url))
         with program([sys.executable, "-m", "benchmarks.observed", str(file)]) as exporter:
             told = json.loads(exporter.line())
             complete = _complete(fleet, told["url"])
-            return _watched(exporter, peer, told, complete, seconds)
+            seen = _watched(exporter, peer, told, complete, seconds)
+        return replace(seen, bare_core=_bare(fleet, url))
+
+
+def _bare(fleet: Fleet, url: str) -> float:
+    """The part of a core that asking alone takes, of the same venue in the same minutes."""
+    arguments = [url, str(fleet.accounts), str(fleet.interval)]
+    with program([sys.executable, "-m", "benchmarks.bare", *arguments]) as bare:
+        time.sleep(fleet.interval)
+        began, used = time.monotonic(), bare.cpu()
+        time.sleep(2.0 * fleet.interval)
+        return (bare.cpu() - used) / (time.monotonic() - began)
 
 
 def _complete(fleet: Fleet, url: str) -> float | None:
@@ -184,6 +199,7 @@ HEADER = (
     "skipped",
     "errors",
     "of a core",
+    "asking alone",
     "a collection",
     "saturation",
     "delay p99",
@@ -207,6 +223,7 @@ def line(fleet: Fleet, seen: Seen) -> tuple[str, ...]:
         f"{seen.skipped:.0f}",
         f"{seen.errors:.0f}",
         f"{seen.core:.0%}",
+        f"{seen.bare_core:.0%}",
         f"{seen.core / seen.collections * 1e3:.2f} ms" if seen.collections else "-",
         f"{seen.saturation:.2f}",
         f"{seen.delay_p99 * 1e3:.0f} ms",
