@@ -193,11 +193,15 @@ def joined(above: Sequence[bytes], rows: Iterable[Sequence[bytes]]) -> list[byte
     return parts
 
 
-_PLAN = tuple(
-    # What is within a range that ends is no infinity, which is spelled in another way.
-    (family, LEVELS.index(family.level), math.isinf(family.range.high))
-    for family in FAMILIES
-)
+def planned(families: Iterable[RowFamily[Any]]) -> tuple[tuple[RowFamily[Any], int, bool], ...]:
+    """Each family with the place of its level, and whether its values may be infinite.
+
+    What is within a range that ends is no infinity, which is spelled in another way.
+    """
+    return tuple((family, LEVELS.index(family.level), math.isinf(family.range.high)) for family in families)
+
+
+_PLAN = planned(FAMILIES)
 _NAMES: Sequence[str] = tuple(family.name for family in FAMILIES)
 _HEADERS = headers(FAMILIES, Format.TEXT_0_0_4)  # there is no counter among them
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from exporter.catalogue import FAMILIES
 from exporter.errors import VenueError
-from exporter.exposition import render
+from exporter.exposition import planned, render
 from exporter.family import RowFamily
 from exporter.model import AccountRisk, AccountSnapshot, MarginPool, RiskSettings
 from exporter.risk import assess
@@ -78,13 +78,13 @@ def test_every_family_refuses_what_is_outside_and_writes_what_is_on_the_border(
 ) -> None:
     low, high = family.range.low, family.range.high
     for value in (low, high):
-        monkeypatch.setattr("exporter.exposition.FAMILIES", (only(family, value),))
+        monkeypatch.setattr("exporter.exposition._PLAN", planned((only(family, value),)))
         assert list(render("x", "a", complete_risk())) == [family.name]
     for value in (math.nextafter(low, -math.inf), math.nextafter(high, math.inf)):
         if value != high:
-            monkeypatch.setattr("exporter.exposition.FAMILIES", (only(family, value),))
+            monkeypatch.setattr("exporter.exposition._PLAN", planned((only(family, value),)))
             assert f"is outside its range: {family.range.text}" in refusal(complete_risk())
-    monkeypatch.setattr("exporter.exposition.FAMILIES", (only(family, math.nan),))
+    monkeypatch.setattr("exporter.exposition._PLAN", planned((only(family, math.nan),)))
     assert render("x", "a", complete_risk()) == {}
 
 
