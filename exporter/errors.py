@@ -32,7 +32,7 @@ _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)"
 _IP_ADDRESS = re.compile(
     rf"(?<![\w:])(?:[0-9a-fA-F]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9a-fA-F]{{0,4}}(?![\w:]))|(?<![\d.]){_IPV4}"
 )
-_LONG_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{16,}|\d{6,}")
+_LONG_TOKEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*Z?|(?<![\w-])(?=[\w-]*\d)[\w-]{16,}|\d{6,}")
 _MAX_VENUE_TEXT = 200
 
 
