@@ -115,6 +115,11 @@ class AccountConfig(BaseModel):
     )
 
     @property
+    def market(self) -> str:
+        """Which of several markets at one address it is at: each has public answers of its own."""
+        return ""
+
+    @property
     def age_limit(self) -> float:
         """Seconds after which data are no longer published."""
         return self.age_limit_at(self.interval)

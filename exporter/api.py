@@ -124,7 +124,7 @@ class Api(KeptAnswers):
     def __init__(self, client: Client, venue: Adapter[Api], *, only: Endpoint | None = None) -> None:
         self._reach = Reach(venue, client.budget)
         # Through another proxy the same host may be another machine with another view of the data.
-        scope = (venue.name, self._reach.base_url, self._reach.proxy)
+        scope = (venue.name, self._reach.base_url, self._reach.proxy, venue.config.market)
         super().__init__(client.shared, client.observer, scope, venue.config)
         self._client = client
         self._venue = venue

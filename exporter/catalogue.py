@@ -544,7 +544,7 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         ACCOUNT,
         "positions",
         NOT_NEGATIVE,
-        "Number of open positions; not negative.",
+        "Number of open positions that the venue lists; not negative.",
         _positions,
     ),
     _family(

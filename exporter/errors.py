@@ -32,7 +32,11 @@ _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)"
 _IP_ADDRESS = re.compile(
     rf"(?<![\w:])(?:[0-9a-fA-F]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9a-fA-F]{{0,4}}(?![\w:]))|(?<![\d.]){_IPV4}"
 )
-_LONG_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{16,}|\d{6,}")
+_LONG_TOKEN = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*Z?"  # a moment
+    r"|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,}={0,2}"  # a signature in Base64, of which parts may be short
+    r"|(?<![\w-])(?=[\w-]*\d)[\w-]{16,}|\d{6,}"
+)
 _MAX_VENUE_TEXT = 200
 
 
@@ -70,7 +74,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """A venue's own words without what must not leave the process.
 
     Takes out the given secrets, IP addresses, and anything that looks like a key, a signature, an
-    account id or a timestamp (16 or more word characters with a digit among them, 6 or more digits).
+    account id or a timestamp (16 or more word characters with a digit among them, 40 or more of Base64, 6 or
+    more digits, a date with its time).
     """
     for secret in secrets:
         if secret:

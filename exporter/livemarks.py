@@ -170,6 +170,7 @@ class Way(Struct, frozen=True):
     base_url: str | None
     proxy: str
     """A secret."""
+    market: str
 
     @classmethod
     def of(cls, venue: AnyVenue) -> Way:
@@ -177,7 +178,7 @@ class Way(Struct, frozen=True):
         config = venue.config
         base_url = config.base_url or venue.base_url
         proxy = "" if config.proxy is None else config.proxy.get_secret_value()
-        return cls(venue.name, base_url and base_url.rstrip("/"), proxy)
+        return cls(venue.name, base_url and base_url.rstrip("/"), proxy, config.market)
 
 
 def asking(account: AccountConfig, interval: float) -> AccountConfig:

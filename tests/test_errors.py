@@ -24,6 +24,8 @@ from exporter.errors import VenueError, redact
         ("banned until 1774784983833.", "banned until [redacted]."),
         ("uid 76957286 unknown", "uid [redacted] unknown"),
         ("key dbefbc809e3e83c283a984c3a1459732ea7d", "key [redacted]"),
+        ("sign yNVM+9dco5HRYx3q8aJ/FfuL00byC/iE8+KuiH15PcsB= is", "sign [redacted] is"),
+        ("sent at 2023-11-14T22:13:20.000Z, late", "sent at [redacted], late"),
         ("limit is 2400 requests per minute", "limit is 2400 requests per minute"),
         ("two\nlines\tof text", "two lines of text"),
     ],

@@ -159,7 +159,8 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Prices) -> PoolRis
     shocks = pool_shocks(entry, exposure)
     any_shocks = smallest([shocks, *(isolated_shocks(row, moving) for row, moving in alone)])
     way_back = pool_way_back(entry, exposure, settings.target_rate)
-    gross, net = _notionals_usd(rows)
+    # A sum without those that are not listed would mislead.
+    gross, net = (None, None) if entry.pool.unlisted else _notionals_usd(rows)
     return PoolRisk(
         pool=pool,
         equity=entry.equity,
@@ -196,7 +197,7 @@ def _notionals_usd(rows: Iterable[Facts]) -> tuple[float | None, float | None]:
 
 def _leverage(entry: Pool, rows: Iterable[Facts], prices: Prices) -> float | None:
     """Gross notional / equity at market prices."""
-    if entry.equity is None or entry.equity <= 0.0:
+    if entry.equity is None or entry.equity <= 0.0 or entry.pool.unlisted:
         return None
     gross = 0.0
     for row in rows:

@@ -12,8 +12,9 @@ new ones, so that it stays the venue's figure, with the venue's rounding in it:
 * *the venue's own rate* by what the engine's moves.
 
 What the venue alone can tell stays as it was collected: balances, what is free or may be withdrawn, initial
-margins, funding, the place in the auto-deleveraging queue. A pool of which a part cannot be valued (a coin
-without a price, a position without a mark, or one that is not listed) stays whole as it was collected.
+margins, the largest notional, funding, the place in the auto-deleveraging queue. A pool of which a part
+cannot be valued (a coin without a price, a position without a mark, or one that is not listed) stays whole as
+it was collected.
 """
 
 from __future__ import annotations

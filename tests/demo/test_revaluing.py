@@ -26,12 +26,13 @@ COLLECTED = {
     "adl_ratio",
     "available_balance",
     "initial_margin",
+    "largest_notional",
     "wallet_balance",
     "withdrawable_balance",
 }
 """What stays as it was collected: nobody but the venue can tell it."""
-DIGIT = {"bingx": 1e-4, "bybit": 3.5e-5}
-"""One in the last place of an amount, where it is not the eighth (of ether in dollars, where coins back all);
+DIGIT = {"bingx": 1e-4, "bybit": 3.5e-5, "okx": 1e-7}
+"""One in the last place of an amount, where it is not the eighth (of coins in dollars, where they back all);
 sums are of up to eight that were cut."""
 MARK_DIGIT = {"bingx": 2e-6}
 """The same of a mark, as a part of it: the venue computes with more digits than it prints."""

@@ -31,6 +31,7 @@ from tests.venues.harness import (
 
 FAILURE = "a failure of the collection"
 CLOCK = "the clock of signed requests"
+BELOW = "a failure of the collection of a sub-account"
 DOUBT = "a failure of a request that is not needed"
 
 Effects = Mapping[Endpoint, Mapping[str, frozenset[str]]]
@@ -87,8 +88,25 @@ async def _outcome(bench: Bench, documents: Mapping[Call, Any]) -> _Outcome:
             series.key(rights)
             of_families = zip(FAMILIES, series.chunks, strict=True)
             found |= {family.name: chunk for family, chunk in of_families if family in _OF_KEYS}
+        if venue.listing_endpoint is not None and venue.listing_endpoint in map(endpoint_of, documents):
+            for name, chunk in await _below(client, venue):
+                found[name] = (found.get(name), chunk)
         await api.optional(api.synchronise_clock())
     return {**found, CLOCK: observer.offset, DOUBT: len(observer.optional_failures)}
+
+
+async def _below(client: Client, venue: Venue[Any]) -> list[tuple[str, object]]:
+    """The same of each sub-account that is listed."""
+    found: list[tuple[str, object]] = []
+    api = client.account(venue)
+    for member in await api.optional(venue.sub_accounts(api), ()):
+        below = type(venue)(venue.config.member(f"desk.{member.name}", member))
+        try:
+            risk = assess(await below.fetch(client.account(below)), _SETTINGS)
+            found += render(venue.name, below.config.name, risk).items()
+        except VenueError as error:
+            found.append((BELOW, str(error)))
+    return found
 
 
 def _difference(before: _Outcome, after: _Outcome) -> frozenset[str]:
