@@ -292,12 +292,9 @@ def equity_outflow() -> list[Test]:
         def left(part: float) -> list[float | None]:
             return span((1000.0, 5), (round(1000 * (1 - part), 4), 1))
 
-        def liquidated(distance: float) -> list[Series]:
-            """A ninth of 8,000 USD is lost between two minutes."""
-            return [
-                *account(span((1000.0, 5), (100.0, 1)), gross=span((8000.0, 5), (0.0, 1))),
-                ("risk_position_liquidation_distance_ratio", POSITION, span((distance, 5), (None, 1))),
-            ]
+        def liquidated(gross: float) -> list[Series]:
+            """900 USD are lost with positions of that size, between two minutes."""
+            return account(span((1000.0, 5), (100.0, 1)), gross=span((gross, 5), (0.0, 1)))
 
         def silent_in(name: str, data: list[Series], others: tuple[str, ...] = ()) -> Test:
             accounts: dict[tuple[str, str], list[AccountState]] = {
@@ -352,10 +349,10 @@ def equity_outflow() -> list[Test]:
                     gross=span((10000.0, 5), (0.0, 1)),
                 ),
             ),
-            silent_in("does not fire for a liquidation within a minute", liquidated(0.12)),
+            silent_in("does not fire for a liquidation within a minute", liquidated(8000.0)),
             make_test(
-                "fires for what a position that was closed far from its liquidation cannot have lost",
-                World(40, accounts={KEY: []}, data=liquidated(0.25)),
+                "fires for what positions that were closed cannot have lost",
+                World(40, accounts={KEY: []}, data=liquidated(3000.0)),
                 alert,
                 firing=[8],
             ),
