@@ -26,6 +26,7 @@ KNOWN: Final = Group(
         *account.RULES,
         *market.RULES,
         *account.DRAWDOWN,
+        flows.PNL,
         flows.OUTFLOW,
         *fleet.NOTIONAL,
         position.SMALL,

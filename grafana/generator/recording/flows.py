@@ -18,6 +18,23 @@ _STABLECOINS: Final = "|".join(t.STABLECOINS)
 _ASSET: Final = "exchange, account, asset"
 _SEEN: Final = "and on (exchange, account) risk:account:blind:bool == 0"
 
+PNL: Final = Recording(
+    record="risk:account:unrealized_pnl_usd:sum",
+    about="Unrealized PnL of the account in USD.",
+    expr=f"""
+    sum by (exchange, account) (
+      max by ({POOL}) (risk_account_unrealized_pnl)
+        * on ({POOL})
+        (
+          max by ({POOL}) (risk_account_equity_usd)
+          / on ({POOL}) (max by ({POOL}) (risk_account_equity) != 0)
+        )
+      or
+      max by ({POOL}) (risk_account_unrealized_pnl) == 0
+    )
+    """,
+)
+
 FLOWS: Final = (
     Recording(
         record="risk:account:wallet_usd:delta1m",
@@ -50,22 +67,6 @@ FLOWS: Final = (
               max by ({POOL}) (risk_account_equity_usd offset 1m)
               / on ({POOL}) (max by ({POOL}) (risk_account_equity offset 1m) != 0)
             )
-        )
-        """,
-    ),
-    Recording(
-        record="risk:account:unrealized_pnl_usd:sum",
-        about="Unrealized PnL of the account in USD.",
-        expr=f"""
-        sum by (exchange, account) (
-          max by ({POOL}) (risk_account_unrealized_pnl)
-            * on ({POOL})
-            (
-              max by ({POOL}) (risk_account_equity_usd)
-              / on ({POOL}) (max by ({POOL}) (risk_account_equity) != 0)
-            )
-          or
-          max by ({POOL}) (risk_account_unrealized_pnl) == 0
         )
         """,
     ),

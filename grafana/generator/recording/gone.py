@@ -56,30 +56,66 @@ RULES: Final = (
         """,
     ),
     Recording(
-        record="risk:position:account_equity_usd:near",
-        about="Equity of the account of a position while the position is near its liquidation.",
+        record="risk:position:unrealized_pnl_usd:near",
+        about="Unrealized PnL in USD of a position that is near its liquidation: at what its pool counts its "
+        "currency, at the venue's price of the coin, else as if the coin were a dollar.",
         expr=f"""
-        risk:account:equity_usd:sum
-          * on (exchange, account) group_right ()
+        max by ({POSITION}) (risk_position_unrealized_pnl)
+          * on ({POOL}) group_left ()
           (
-            1 + 0 * risk:position:liquidation_distance_ratio:known
-              and
-              risk:position:liquidation_distance_ratio:known
-                < on (exchange, account) group_left () {limit("liquidation_distance", "info")}
+            max by ({POOL}) (risk_account_equity_usd)
+              / on ({POOL}) (max by ({POOL}) (risk_account_equity) != 0)
+            or
+            max by ({POOL}) (label_replace(risk_asset_price_usd, "currency", "$1", "asset", "(.+)"))
+            or
+            1 + 0 * max by ({POOL}) (risk_position_unrealized_pnl)
+          )
+          and on ({POSITION})
+          (
+            risk:position:liquidation_distance_ratio:known
+              < on (exchange, account) group_left () {limit("liquidation_distance", "info")}
           )
         """,
     ),
     Recording(
+        record="risk:account:wallet_usd:sum",
+        about="Equity of the account without the unrealized PnL of its positions, in USD; with it where that "
+        "is not known.",
+        expr="""
+        risk:account:equity_usd:sum - on (exchange, account) risk:account:unrealized_pnl_usd:sum
+          or
+          risk:account:equity_usd:sum
+        """,
+    ),
+    Recording(
+        record="risk:position:wallet_usd:near",
+        about="The same of the account of a position that is near its liquidation, if it were closed at the "
+        "mark: what its other positions win or lose does not move it.",
+        expr=f"""
+        risk:position:unrealized_pnl_usd:near
+          + on (exchange, account) group_left ()
+          (risk:account:wallet_usd:sum and on (exchange, account) risk:account:unrealized_pnl_usd:sum)
+        or
+        (
+          0 * risk:position:liquidation_distance_ratio:known
+            and
+            risk:position:liquidation_distance_ratio:known
+              < on (exchange, account) group_left () {limit("liquidation_distance", "info")}
+        )
+          + on (exchange, account) group_left ()
+          (risk:account:wallet_usd:sum unless on (exchange, account) risk:account:unrealized_pnl_usd:sum)
+        """,
+    ),
+    Recording(
         record="risk:position:gone_loss_ratio:room",
-        about="What the equity of its account is below that at its nearest to liquidation, as a ratio of "
-        "what it still could lose there: its notional * its distance. Of all that it had lost before, "
-        "nothing "
-        "tells whether it was liquidated. Absent where one of them is not known.",
+        about="What its account lost more by its end than by closing it where it was nearest to liquidation, "
+        "as a ratio of what it still could lose there: its notional * its distance. Of all that it had lost "
+        "before, nothing tells whether it was liquidated. Absent where one of them is not known.",
         expr=f"""
         (
-          min_over_time(risk:position:account_equity_usd:near[10m])
+          min_over_time(risk:position:wallet_usd:near[10m])
             - on (exchange, account) group_left ()
-            risk:account:equity_usd:sum
+            risk:account:wallet_usd:sum
         )
           / on ({POSITION})
           (

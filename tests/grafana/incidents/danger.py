@@ -57,7 +57,7 @@ DANGER: Final = Section(
                 Told(
                     severity="critical",
                     alert="RiskLiquidationProjected",
-                    within=7 * M,
+                    within=10 * M,
                     account="main",
                     until=11 * M,
                 ),

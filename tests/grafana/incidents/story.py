@@ -220,6 +220,7 @@ class Account:
         source = "none" if distance is None else "venue"
         yield "risk_position_info", {**labels, **info, "liquidation_source": source}, 1.0
         yield "risk_position_notional_usd", labels, one.size(time)
+        yield "risk_position_unrealized_pnl", labels, one.pnl(time)
         if one.marks:
             yield "risk_position_mark_price", labels, 100 * _at(one.price, time)
         yield "risk_position_leverage_ratio", labels, one.leverage
