@@ -234,8 +234,8 @@ class _Check:
         except Exception as error:  # noqa: BLE001 (a defect there is no reason to show nothing)
             log.error("the key cannot be judged", exception=self._redaction.clean(format_exception(error)))  # noqa: TRY400 (it may hold a secret)
             failure = f"defect in the exporter: {type(error).__qualname__}"
-        rules = self._account.keys
-        self._key = state_of(rights, rules, answered_at=at, failure=self._redaction.clean(failure))
+        refused = self._account.keys.refused(rights)
+        self._key = state_of(rights, refused, answered_at=at, failure=self._redaction.clean(failure))
         if self._key.refused:
             raise VenueError("refused", refusal(self._key.refused))
 

@@ -23,7 +23,7 @@ from exporter.clock import Elapsed, Wall
 from exporter.deadline import DeadlineError
 from exporter.errors import Reason, VenueError
 from exporter.exposition import Store, render
-from exporter.keys import SHARED_FOR, WAIT, KeyWatch, refusal
+from exporter.keys import WAIT, KeyWatch, refusal
 from exporter.logs import Redaction, format_exception
 from exporter.model import AccountRisk, AccountSnapshot, Marks, RiskSettings
 from exporter.risk import Revaluation, assess
@@ -272,9 +272,8 @@ class Collector:
 
     async def _ask_key(self, key: KeyWatch, venue: AnyVenue, api: Api) -> None:
         """One question; without an answer the account goes on as before. Raises nothing."""
-        max_age = 0.0 if key.state.refused else SHARED_FOR
         try:
-            asked_at, rights = await api.family_answer("key", venue.key_rights, max_age)
+            asked_at, rights = await api.family_answer("key", venue.key_rights, key.max_age)
         except Exception as error:  # noqa: BLE001 (a defect there must not cost the account its data)
             if isinstance(error, VenueError):
                 failure = VenueError(error.reason, self._redaction.clean(error.message))

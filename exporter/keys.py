@@ -18,6 +18,9 @@ FIRST_RETRY = 60.0
 """Seconds after which a question is asked again that failed; twice as many each time."""
 RAREST_RETRY = 6 * 3600.0
 """Seconds: no longer than this is the time between two of them."""
+RAREST_REFUSED = 3600.0
+"""Seconds: the same while a key can do what it must not. Nothing else is asked with it, and a wrong answer of
+the venue blinds an account."""
 SHARED_FOR = DAILY / 2
 """Seconds for which an answer serves all accounts of one entry, which have one key."""
 WAIT = 5.0
@@ -109,7 +112,7 @@ def described(state: KeyState) -> str:
 
 
 def state_of(
-    rights: KeyRights | None, rules: KeyRules, *, answered_at: float | None, failure: str = ""
+    rights: KeyRights | None, refused: tuple[Right, ...], *, answered_at: float | None, failure: str = ""
 ) -> KeyState:
     """What is known of a key at a venue that tells it; `answered_at` is Unix seconds."""
     known = rights or KeyRights()
@@ -122,13 +125,16 @@ def state_of(
         ip_restricted=known.ip_restricted,
         expires_timestamp_seconds=known.expires_at,
         answered_timestamp_seconds=answered_at,
-        refused=rules.refused(rights),
+        refused=refused,
         failure=failure,
     )
 
 
 class KeyWatch:
     """When the question about one key is due, and what came of it. All moments but one are elapsed seconds.
+
+    The first answer about a key counts at once. Against an earlier one it counts when the next one says the
+    same: a venue that is wrong once must not blind an account that is collected.
 
     Args:
         rules: What the key must not be able to do.
@@ -146,7 +152,9 @@ class KeyWatch:
         self.asked = False
         """Whether it was ever asked."""
         self.rights: KeyRights | None = None
-        self.state = state_of(None, rules, answered_at=None) if asks else NOT_TOLD
+        self.max_age = SHARED_FOR
+        """Seconds that an answer to another account with this key may be old."""
+        self.state = state_of(None, (), answered_at=None) if asks else NOT_TOLD
 
     def due(self, now: float, *, failing: bool) -> bool:
         """Whether the question is to be asked: at first, and then only while the venue takes the key."""
@@ -156,22 +164,32 @@ class KeyWatch:
         """It is asked. Until there is an answer, or none, that counts as none."""
         self.asked = True
         self._next = now + self._retry
-        self._retry = min(2.0 * self._retry, RAREST_RETRY)
+        rarest = RAREST_REFUSED if self._rules.refused(self.rights) else RAREST_RETRY
+        self._retry = min(2.0 * self._retry, rarest)
 
     def again(self) -> None:
         """Somebody may have changed the key at the venue: the question is due."""
         self._next = -math.inf
+        self._retry = FIRST_RETRY
+        self.max_age = 0.0
 
     def answered(self, rights: KeyRights, now: float, at: float) -> None:
         """The venue's answer; `at` is Unix seconds."""
-        self.rights, self._answered = rights, now
-        self._retry = FIRST_RETRY
-        self._next = now + DAILY * (1.0 - 0.1 * self._chance())
-        self.state = state_of(rights, self._rules, answered_at=at)
+        before, self.rights, self._answered = self.rights, rights, now
+        refused = self._rules.refused(rights)
+        if refused:
+            self.max_age = FIRST_RETRY / 2  # and the next question comes as after one that failed
+        else:
+            self._retry = FIRST_RETRY
+            self._next = now + DAILY * (1.0 - 0.1 * self._chance())
+            self.max_age = SHARED_FOR
+        confirmed = before is None or bool(self._rules.refused(before))
+        self.state = state_of(rights, refused if confirmed else (), answered_at=at)
 
     def failed(self, message: str, now: float) -> None:
         """There is no answer. What was known stands for a while; a key that is refused stays refused."""
-        if now - self._answered > BELIEVED and not self.state.refused:
+        refused = self.state.refused
+        if now - self._answered > BELIEVED and not refused:
             self.rights = None
         at = None if self.rights is None else self.state.answered_timestamp_seconds
-        self.state = state_of(self.rights, self._rules, answered_at=at, failure=message)
+        self.state = state_of(self.rights, refused, answered_at=at, failure=message)

@@ -105,7 +105,7 @@ async def test_every_account_is_shown_as_it_comes_in_with_all_that_can_go_wrong(
         "reachable  yes",
         "key        accepted",
         "permission read only; from some addresses alone",
-        "of this machine",
+        " this machine",  # ahead of it, or behind
         "for 2 accounts; collected every 15 s",
         "3 positions",
         "liquidated at",

@@ -22,7 +22,7 @@ from exporter.demo import Market, Server
 from exporter.demo.faults import Status
 from exporter.demo.switch import Fault
 from exporter.errors import VenueError
-from exporter.keys import BELIEVED, DAILY, RAREST_RETRY, KeyRules, KeyWatch, Refusable
+from exporter.keys import BELIEVED, DAILY, RAREST_REFUSED, RAREST_RETRY, KeyRules, KeyWatch, Refusable
 from exporter.model import AccountSnapshot, KeyRights, RiskSettings
 from exporter.request import Endpoint
 from exporter.venues import discover
@@ -113,6 +113,49 @@ def test_a_refused_key_stays_refused_until_the_venue_says_otherwise() -> None:
     assert not watch.state.refused
 
 
+def test_a_refused_key_is_asked_about_again_soon_and_then_hourly() -> None:
+    watch, now, asked = KeyWatch(NO_RULES, asks=True), 0.0, []
+    while now < DAILY:
+        if watch.due(now, failing=False):
+            asked.append(now)
+            watch.begin(now)
+            watch.answered(DANGEROUS, now, at=now)
+            assert watch.state.refused == ("withdraw",)
+        now += 60.0
+    waits = [later - earlier for earlier, later in pairwise(asked)]
+    assert waits[:3] == [60.0, 120.0, 240.0]
+    assert max(waits) == waits[-1] == RAREST_REFUSED
+
+
+def told(watch: KeyWatch, now: float, *answers: KeyRights | None) -> None:
+    """The answers to as many questions, a minute apart; None is a question that failed."""
+    for number, answer in enumerate(answers):
+        moment = now + 60.0 * number
+        watch.begin(moment)
+        if answer is None:
+            watch.failed("no answer", moment)
+        else:
+            watch.answered(answer, moment, at=moment)
+
+
+def test_one_answer_against_an_earlier_one_stops_nobody_until_the_next_says_the_same() -> None:
+    watch = KeyWatch(NO_RULES, asks=True)
+    told(watch, 0.0, READ_ONLY)
+    told(watch, DAILY, DANGEROUS)
+    assert (watch.state.refused, watch.state.may) == ((), ("read", "withdraw"))
+    assert not watch.due(DAILY + 59.0, failing=False)
+    assert watch.due(DAILY + 60.0, failing=False)
+    assert watch.max_age < 60.0  # not the same answer once more
+    told(watch, DAILY + 60.0, None)
+    assert watch.state.refused == ()
+    told(watch, DAILY + 180.0, DANGEROUS)
+    assert watch.state.refused == ("withdraw",)
+
+    wrong_once = KeyWatch(NO_RULES, asks=True)
+    told(wrong_once, 0.0, READ_ONLY, DANGEROUS, READ_ONLY, DANGEROUS)
+    assert wrong_once.state.refused == ()
+
+
 # One account
 
 
@@ -193,7 +236,7 @@ async def test_a_refused_key_stops_its_account_before_anything_else_is_asked() -
     account.venue.tells = DANGEROUS
     for _ in range(8):
         await account.collect(60.0)
-    assert (account.venue.asked, account.venue.fetched) == (1, 0)
+    assert (account.venue.asked, account.venue.fetched) == (4, 0)  # at 60 s, 180 s, 420 s
     assert account.meta("risk_up") == 0.0
     assert account.meta("risk_collector_errors_total", reason="refused") == 8.0
     assert account.may()["withdraw"] == 1.0
@@ -203,8 +246,8 @@ async def test_a_refused_key_stops_its_account_before_anything_else_is_asked() -
     assert account.collector_.refused  # its secret files are read again
 
     account.venue.tells = READ_ONLY
-    await account.collect(DAILY)
-    assert (account.venue.asked, account.venue.fetched) == (2, 1)
+    await account.collect(3600.0)
+    assert (account.venue.asked, account.venue.fetched) == (5, 1)
     assert account.meta("risk_up") == 1.0
 
 
@@ -218,14 +261,29 @@ async def test_after_a_reload_a_refused_key_is_asked_about_again_at_once() -> No
     assert (account.venue.asked, soon) == (1, [])
 
     account.venue.tells = DANGEROUS
-    await account.collect(DAILY)
-    await account.collect(15.0)
-    fetched = account.venue.fetched
+    for wait in (DAILY, 15.0, 60.0, 15.0, 15.0):
+        await account.collect(wait)
+    fetched, asked = account.venue.fetched, account.venue.asked
+    assert account.meta("risk_up") == 0.0
     account.venue.tells = READ_ONLY
     account.collector_.look_at_key_again()
     assert soon == [0.0]
     await account.collect()
-    assert (account.venue.asked, account.venue.fetched) == (3, fetched + 1)
+    assert (account.venue.asked, account.venue.fetched) == (asked + 1, fetched + 1)
+
+
+async def test_an_account_that_is_collected_goes_on_when_its_venue_is_wrong_about_its_key_once() -> None:
+    account = Account()
+    await account.collect()
+    account.venue.tells = DANGEROUS
+    await account.collect(DAILY)
+    await account.collect(15.0)  # nobody waits for the answer
+    assert (account.meta("risk_up"), account.may()["withdraw"]) == (1.0, 1.0)
+    account.venue.tells = READ_ONLY
+    for _ in range(5):
+        await account.collect(30.0)
+        assert account.meta("risk_up") == 1.0
+    assert (account.venue.asked, account.may()["withdraw"]) == (3, 0.0)
 
 
 async def test_another_configuration_begins_anew() -> None:

@@ -11,7 +11,7 @@ from exporter.board.overview import Filters, overview
 from exporter.board.page import Shown, account_page, risk_page
 from exporter.board.standing import MOST_ERRORS, MOST_TEXT, Standing
 from exporter.errors import VenueError
-from exporter.keys import KeyRules, state_of
+from exporter.keys import state_of
 from exporter.model import KeyRights
 from exporter.trail import MOST_MISSED, MOST_REQUESTS, Trail
 from tests.board.accounts import AT, NOW, figures, leg, near, pool, standing
@@ -240,5 +240,5 @@ def test_the_trail_of_another_configuration_begins_anew() -> None:
 def test_what_a_key_may_do_is_said_in_words(rights: KeyRights | None, failure: str, words: str) -> None:
     one = standing()
     assert "Key the venue does not tell" in one_of(one)
-    one.key = state_of(rights, KeyRules(), answered_at=None if rights is None else AT, failure=failure)
+    one.key = state_of(rights, (), answered_at=None if rights is None else AT, failure=failure)
     assert words in one_of(one)

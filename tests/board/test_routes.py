@@ -19,7 +19,7 @@ from exporter.board.figures import Figures
 from exporter.board.overview import MOST_ACCOUNTS
 from exporter.board.page import assets
 from exporter.board.standing import Standing
-from exporter.keys import KeyRules, state_of
+from exporter.keys import state_of
 from exporter.model import KeyRights
 from tests.board.accounts import figures, leg, near, pool
 from tests.site import Site
@@ -125,7 +125,7 @@ async def test_answers_keep_to_their_schema_in_every_state() -> None:
     failing.trail.asked(1.0, "/v1", "200", 0.1)
     failing.key = state_of(
         KeyRights(read=True, withdraw=True, ip_restricted=False, expires_at=2.0),
-        KeyRules(),
+        ("withdraw",),
         answered_at=1.0,
         failure="no answer",
     )
