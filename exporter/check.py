@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +15,7 @@ import structlog
 from msgspec import Meta, Struct
 
 from exporter import __version__, clock, deadline
-from exporter.account import AccountConfig, secret_forms
+from exporter.account import AccountConfig, Member, SubAccounts, secret_forms
 from exporter.api import Api, Client
 from exporter.board.figures import Figures, PositionFigures, figures_of
 from exporter.bounds import bounded
@@ -27,6 +27,7 @@ from exporter.exposition import render
 from exporter.fit import Fit, fits
 from exporter.keys import NOT_TOLD, KeyState, refusal, state_of
 from exporter.logs import Redaction, format_exception
+from exporter.members import LISTED_EVERY, entries, expanded
 from exporter.model import AccountRisk
 from exporter.pegs import unseen
 from exporter.risk import assess
@@ -63,7 +64,9 @@ class Checked(Struct, frozen=True, kw_only=True):
     key: KeyState
     clock_offset_seconds: Annotated[float | None, Meta(description="The venue's clock minus this machine's.")]
     budget: Budget | None
-    reason: Annotated[Reason | None, Meta(description="Why it cannot be collected.")]
+    reason: Annotated[
+        Reason | None, Meta(description="Why it cannot be collected, or its sub-accounts cannot be listed.")
+    ]
     message: Annotated[str, Meta(description="The same in words; empty if it can.")]
     missed: Annotated[tuple[str, ...], Meta(description="What the collection did without.")]
     figures: Annotated[Figures | None, Meta(description="As in /api/v1/accounts.")]
@@ -82,7 +85,10 @@ class Report(Struct, frozen=True, kw_only=True):
 
     version: str
     ok: Annotated[bool, Meta(description="Whether every account can be collected.")]
-    accounts: Annotated[tuple[Checked, ...], Meta(description="In the order of the configuration.")]
+    accounts: Annotated[
+        tuple[Checked, ...],
+        Meta(description="In the order of the configuration, sub-accounts behind their entry."),
+    ]
     nearest: Nearest | None
     remarks: Annotated[tuple[str, ...], Meta(description="What else is doubtful, for people.")]
 
@@ -111,27 +117,38 @@ class _Notes:
 
 
 OnChecked = Callable[[Checked], None]
+OnListed = Callable[[Sequence[str]], None]
 
 
 async def check(
     config: Config,
     on_checked: OnChecked = lambda _: None,
+    on_listed: OnListed = lambda _: None,
     *,
     wall: Wall = clock.wall,
     elapsed: Elapsed = clock.elapsed,
 ) -> Report:
     """Collects every account once, all at the same time; failures are findings, never raised.
 
-    `on_checked` is called for each account as it comes in.
+    Sub-accounts that an entry asks for are listed first: `on_listed` is then told the names of all accounts.
+    `on_checked` is called for each of them as it comes in.
     """
-    # The tightest one last.
-    shared = sorted(fits(config, discover()), key=lambda fit: fit.needed / fit.allowed)
-    budgets = {account.name: budget for fit in shared for account, budget in _shares(fit)}
     notes = _Notes()
     async with Client(notes, wall=wall, elapsed=elapsed, budgets=config.budgets) as client:
+        checks = {account.name: _Check(client, notes, account, config) for account in config.accounts}
+        wanted = [entry.name for entry in entries(config)]
+        lists = await asyncio.gather(*(checks[name].listed() for name in wanted))
+        config = expanded(config, dict(zip(wanted, lists, strict=True)))
+        if wanted:
+            on_listed([account.name for account in config.accounts])
+        # The tightest one last.
+        shared = sorted(fits(config, discover()), key=lambda fit: fit.needed / fit.allowed)
+        budgets = {account.name: budget for fit in shared for account, budget in _shares(fit)}
 
         async def one(account: AccountConfig) -> tuple[Checked, AccountRisk | None]:
-            check_ = _Check(client, notes, account, config)
+            check_ = checks.get(account.name) or _Check(client, notes, account, config)
+            if account.name not in checks and isinstance(account, SubAccounts):
+                check_.goes_by(checks[account.entry.name])
             found, risk = await check_.run(budgets.get(account.name))
             on_checked(found)
             return found, risk
@@ -162,10 +179,49 @@ class _Check:
         self._client, self._notes = client, notes
         self._account, self._settings = account, config.risk
         self._key = NOT_TOLD
+        self._key_known = False
+        self._unlisted: VenueError | None = None
         # Adapters word their errors without secrets; this is for the day one of them does not.
         self._redaction = Redaction()
         self._redaction.hide(secret_forms(account))
         self._started = client.pacing.elapsed()
+
+    @cached_property
+    def _venue(self) -> AnyVenue:
+        return discover()[self._account.exchange](self._account)
+
+    @cached_property
+    def _api(self) -> Api:
+        return self._client.account(self._venue)
+
+    async def listed(self) -> tuple[Member, ...]:
+        """The sub-accounts of this entry; none without a list, and with a key that must not be used."""
+        entry = self._account
+        assert isinstance(entry, SubAccounts)  # noqa: S101 (the others have none)
+        try:
+            await self._ask_key()
+            venue = discover()[entry.exchange](entry.asked_every(LISTED_EVERY))
+            api = self._client.account(venue, only=venue.listing_endpoint)
+            try:
+                async with deadline.within(entry.timeout) as api.meter.deadline:
+                    return tuple(await venue.sub_accounts(api))
+            finally:
+                api.meter.close()
+        except DeadlineError:
+            self._unlisted = VenueError("timeout", f"no answer within {entry.timeout:g} s")
+        except VenueError as error:
+            self._unlisted = error
+        except Exception as error:  # noqa: BLE001 (the entry's own account can still be collected)
+            self._unlisted = self._defect("sub-accounts cannot be listed", error)
+        return ()
+
+    def goes_by(self, entry: _Check) -> None:
+        """What the key of the entry may do was asked there."""
+        self._key, self._key_known = entry._key, True
+
+    def _defect(self, event: str, error: Exception) -> VenueError:
+        log.error(event, exception=self._redaction.clean(format_exception(error)))
+        return VenueError("internal", f"defect in the exporter: {type(error).__qualname__}")
 
     async def run(self, budget: Budget | None) -> tuple[Checked, AccountRisk | None]:
         account, risk = self._account, None
@@ -180,13 +236,17 @@ class _Check:
         except Exception as error:
             log.exception("internal error", account=account.name, exchange=account.exchange)
             reason, message = "internal", f"{type(error).__name__}; the log has the traceback"
+        reachable = None if reason == "internal" else reason not in ("timeout", "network")
+        accepted = _accepted(reason)
+        if reason is None and self._unlisted is not None:
+            reason, message = self._unlisted.reason, f"sub-accounts not listed: {self._unlisted.message}"
         found = Checked(
             exchange=account.exchange,
             account=account.name,
-            ok=risk is not None,
+            ok=reason is None,
             seconds=self._client.pacing.elapsed() - self._started,
-            reachable=None if reason == "internal" else reason not in ("timeout", "network"),
-            key_accepted=_accepted(reason),
+            reachable=reachable,
+            key_accepted=accepted,
             key=self._key,
             clock_offset_seconds=self._notes.offsets.get(account.exchange),
             budget=budget,
@@ -198,10 +258,9 @@ class _Check:
         return found, risk
 
     async def _collect(self) -> AccountRisk:
-        venue = discover()[self._account.exchange](self._account)
-        api, risk = self._client.account(venue), None
+        venue, api, risk = self._venue, self._api, None
         try:
-            await self._ask_key(venue, api)
+            await self._ask_key()
             await api.meter.admitted(PATIENCE)
             await self._client.admission.admitted()
             self._started = self._client.pacing.elapsed()
@@ -214,26 +273,28 @@ class _Check:
         await api.optional(api.synchronise_clock(self._account.interval))
         return risk
 
-    async def _ask_key(self, venue: AnyVenue, api: Api) -> None:
+    async def _ask_key(self) -> None:
         """What the key may do; without an answer the check goes on.
 
         Raises:
             VenueError: reason ``refused``, if it may do what it must not.
         """
-        if venue.key_endpoint is None:
+        if self._key_known or self._venue.key_endpoint is None:
+            if self._key.refused:
+                raise VenueError("refused", refusal(self._key.refused))
             return
+        self._key_known = True
         rights, failure, at = None, "", None
         try:
             async with deadline.share(self._account.timeout):
-                rights = await venue.key_rights(api)
+                rights = await self._venue.key_rights(self._api)
             at = self._client.wall()
         except DeadlineError:
             failure = "no answer in its share of the time"
         except VenueError as error:
             failure = error.message
         except Exception as error:  # noqa: BLE001 (a defect there is no reason to show nothing)
-            log.error("the key cannot be judged", exception=self._redaction.clean(format_exception(error)))  # noqa: TRY400 (it may hold a secret)
-            failure = f"defect in the exporter: {type(error).__qualname__}"
+            failure = self._defect("the key cannot be judged", error).message
         refused = self._account.keys.refused(rights)
         self._key = state_of(rights, refused, answered_at=at, failure=self._redaction.clean(failure))
         if self._key.refused:

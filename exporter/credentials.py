@@ -69,6 +69,8 @@ def read_file(path: Path) -> SecretFile:
             content = stream.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
         raise SecretError(f"the file cannot be read: {error.strerror or type(error).__name__}") from None
+    except ValueError:
+        raise SecretError("no file can have this name") from None
     if len(content) > MAX_SECRET_BYTES:
         raise SecretError(f"the file is larger than {MAX_SECRET_BYTES // 1024} KiB")
     try:

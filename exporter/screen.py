@@ -20,7 +20,7 @@ from rich.text import Text
 from exporter.board import texts
 from exporter.board.figures import Figures, PositionFigures
 from exporter.board.levels import Level
-from exporter.check import Checked, OnChecked, Report
+from exporter.check import Checked, OnChecked, OnListed, Report
 from exporter.keys import described
 from exporter.printable import visible
 
@@ -68,7 +68,7 @@ class Screen:
         self._blocks = on.encoding.lower().startswith("utf")
 
     @contextmanager
-    def progress(self, accounts: Sequence[str]) -> Iterator[OnChecked]:
+    def progress(self, accounts: Sequence[str]) -> Iterator[tuple[OnChecked, OnListed]]:
         """While accounts are checked; a terminal says how many are, and who is waited for."""
         waiting = dict.fromkeys(accounts)
         with Progress(
@@ -87,7 +87,11 @@ class Screen:
                 self.show(found)
                 bar.update(task, advance=1, description=_waiting_for(waiting))
 
-            yield on_checked
+            def on_listed(names: Sequence[str]) -> None:
+                waiting.update(dict.fromkeys(names))
+                bar.update(task, total=len(waiting), description=_waiting_for(waiting))
+
+            yield on_checked, on_listed
 
     def show(self, found: Checked) -> None:
         """One account."""

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +25,12 @@ from exporter.config import Config
 from exporter.demo import Market, Server
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.demo.faults import Status
+from exporter.errors import VenueError
 from exporter.keys import KeyRules
+from exporter.model import KeyRights
 from exporter.screen import Screen, console
 from exporter.venues import discover
+from tests.test_members import ALPHA, BETA, Keyed, entry
 
 ROOT = Path(__file__).parent.parent
 KEY_PATH = "/sapi/v1/account/apiRestrictions"
@@ -170,6 +173,55 @@ async def test_a_venue_that_is_not_there_is_not_reachable() -> None:
         (False, None, "network")
     ] * 2
     assert found.nearest is None
+
+
+# Entries that stand for many accounts
+
+
+@pytest.fixture
+def master(monkeypatch: pytest.MonkeyPatch) -> type[Keyed]:
+    monkeypatch.setattr("exporter.check.discover", lambda: {"keyed": Keyed})
+    Keyed.asked, Keyed.broken, Keyed.listed = [], frozenset(), [BETA, ALPHA]
+    Keyed.lists, Keyed.rights = 0, KeyRights(read=True, withdraw=False)
+    return Keyed
+
+
+FUND = Config(accounts=(entry(exchange="keyed"),))
+
+
+async def test_each_sub_account_of_an_entry_is_checked_too(master: type[Keyed]) -> None:
+    master.broken = frozenset({BETA.handle})
+    told: list[Sequence[str]] = []
+    found = await check(FUND, on_listed=told.append)
+    assert [(one.account, one.ok) for one in found.accounts] == [
+        ("fund", True),
+        ("fund.alpha", True),
+        ("fund.beta", False),
+    ]
+    assert told == [["fund", "fund.alpha", "fund.beta"]]
+    assert not found.ok
+    assert BETA.handle not in text_of(found)
+    assert [one for one in master.asked if one.startswith("key of")] == ["key of fund"]
+    assert [one.key.may for one in found.accounts] == [("read",)] * 3
+
+
+@pytest.mark.parametrize("failure", [VenueError("permission", "not a master key"), KeyError("email")])
+async def test_sub_accounts_that_are_not_listed_are_a_failure(
+    master: type[Keyed], failure: Exception
+) -> None:
+    master.listed = failure
+    found = await check(FUND)
+    fund = by_name(found)["fund"]
+    assert (found.ok, fund.ok, fund.key_accepted, fund.reachable) == (False, False, True, True)
+    assert fund.figures is not None
+    assert fund.message.startswith("sub-accounts not listed: ")
+
+
+async def test_a_refused_entry_lists_nothing(master: type[Keyed]) -> None:
+    master.rights = KeyRights(read=True, withdraw=True)
+    found = await check(FUND)
+    assert [(one.account, one.reason) for one in found.accounts] == [("fund", "refused")]
+    assert (master.asked, master.lists) == (["key of fund"], 0)
 
 
 def test_no_account_is_nothing_to_complain_about() -> None:

@@ -77,7 +77,7 @@ def checked(config: Config, *, json: bool = False) -> bool:
     from exporter.screen import Screen, console
 
     screen = Screen(console())
-    with screen.progress([account.name for account in config.accounts]) as on_checked:
-        report = process.run(lambda: collected(config, on_checked))
+    with screen.progress([account.name for account in config.accounts]) as told:
+        report = process.run(lambda: collected(config, *told))
     screen.end(report)
     return report.ok
