@@ -175,6 +175,10 @@ class KeyWatch:
 
     def answered(self, rights: KeyRights, now: float, at: float) -> None:
         """The venue's answer; `at` is Unix seconds."""
+        unsaid = [right for right in self.state.refused if rights.may(right) is None]
+        if unsaid:
+            self.failed(f"the venue no longer says whether it can {' and '.join(unsaid)}", now)
+            return
         before, self.rights, self._answered = self.rights, rights, now
         refused = self._rules.refused(rights)
         if refused:

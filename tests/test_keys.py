@@ -109,6 +109,9 @@ def test_a_refused_key_stays_refused_until_the_venue_says_otherwise() -> None:
     assert watch.state.refused == ("withdraw",)
     watch.again()
     assert watch.due(0.0, failing=False)
+    watch.answered(KeyRights(read=True, trade=False), 0.0, at=200.0)
+    assert watch.state.refused == ("withdraw",)
+    assert watch.state.failure == "the venue no longer says whether it can withdraw"
     watch.answered(READ_ONLY, 0.0, at=200.0)
     assert not watch.state.refused
 

@@ -33,7 +33,7 @@ from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.venues._binance_brackets import TABLES, Brackets
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, SAPI_BUDGET, KeyRestrictions
-from exporter.venues.base import Refusal, Refusals, Venue, nothing_less, told
+from exporter.venues.base import Refusal, Refusals, Venue, nothing_less, said_of_key, told
 from exporter.wire import Millis, Number, Positive, Wire
 
 BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),), paths=("/fapi/", "/dapi/"))
@@ -403,7 +403,8 @@ class BinanceVenue(Venue[BinanceConfig]):
         return bool(answer.maxWithdrawAmountUSD or answer.maxWithdrawAmount)
 
     async def key_rights(self, api: Api) -> KeyRights:
-        return (await api.get(KEY_RESTRICTIONS, KeyRestrictions)).rights
+        rights = (await api.get(KEY_RESTRICTIONS, KeyRestrictions)).rights
+        return said_of_key(rights, self.place(KEY_RESTRICTIONS))
 
     def sign(self, request: Request) -> SignedRequest:
         """Query with `signature` as its last parameter over everything before it, and the key's header."""

@@ -18,7 +18,7 @@ UNREAD_OF_KEY = {"when the key was made": "createTime"}
 
 # 1: spot trading, 2: reading, 3: trading of perpetual contracts, 4: transfers of all kinds, 5: withdrawal,
 # 7: transfers between sub-accounts.
-_READ, _TRADE, _TRANSFER, _WITHDRAW = {2}, {1, 3}, {4, 7}, {5}
+_READ, _TRADE, _TRANSFER, _WITHDRAW = {"2"}, {"1", "3"}, {"4", "7"}, {"5"}
 
 
 class KeyPermissions(Wire):
@@ -37,12 +37,14 @@ class KeyPermissions(Wire):
     def rights(self) -> KeyRights:
         """What the key may do."""
         if self.permissions is not None:
-            numbers = {int(one) for one in self.permissions if str(one).isdecimal()}
+            words = {str(one).strip() for one in self.permissions}
+            # What is no number may be any right: then none is known to be missing.
+            missing = False if all(word.isdecimal() for word in words if word) else None
             return KeyRights(
-                read=bool(numbers & _READ),
-                trade=bool(numbers & _TRADE),
-                transfer=bool(numbers & _TRANSFER),
-                withdraw=bool(numbers & _WITHDRAW),
+                read=bool(words & _READ) or missing,
+                trade=bool(words & _TRADE) or missing,
+                transfer=bool(words & _TRANSFER) or missing,
+                withdraw=bool(words & _WITHDRAW) or missing,
                 ip_restricted=self.ip_restricted,
             )
         return KeyRights(

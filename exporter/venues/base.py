@@ -23,7 +23,7 @@ from exporter.alike import Tables
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import RequestBudget
-from exporter.model import AccountSnapshot, KeyRights, MaintenanceTier, MarginPool, Marks, Position
+from exporter.model import RIGHTS, AccountSnapshot, KeyRights, MaintenanceTier, MarginPool, Marks, Position
 from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
@@ -43,6 +43,7 @@ __all__ = [
     "pools_by_coin",
     "position_ids",
     "retry_after",
+    "said_of_key",
     "schema_error",
     "told",
 ]
@@ -254,6 +255,17 @@ def any_of(needed: Iterable[bool | None], *further: bool | None) -> bool | None:
     if True in needed or True in further:
         return True
     return None if None in needed else False
+
+
+def said_of_key(rights: KeyRights, where: str) -> KeyRights:
+    """What a key may do, if an answer says anything of it: one that does not is none.
+
+    Raises:
+        VenueError: reason ``schema``; the text names `where` (venue and endpoint).
+    """
+    if all(rights.may(right) is None for right in RIGHTS):
+        raise VenueError("schema", f"{where}: the answer says nothing of what the key may do")
+    return rights
 
 
 def nothing_less(amount: float | None) -> float | None:

@@ -54,7 +54,7 @@ from exporter.venues._bingx import (
 from exporter.venues._bingx_account import Symbols, modes_of, open_rows, positions_of, snapshot_of
 from exporter.venues._bingx_keys import KEY_PERMISSIONS, UNREAD_OF_KEY, KeyAnswer
 from exporter.venues._bingx_margin import coin_of, is_multi_assets, may_be_multi_assets, multi_assets_of
-from exporter.venues.base import Answer, Refusal, Refusals, Venue, ascending_tiers
+from exporter.venues.base import Answer, Refusal, Refusals, Venue, ascending_tiers, said_of_key
 from exporter.wire import Rows, listed
 
 T = TypeVar("T")
@@ -279,7 +279,8 @@ class Bingx(Venue[BingxConfig]):
         return Marks(symbols, coins)
 
     async def key_rights(self, api: Api) -> KeyRights:
-        return (await api.get(KEY_PERMISSIONS, KeyAnswer)).told.rights
+        rights = (await api.get(KEY_PERMISSIONS, KeyAnswer)).told.rights
+        return said_of_key(rights, self.place(KEY_PERMISSIONS))
 
     def _symbols(
         self, api: Api, balances: Iterable[AssetRow], rows: Sequence[PositionRow]

@@ -43,15 +43,24 @@ async def test_each_number_is_a_right(number: int, right: str) -> None:
 
 
 async def test_numbers_without_a_meaning_are_none() -> None:
-    assert await told(numbered(2, 6, 99, "x", "")) == await told(numbered(2))
+    assert await told(numbered(2, 6, 99, "")) == await told(numbered(2))
+
+
+async def test_words_in_the_place_of_numbers_leave_open_what_is_missing() -> None:
+    rights = await told(numbered("2", "withdrawal"))
+    assert (rights.read, rights.trade, rights.transfer, rights.withdraw) == (True, None, None, None)
 
 
 async def test_what_is_not_told_is_not_known() -> None:
-    assert await told({"code": 0, "data": None}) == KeyRights()
-    assert await told({"code": 0, "data": {}}) == KeyRights()
     assert (await told(numbered(2, ipAddresses=None))).ip_restricted is None
     assert (await told({"data": {**FLAGS, "enableWithdrawals": None}})).withdraw is None
     assert (await told({"data": {**FLAGS, "enableWithdrawals": "true"}})).withdraw is True
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"permissions": ["all"], "ipAddresses": ["10.0.0.1"]}])
+async def test_an_answer_that_says_nothing_of_the_key_is_none(nothing: object) -> None:
+    with pytest.raises(VenueError, match="says nothing of what the key may do"):
+        await told({"code": 0, "data": nothing})
 
 
 @pytest.mark.parametrize("odd", [{"permissions": "2,3"}, {"permissions": [2.5]}, {"ipAddresses": "any"}])
