@@ -252,6 +252,8 @@ def test_a_mistake_has_its_line_and_what_was_expected(folder: Path) -> None:
         "tls_server_config:\n  cert_file: nowhere\n  key: word\n  min_version: TLS14\n"
         "basic_auth_users:\n  alice: correct-horse\nbasic_auth_user: {}\n"
     )
+    odd = SERVER.replace("server.key", '"server\\0key"')
+    assert problems(folder, odd) == ["web.yml:3: tls_server_config.key_file: no file can have this name"]
     assert problems(folder, text) == [
         "web.yml:2: tls_server_config.cert_file: the file cannot be read: No such file or directory",
         "web.yml:4: tls_server_config.min_version: expected one of TLS10, TLS11, TLS12, TLS13",
