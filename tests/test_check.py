@@ -178,11 +178,15 @@ async def test_a_venue_that_is_not_there_is_not_reachable() -> None:
 # Entries that stand for many accounts
 
 
+READS = KeyRights(read=True, withdraw=False)
+
+
 @pytest.fixture
 def master(monkeypatch: pytest.MonkeyPatch) -> type[Keyed]:
     monkeypatch.setattr("exporter.check.discover", lambda: {"keyed": Keyed})
-    Keyed.asked, Keyed.broken, Keyed.listed = [], frozenset(), [BETA, ALPHA]
-    Keyed.lists, Keyed.rights = 0, KeyRights(read=True, withdraw=False)
+    fresh = {"asked": [], "broken": frozenset(), "listed": [BETA, ALPHA], "lists": 0, "rights": READS}
+    for name, value in fresh.items():
+        monkeypatch.setattr(Keyed, name, value, raising=False)
     return Keyed
 
 
