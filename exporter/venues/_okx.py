@@ -101,7 +101,7 @@ class Config(Wire):
     @property
     def rights(self) -> KeyRights:
         """What the key may do; the right to trade has transfers between the account's wallets in it."""
-        words = None if self.perm is None else {word.strip() for word in self.perm.split(",")}
+        words = {word.strip() for word in self.perm.split(",")} if self.perm else None
         trades = None if words is None else "trade" in words
         return KeyRights(
             read=None if words is None else "read_only" in words,

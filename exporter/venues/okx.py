@@ -48,7 +48,7 @@ from exporter.venues._okx import (
     schedule_of,
 )
 from exporter.venues._okx_account import Held, member, parse
-from exporter.venues.base import Answer, Refusal, Refusals, Venue, schema_error
+from exporter.venues.base import Answer, Refusal, Refusals, Venue, said_of_key, schema_error
 from exporter.wire import Rows, listed
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ class Okx(Venue[OkxConfig]):
         return (await _one(api, TIME, Clock)).ts / 1000.0
 
     async def key_rights(self, api: Api) -> KeyRights:
-        return (await _one(api, CONFIG, Config)).rights
+        return said_of_key((await _one(api, CONFIG, Config)).rights, self.place(CONFIG))
 
     async def sub_accounts(self, api: Api) -> Sequence[Member]:
         pages = await api.get_pages(MEMBERS, Answer[Rows[MemberRow]], (("limit", str(MOST_ROWS)),), following)
