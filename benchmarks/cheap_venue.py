@@ -60,6 +60,17 @@ def _public(draw: random.Random) -> dict[str, Any]:
             for symbol in symbols
         ],
         "/fapi/v1/leverageBracket": [{"symbol": symbol, "brackets": brackets} for symbol in symbols],
+        "/sapi/v1/account/apiRestrictions": {
+            "ipRestrict": True,
+            "enableReading": True,
+            "enableWithdrawals": False,
+            "enableInternalTransfer": False,
+            "enableMargin": False,
+            "enableFutures": False,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
+            "enableSpotAndMarginTrading": False,
+        },
         "/fapi/v1/pmAccountInfo": {"maxWithdrawAmountUSD": "0", "maxWithdrawAmount": "0"},
         "/fapi/v1/exchangeInfo": {
             "symbols": [
