@@ -64,7 +64,7 @@ POSITION = Level[PositionRisk](
 )
 LEVELS: tuple[Level[Any], ...] = (ACCOUNT, POOL, ASSET, PRICE, POSITION)
 
-MODE_LABELS = ("position_mode", "asset_mode", "margin_mode")
+MODE_LABELS = ("position_mode", "asset_mode", "margin_mode", "account_status")
 """Labels of `risk_account_info` besides exchange and account; each where the venue has such a mode."""
 
 

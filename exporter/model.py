@@ -175,6 +175,9 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     """The part of the initial margin that open orders bind."""
     withdrawable_balance: float | None = None
     """What may be moved out, as the venue reports it."""
+    liquidation_multiple: float = 1.0
+    """How many times ``maintenance_margin`` the margin equity is when the venue liquidates. The rate counts
+    what is required so many times."""
     venue_margin_rate: float | None = None
     """The venue's own figure, turned so that 0 is safe and 1 is liquidation."""
     unlisted: bool = False

@@ -200,6 +200,8 @@ class PublicEndpoint:
     answer: Callable[[Parameters], object]
     weight: Callable[[Parameters], int]
     parameters: frozenset[str] = frozenset()
+    keyed: bool = False
+    """Whether it wants an API key all the same, without a signature."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,12 @@ class BinanceSimulator(VenueSimulator):
             raise BinanceError(400, -1109, "Invalid account.")
         return {"maxWithdrawAmountUSD": amount(25_347), "asset": asset, "maxWithdrawAmount": "1.33663654"}
 
+    def limit_of(self, path: str) -> tuple[str, WeightPool]:
+        """The header that tells of the limit which a path counts in, and the limit."""
+        if path == KEY_PATH:
+            return "X-SAPI-USED-IP-WEIGHT-1M", self.key_weights
+        return "X-MBX-USED-WEIGHT-1M", self.weights
+
     def server_time(self) -> int:
         """Milliseconds since 1970 by the venue's clock."""
         return int(self.now() * 1000)
@@ -295,10 +303,8 @@ class BinanceSimulator(VenueSimulator):
         except BinanceError as error:
             body = {"code": error.code, "msg": error.message}
             status, headers = error.status, error.headers
-        if request.path == KEY_PATH:
-            headers["X-SAPI-USED-IP-WEIGHT-1M"] = str(self.key_weights.used(address, self.now()))
-        else:
-            headers["X-MBX-USED-WEIGHT-1M"] = str(self.weights.used(address, self.now()))
+        header, weights = self.limit_of(request.path)
+        headers[header] = str(weights.used(address, self.now()))
         return web.Response(
             status=status, headers=headers, text=json.dumps(body), content_type="application/json"
         )
@@ -315,19 +321,19 @@ class BinanceSimulator(VenueSimulator):
         parameters = dict(pairs)
         endpoint = table.get(request.path)
         if endpoint is None or request.method != "GET":
-            self.weights.spend(address, 1, self.now())
+            self.limit_of(request.path)[1].spend(address, 1, self.now())
             raise BinanceError(
                 404 if endpoint is None else 405,
                 -5000,
                 f"Path {request.path}, Method {request.method} is invalid",
             )
-        if isinstance(endpoint, KeyEndpoint):
-            self.key_weights.spend(address, 1, self.now())
-        else:
-            self.weights.spend(address, endpoint.weight(parameters), self.now())
+        weight = 1 if isinstance(endpoint, KeyEndpoint) else endpoint.weight(parameters)
+        self.limit_of(request.path)[1].spend(address, weight, self.now())
         if len(parameters) != len(pairs):
             raise BinanceError(400, -1101, "Duplicate values for a parameter detected.")
         if isinstance(endpoint, PublicEndpoint):
+            if endpoint.keyed:
+                self._known_key(request.headers.get("X-MBX-APIKEY"), address)
             _check_names(parameters, endpoint.parameters)
             return endpoint.answer(parameters)
         credential = self._authenticate(request.headers.get("X-MBX-APIKEY"), payload, parameters, address)
@@ -340,8 +346,7 @@ class BinanceSimulator(VenueSimulator):
         self, api_key: str | None, payload: str, parameters: Parameters, address: str
     ) -> Credential:
         """The key that the request is made with."""
-        if api_key is None or not re.fullmatch(r"[A-Za-z0-9]{64}", api_key):
-            raise BinanceError(401, -2014, "API-key format invalid.")
+        _check_key(api_key)
         for name in ("timestamp", "signature"):
             if not parameters.get(name):
                 raise BinanceError(
@@ -360,18 +365,28 @@ class BinanceSimulator(VenueSimulator):
             )
         if server_time - timestamp > receive_window:
             raise BinanceError(400, -1021, "Timestamp for this request is outside of the recvWindow.")
-        credential = self.credentials.get(api_key)
+        credential = self._known_key(api_key, address)
+        signed, _, signature = payload.rpartition("signature=")
+        # The signature covers everything before it, so it has to be the last parameter.
+        if not signed.endswith("&") or not credential.verify(signed[:-1].encode(), unquote_plus(signature)):
+            raise BinanceError(400, -1022, "Signature for this request is not valid.")
+        return credential
+
+    def _known_key(self, api_key: str | None, address: str) -> Credential:
+        credential = self.credentials.get(_check_key(api_key))
         if credential is None:
             raise BinanceError(
                 401,
                 -2015,
                 f"Invalid API-key, IP, or permissions for action, request ip: {address}",
             )
-        signed, _, signature = payload.rpartition("signature=")
-        # The signature covers everything before it, so it has to be the last parameter.
-        if not signed.endswith("&") or not credential.verify(signed[:-1].encode(), unquote_plus(signature)):
-            raise BinanceError(400, -1022, "Signature for this request is not valid.")
         return credential
+
+
+def _check_key(api_key: str | None) -> str:
+    if api_key is None or not re.fullmatch(r"[A-Za-z0-9]{64}", api_key):
+        raise BinanceError(401, -2014, "API-key format invalid.")
+    return api_key
 
 
 def _whole_number(parameters: Parameters, name: str, default: str) -> int:

@@ -145,6 +145,7 @@ class Book:
         hedge_mode: Long and short positions of one symbol exist side by side; else one per symbol.
         multi_asset: One pool in USD backed by all coins; else one pool for each settle coin.
         collateral: Coins accepted in a multi-asset pool and their haircuts.
+        liquidation_multiple: How many times the maintenance margin the margin equity is at liquidation.
         initial_margin_basis: Price the initial margin is taken at.
         maintenance_margin_basis: Price the maintenance margin is taken at.
     """
@@ -156,6 +157,7 @@ class Book:
     hedge_mode: bool = False
     multi_asset: bool = False
     collateral: Mapping[str, CollateralRate] = field(default_factory=dict)
+    liquidation_multiple: Decimal = ONE
     initial_margin_basis: Basis = "mark"
     maintenance_margin_basis: Basis = "mark"
     positions: list[Position] = field(default_factory=list)
@@ -262,7 +264,8 @@ class Book:
                 self.close(position)
         for currency in self.pool_currencies():
             pool = self.pool(currency)
-            if not pool.cross_maintenance_margin or pool.margin_equity > pool.cross_maintenance_margin:
+            required = pool.cross_maintenance_margin * self.liquidation_multiple
+            if not required or pool.margin_equity > required:
                 continue
             closing = self._cross_positions(currency)
             closed = tuple(self._closed_leg(position) for position in closing)
@@ -350,10 +353,12 @@ class Book:
             pool = self.pool(currency)
             value = self._collateral_value(contract.settle) if self.multi_asset else ONE
             weight = self.collateral_price(contract.settle, debt=True) / value if self.multi_asset else ONE
+            weight *= self.liquidation_multiple
             own = sum(
                 (self.unrealized_pnl(leg) - self.maintenance_margin(leg) * weight for leg in legs), ZERO
             )
-            rest = (pool.margin_equity - pool.cross_maintenance_margin) / value - own
+            required = pool.cross_maintenance_margin * self.liquidation_multiple
+            rest = (pool.margin_equity - required) / value - own
         # Excess of equity over maintenance margin is piecewise linear in x, which is the price of a
         # linear and the reciprocal price of an inverse contract.
         mark = self.mark(contract)

@@ -177,6 +177,12 @@ def _scheduled(row: Facts, sharing: Sequence[Facts]) -> Facts:
     return replace(row, maintenance_margin=margin, from_schedule=True)
 
 
+def required_in_total(pool: MarginPool) -> float | None:
+    """The venue's maintenance margin of a pool, as many times as liquidate."""
+    total = not_negative(pool.maintenance_margin)
+    return None if total is None else finite(total * pool.liquidation_multiple)
+
+
 def with_rest_of_total(
     rows: Sequence[Facts], pool: MarginPool, required: Callable[[str], float | None]
 ) -> tuple[list[Facts], float | None]:
@@ -196,7 +202,7 @@ def with_rest_of_total(
             known += row.maintenance_margin * rate
     if not unknown:
         return rows, known
-    total = not_negative(pool.maintenance_margin)
+    total = required_in_total(pool)
     if total is None or len(unknown) > 1 or pool.unlisted:
         return rows, None
     ((index, row, rate),) = unknown

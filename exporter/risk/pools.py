@@ -11,6 +11,7 @@ Rules, where the venue leaves something out (what concerns single positions is i
 * A pool's total above the sum of its positions is other requirements (open orders) and stays constant
   when marks move. A total below the sum (a venue that nets hedged legs, or rounds) scales every
   position's requirement down by the same share, so that no requirement can become negative.
+* Of a venue that liquidates at a multiple of the maintenance margin, what is required counts so many times.
 * Closing fees are added to what a pool requires; they are never part of its total.
 * A pool with positions that are not listed has its figures as the venue gives them, and nothing of what would
   become of it at other prices.
@@ -23,7 +24,14 @@ from dataclasses import dataclass, field
 
 from exporter.model import AccountSnapshot, Asset, MarginPool, RiskSettings
 from exporter.risk.crossing import Leg
-from exporter.risk.facts import Facts, facts_of, with_pool_pnl, with_rest_of_total, with_scheduled_margins
+from exporter.risk.facts import (
+    Facts,
+    facts_of,
+    required_in_total,
+    with_pool_pnl,
+    with_rest_of_total,
+    with_scheduled_margins,
+)
 from exporter.risk.notional import finite, not_negative
 from exporter.risk.prices import Prices, prices_of
 
@@ -40,7 +48,7 @@ class Holding:
     debt: float | None
     """Of what is owed."""
     required: float | None
-    """Of required margin and fees."""
+    """Of required margin and fees, times the pool's `liquidation_multiple`."""
     listed: bool = True
     """False of a coin that positions settle in and that the venue does not list as held."""
 
@@ -73,7 +81,7 @@ class Pool:
     maintenance_margin: float | None
     closing_fees: float | None
     requirement: float | None
-    """Maintenance margin and closing fees."""
+    """Maintenance margin, as many times as liquidate, and closing fees."""
     excess: float | None
     """Margin equity minus requirement; the pool is liquidated where it is not above 0."""
     position_share: float | None
@@ -144,7 +152,7 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
     cross, known = with_rest_of_total(cross, pool, required)
     if pool.unlisted:
         known = None
-    total = not_negative(pool.maintenance_margin)
+    total = required_in_total(pool)
     symbols: dict[str, list[Facts]] = {}
     for row in cross:
         symbols.setdefault(row.position.symbol, []).append(row)
@@ -154,11 +162,11 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
     equity = _equity(pool, rows, assets, prices)
     adjusted = _adjusted_equity(pool, equity, rows, assets, holdings)
     margin_equity = _margin_equity(pool, adjusted, isolated, prices)
-    maintenance_margin = finite(total if total is not None else known)
+    margin = finite(total if total is not None else known)
     closing_fees = _closing_fees(cross, required)
     requirement = excess = None
-    if maintenance_margin is not None and closing_fees is not None:
-        requirement = finite(maintenance_margin + closing_fees)
+    if margin is not None and closing_fees is not None:
+        requirement = finite(margin + closing_fees)
     if margin_equity is not None and requirement is not None:
         excess = finite(margin_equity - requirement)
     return Pool(
@@ -169,7 +177,7 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
         equity=equity,
         adjusted_equity=adjusted,
         margin_equity=margin_equity,
-        maintenance_margin=maintenance_margin,
+        maintenance_margin=None if margin is None else margin / pool.liquidation_multiple,
         closing_fees=closing_fees,
         requirement=requirement,
         excess=excess,
@@ -197,19 +205,19 @@ def _holdings(
     for asset in assets:
         amount, own = _amount(asset, settles), apart.get(asset.asset, 0.0)
         backing = None if amount is None or own is None else finite(amount - own)
-        found[asset.asset] = _holding(asset, backing, pool.currency, prices)
+        found[asset.asset] = _holding(asset, backing, pool, prices)
     for coin in settles:
         if coin not in found:
-            found[coin] = _holding(Asset(asset=coin), None, pool.currency, prices, listed=False)
+            found[coin] = _holding(Asset(asset=coin), None, pool, prices, listed=False)
     return found
 
 
 def _holding(
-    asset: Asset, amount: float | None, currency: str, prices: Prices, *, listed: bool = True
+    asset: Asset, amount: float | None, pool: MarginPool, prices: Prices, *, listed: bool = True
 ) -> Holding:
-    coin = asset.asset
+    coin, currency, times = asset.asset, pool.currency, pool.liquidation_multiple
     if coin == currency:
-        return Holding(coin, amount, 1.0, 1.0, 1.0, listed)
+        return Holding(coin, amount, 1.0, 1.0, times, listed)
     unit = prices.assumed.get(currency)
 
     def counts(price: float | None, otherwise: float | None) -> float | None:
@@ -223,7 +231,8 @@ def _holding(
     credit = counts(asset.collateral_price_usd, market)
     # What is no margin is owed all the same.
     debt = counts(asset.debt_price_usd, credit or market)
-    return Holding(coin, amount, credit, debt, counts(asset.margin_price_usd, market), listed)
+    required = counts(asset.margin_price_usd, market)
+    return Holding(coin, amount, credit, debt, None if required is None else required * times, listed)
 
 
 def _amount(asset: Asset, settles: Iterable[str]) -> float | None:

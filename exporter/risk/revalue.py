@@ -408,14 +408,16 @@ class _Change:
             else:
                 before += row.maintenance_margin * rate
                 after += margin * rate * self._move(coin)
-        total = self._entry.pool.maintenance_margin
+        total, times = self._entry.pool.maintenance_margin, self._entry.pool.liquidation_multiple
+        if total is not None:
+            total *= times
         if unknown_before:
             if total is None:
                 return None
-            return finite(after + max(total - before, 0.0) * unknown_after / unknown_before)
+            return finite((after + max(total - before, 0.0) * unknown_after / unknown_before) / times)
         if total is None:
-            return finite(after)
-        return finite(max(total + (after - before) * (self._entry.position_share or 1.0), 0.0))
+            return finite(after / times)
+        return finite(max(total + (after - before) * (self._entry.position_share or 1.0), 0.0) / times)
 
     def _venue_rate(self, backing: float | None, margin: float | None) -> float | None:
         """The venue's own rate, moved as the engine's; None where that cannot be told."""
@@ -435,7 +437,7 @@ class _Change:
         old, new_equity = entry.margin_equity or 0.0, (entry.margin_equity or 0.0) + (backing or 0.0)
         rates = (
             margin_rate(entry.requirement or 0.0, old, exposed=True),
-            margin_rate((margin or 0.0) + fees, new_equity, exposed=True),
+            margin_rate((margin or 0.0) * entry.pool.liquidation_multiple + fees, new_equity, exposed=True),
         )
         if rates[0] is None or rates[1] is None or finite(rates[0]) is None:
             return None

@@ -41,12 +41,12 @@ BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),), paths=("/fapi/", "/dap
 
 _ADL_MAX = 4.0
 
-PORTFOLIO_MARGIN = "the account is in Portfolio Margin mode, which this adapter does not read"
+PORTFOLIO_MARGIN = "the account is in Portfolio Margin mode: configure it as `binance_pm`"
 NOT_PORTFOLIO_MARGIN = (
-    "Accounts in Portfolio Margin mode are not read. Such an account fails as `unsupported` where the venue "
-    "gives it away: in words, or by telling what may be moved out of that mode, to an account that it "
-    "otherwise refuses or shows without collateral. It fails as `auth` where only the key is refused. One "
-    "that shows nothing here and may move nothing out cannot be told from an empty account."
+    "Accounts in Portfolio Margin mode are read by `binance_pm`. Here such an account fails as `unsupported` "
+    "where the venue gives it away: in words, or by telling what may be moved out of that mode, to an "
+    "account that it otherwise refuses or shows without collateral. It fails as `auth` where only the key is "
+    "refused. One that shows nothing here and may move nothing out cannot be told from an empty account."
 )
 """For the documentation; the first sentence stands alone in the example configuration."""
 # How long it is believed that an account is in that mode, or is not.
@@ -56,7 +56,7 @@ _INSIDE = ("-1000", "-1001", "-1006", "-1007", "-1008", "-1016")
 
 # Pauses where the venue does not say when to come back: the limit's window, the shortest ban it documents,
 # and a time that lets a web firewall forget us. Limits are counted by address.
-REFUSALS = Refusals(
+FAILURES = (
     Refusal("clock", codes=("-1021",)),
     Refusal("banned", statuses=(418,), pause=120.0),
     Refusal("banned", words=r"banned until \d{13}", pause=120.0),
@@ -72,13 +72,16 @@ REFUSALS = Refusals(
     ),
     Refusal("auth", "the API key is locked", codes=("-2017",)),
     Refusal("banned", "the venue's firewall refused the request", statuses=(403,), pause=300.0),
+    Refusal("exchange", "the venue is overloaded, shutting down or failing inside", codes=_INSIDE),
+)
+REFUSALS = Refusals(
+    *FAILURES,
     Refusal("unsupported", PORTFOLIO_MARGIN, words="portfolio[ -]?margin|unified account"),
     Refusal(
         "unsupported",
         "the futures account is inactive: never used, out of use for long, or in Portfolio Margin mode",
         codes=("-4109",),
     ),
-    Refusal("exchange", "the venue is overloaded, shutting down or failing inside", codes=_INSIDE),
 )
 
 # Why documented numbers are not read, at both APIs.
@@ -329,22 +332,12 @@ AccountT = TypeVar("AccountT", bound=_Account)
 
 
 class BinanceVenue(Venue[BinanceConfig]):
-    """Signing, clock, brackets and budget of both Binance futures APIs, and what they have no answer for.
-
-    Accounts in Portfolio Margin mode are asked at another host. Their keys are refused here, or the answers
-    have nothing in them, since the collateral is elsewhere: that must not be read as an account at rest.
-    """
+    """Signing, clock and keys of Binance's derivatives APIs."""
 
     config_class = BinanceConfig
-    budgets = (BUDGET, SAPI_BUDGET)
     key_endpoint = KEY_RESTRICTIONS
     refusals = REFUSALS
     time_endpoint: ClassVar[Endpoint]
-    bracket_endpoint: ClassVar[Endpoint]
-    account_endpoint: ClassVar[Endpoint]
-    portfolio_margin_endpoint: ClassVar[Endpoint]
-    home: ClassVar[str]
-    """The coin whose pool is shown of an empty account."""
 
     def __init__(self, config: BinanceConfig) -> None:
         super().__init__(config)
@@ -361,6 +354,42 @@ class BinanceVenue(Venue[BinanceConfig]):
 
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(self.time_endpoint, ServerTime)).serverTime
+
+    async def key_rights(self, api: Api) -> KeyRights:
+        rights = (await api.get(KEY_RESTRICTIONS, KeyRestrictions)).rights
+        return said_of_key(rights, self.place(KEY_RESTRICTIONS))
+
+    def sign(self, request: Request) -> SignedRequest:
+        """Query with `signature` as its last parameter over everything before it, and the key's header."""
+        if not request.endpoint.signed:
+            return SignedRequest(query=urlencode(request.params))
+        # Digits need no encoding; most calls have no other parameters.
+        query = f"recvWindow={self._window}&timestamp={request.timestamp_ms}"
+        if request.params:
+            query = f"{urlencode(request.params)}&{query}"
+        signature = quote(self._sign(query.encode()), safe="")
+        return SignedRequest(
+            query=f"{query}&signature={signature}",
+            headers={"X-MBX-APIKEY": self.config.api_key.get_secret_value()},
+        )
+
+    def weight_used(self, response: Response) -> float | None:
+        return response.header_number("X-MBX-USED-WEIGHT-1M")
+
+
+class BinanceFutures(BinanceVenue):
+    """Brackets and budget of both futures APIs, and what they have no answer for.
+
+    Accounts in Portfolio Margin mode are asked at another host. Their keys are refused here, or the answers
+    have nothing in them, since the collateral is elsewhere: that must not be read as an account at rest.
+    """
+
+    budgets = (BUDGET, SAPI_BUDGET)
+    bracket_endpoint: ClassVar[Endpoint]
+    account_endpoint: ClassVar[Endpoint]
+    portfolio_margin_endpoint: ClassVar[Endpoint]
+    home: ClassVar[str]
+    """The coin whose pool is shown of an empty account."""
 
     async def brackets(self, api: Api) -> Mapping[str, Brackets]:
         """The brackets of every symbol, as they are for this user."""
@@ -401,24 +430,3 @@ class BinanceVenue(Venue[BinanceConfig]):
                 return error.reason == "unsupported"
             raise
         return bool(answer.maxWithdrawAmountUSD or answer.maxWithdrawAmount)
-
-    async def key_rights(self, api: Api) -> KeyRights:
-        rights = (await api.get(KEY_RESTRICTIONS, KeyRestrictions)).rights
-        return said_of_key(rights, self.place(KEY_RESTRICTIONS))
-
-    def sign(self, request: Request) -> SignedRequest:
-        """Query with `signature` as its last parameter over everything before it, and the key's header."""
-        if not request.endpoint.signed:
-            return SignedRequest(query=urlencode(request.params))
-        # Digits need no encoding; most calls have no other parameters.
-        query = f"recvWindow={self._window}&timestamp={request.timestamp_ms}"
-        if request.params:
-            query = f"{urlencode(request.params)}&{query}"
-        signature = quote(self._sign(query.encode()), safe="")
-        return SignedRequest(
-            query=f"{query}&signature={signature}",
-            headers={"X-MBX-APIKEY": self.config.api_key.get_secret_value()},
-        )
-
-    def weight_used(self, response: Response) -> float | None:
-        return response.header_number("X-MBX-USED-WEIGHT-1M")

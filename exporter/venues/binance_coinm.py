@@ -22,7 +22,7 @@ from exporter.venues._binance import (
     UNREAD_RULES,
     WITH_FEES,
     AccountAsset,
-    BinanceVenue,
+    BinanceFutures,
     ExchangeInformation,
     MarkRow,
     adl_ratio,
@@ -183,7 +183,7 @@ class PremiumIndex(Wire):
     time: Millis = None  # of the row
 
 
-class BinanceCoinm(BinanceVenue):
+class BinanceCoinm(BinanceFutures):
     """Source: the pages below https://developers.binance.com/docs/derivatives/coin-margined-futures ."""
 
     name = "binance_coinm"
@@ -243,10 +243,10 @@ class BinanceCoinm(BinanceVenue):
 
     async def marks(self, api: Api) -> Marks:
         at = api.moments()
-        return marks_of(await api.get_rows(PREMIUM_INDEX, MarkRow), _coin_of, "USD", at)
+        return marks_of(await api.get_rows(PREMIUM_INDEX, MarkRow), coin_of, "USD", at)
 
 
-def _coin_of(symbol: str) -> str:
+def coin_of(symbol: str) -> str:
     """BTC of ``BTCUSD_PERP``; nothing of a delivery contract."""
     return symbol.removesuffix(_PERPETUAL) if symbol.endswith(_PERPETUAL) else ""
 
@@ -290,7 +290,7 @@ class Known(Struct, frozen=True, kw_only=True):
         return {
             coin: item.indexPrice
             for symbol, item in self.premiums.items()
-            if item.indexPrice and (coin := _coin_of(symbol))
+            if item.indexPrice and (coin := coin_of(symbol))
         }
 
 
@@ -329,7 +329,7 @@ def _position(row: PositionRow, item: AccountPosition | None, known: Known, sour
     if item is not None and item.positionAmt is not None and item.positionAmt != row.positionAmt:
         item = None
     maintenance_margin = item.maintMargin if item is not None else None
-    contract = known.contracts.get(row.symbol) or _unlisted_contract(row.symbol, source)
+    contract = known.contracts.get(row.symbol) or unlisted_contract(row.symbol, source)
     # Brackets are in the base coin, as is the notional of an inverse contract: contracts × size / mark.
     notional = None
     if row.markPrice is not None and contract.size is not None:
@@ -373,7 +373,7 @@ def _bare_row(item: AccountPosition) -> PositionRow:
     )
 
 
-def _unlisted_contract(symbol: str, source: Endpoint) -> Contract:
+def unlisted_contract(symbol: str, source: Endpoint) -> Contract:
     """For a symbol that the exchange information does not list, or while there is none.
 
     The coins are in the symbol (``BTCUSD_PERP``, ``BTCUSD_270625``); the size is not, and 100 or 10 USD

@@ -18,7 +18,7 @@ from exporter.venues._binance import (
     NOT_PORTFOLIO_MARGIN,
     AccountAsset,
     BinanceConfig,
-    BinanceVenue,
+    BinanceFutures,
     ExchangeInformation,
     MarkRow,
     adl_ratio,
@@ -103,7 +103,7 @@ class Known(Struct, frozen=True):
     indices: Mapping[str, AssetIndex] = {}
 
 
-class BinanceUsdm(BinanceVenue):
+class BinanceUsdm(BinanceFutures):
     """Source: the pages below https://developers.binance.com/docs/derivatives/usds-margined-futures ."""
 
     name = "binance_usdm"
@@ -185,7 +185,7 @@ class BinanceUsdm(BinanceVenue):
 
     async def marks(self, api: Api) -> Marks:
         at = api.moments()
-        return marks_of(await api.get_rows(PREMIUM_INDEX, MarkRow), _coin_of, "USDT", at)
+        return marks_of(await api.get_rows(PREMIUM_INDEX, MarkRow), coin_of, "USDT", at)
 
     async def _account_and_rows(self, api: Api) -> tuple[Account, list[PositionRow]]:
         """Account and positions, which are not asked for where the account shows none.
@@ -198,7 +198,7 @@ class BinanceUsdm(BinanceVenue):
         return account, await api.get_rows(POSITION_RISK, PositionRow) if account.may_hold else []
 
 
-def _coin_of(symbol: str) -> str:
+def coin_of(symbol: str) -> str:
     """BTC of ``BTCUSDT``; nothing of a delivery contract, and of one in another coin."""
     coin = symbol.removesuffix("USDT")
     return coin if coin != symbol and "_" not in coin else ""
@@ -389,7 +389,7 @@ def _position(row: PositionRow, known: Known, pool_currency: str | None) -> Posi
     funding = known.funding.get(row.symbol)
     contract = known.contracts.get(row.symbol)
     if contract is None:
-        contract = _unlisted_contract(row.symbol, row.marginAsset or _settle_of(row.symbol, POSITION_RISK))
+        contract = unlisted_contract(row.symbol, row.marginAsset or settle_of(row.symbol, POSITION_RISK))
     return Position(
         symbol=row.symbol,
         side=side_of(row.quantity),
@@ -426,7 +426,7 @@ def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> Posit
         entryPrice=item.entryPrice,
         markPrice=abs(item.notional / item.quantity) if item.notional else None,
         unRealizedProfit=item.unrealizedProfit if valued else None,
-        marginAsset=contract.settle if contract is not None else _settle_of(item.symbol, ACCOUNT),
+        marginAsset=contract.settle if contract is not None else settle_of(item.symbol, ACCOUNT),
         isolatedMargin=item.isolatedMargin,
         isolatedWallet=item.isolatedWallet,
         notional=item.notional,
@@ -435,13 +435,13 @@ def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> Posit
     )
 
 
-def _unlisted_contract(symbol: str, settle: str) -> Contract:
+def unlisted_contract(symbol: str, settle: str) -> Contract:
     """For a symbol that the kept exchange information does not list yet."""
     base = symbol.split("_", maxsplit=1)[0].removesuffix(settle) or symbol
     return Contract("linear", 1.0, base, settle, settle)
 
 
-def _settle_of(symbol: str, source: Endpoint) -> str:
+def settle_of(symbol: str, source: Endpoint) -> str:
     """The settlement coin of such a symbol, where no row tells it either."""
     pair = symbol.split("_", maxsplit=1)[0]
     coin = next((coin for coin in ("USDT", "USDC") if pair.endswith(coin)), None)
