@@ -26,6 +26,7 @@ from exporter.venues._binance import (
     sum_of,
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
+from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
 from exporter.venues.base import nothing_less, told
 from exporter.venues.binance_coinm import unlisted_contract as unlisted_inverse
 from exporter.venues.binance_usdm import settle_of, unlisted_contract
@@ -99,7 +100,7 @@ UNREAD = {
     CM.account: {
         _OF_COINS: "assets[].* positions[].unrealizedProfit",
         OF_PARTS: "positions[].positionInitialMargin positions[].openOrderInitialMargin",
-        "the position call has it": "leverage entryPrice maxQty breakEvenPrice notionalValue",
+        "the position call has it": "leverage entryPrice maxQty",
         LAST_CHANGE: "positions[].updateTime",
     },
     UM.brackets: {OF_A_BRACKET: "bracket initialLeverage"},
@@ -112,6 +113,7 @@ UNREAD = {
         "the index price of a coin in USD is asked for; of live marks": "indexPrice",
     },
     INDEX_PRICE: {TIME_OF_PRICES: "time"},
+    KEY_RESTRICTIONS: UNREAD_OF_KEY,
 }
 
 STATES = frozenset(
@@ -149,7 +151,7 @@ class Account(Wire):
     @property
     def backing(self) -> float:
         """The equity that the venue compares with its requirement, which is less where open orders lose."""
-        if self.uniMMR is None or self.accountMaintMargin <= 0.0:
+        if self.uniMMR is None or self.uniMMR <= 0.0 or self.accountMaintMargin <= 0.0:
             return self.accountEquity
         compared = self.uniMMR * self.accountMaintMargin
         # The rate is cut to eight decimals.

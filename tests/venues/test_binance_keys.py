@@ -38,7 +38,7 @@ async def told(changed: Mapping[str, Any] = MappingProxyType({}), venue: str = "
     return await rights_of(venue, PATH, document, config=CONFIG, check=check)
 
 
-@pytest.mark.parametrize("venue", ["binance_usdm", "binance_coinm"])
+@pytest.mark.parametrize("venue", ["binance_usdm", "binance_coinm", "binance_pm"])
 async def test_the_documented_answer(venue: str) -> None:
     """Its right to trade has an end, the key has none."""
     assert await told(DOCUMENTED, venue) == KeyRights(
