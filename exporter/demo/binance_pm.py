@@ -112,7 +112,7 @@ class BinancePmSimulator(BinanceSimulator):
     """Binance Portfolio Margin with two demo accounts.
 
     ``pm-basis``: coins and dollars; long BTC and short ETH in USD-M, short BTC in COIN-M.
-    ``pm-hedged``: hedge mode, both legs of BTCUSDT and a loan in USDT, backed by BTC.
+    ``pm-hedged``: hedge mode, both legs of BTCUSDT, short ETH in COIN-M, and a loan in USDT.
     """
 
     name: ClassVar[str] = "binance_pm"
@@ -157,8 +157,10 @@ class BinancePmSimulator(BinanceSimulator):
 
         book = self.new_book("pm-hedged", hedge_mode=True)
         book.deposit("BTC", "4")
+        book.deposit("ETH", "6")
         book.borrow("USDT", "40000")
         book.open(usdm.CONTRACTS["BTCUSDT"], "long", "12", price="64931.6", leverage=50, now=now)
+        book.open(coinm.CONTRACTS["ETHUSD_PERP"], "short", 1200, price="3388.41", leverage=25, now=now)
         book.open(usdm.CONTRACTS["BTCUSDT"], "short", "8", price="64880.1", leverage=50, now=now)
         yield book
 

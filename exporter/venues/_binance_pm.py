@@ -142,11 +142,17 @@ class Account(Wire):
     # An answer of Portfolio Margin Pro is documented with commas in it.
     totalAvailableBalance: str | float | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        told = self.totalAvailableBalance
+        told = told.replace(",", "") if isinstance(told, str) else told
+        self.totalAvailableBalance = number(told, "totalAvailableBalance")
+
     @property
     def available(self) -> float | None:
-        """What is free, also where it is written with commas."""
+        """What is free."""
         told = self.totalAvailableBalance
-        return number(told.replace(",", "") if isinstance(told, str) else told, "totalAvailableBalance")
+        return None if isinstance(told, str) else told
 
     @property
     def backing(self) -> float:
@@ -321,6 +327,7 @@ def parse(
         margin_equity=account.backing,
         maintenance_margin=required,
         available_balance=account.available,
+        unrealized_pnl=_profit_usd(positions, prices),
         initial_margin=account.accountInitialMargin,
         withdrawable_balance=nothing_less(account.virtualMaxWithdrawAmount),
         liquidation_multiple=LIQUIDATED_AT,
@@ -339,6 +346,12 @@ def parse(
         modes=modes,
         prices=prices,
     )
+
+
+def _profit_usd(positions: Iterable[Position], prices: Mapping[str, float]) -> float | None:
+    """The PnL of all positions at index prices, which the venue does not add up; None where one is unknown."""
+    found = [(one.unrealized_pnl, prices.get(one.contract.settle)) for one in positions]
+    return sum_of(*(None if pnl is None or price is None else pnl * price for pnl, price in found))
 
 
 def _asset(

@@ -31,7 +31,7 @@ COLLECTED = {
     "withdrawable_balance",
 }
 """What stays as it was collected: nobody but the venue can tell it."""
-DIGIT = {"bingx": 1e-4, "bybit": 3.5e-5, "okx": 1e-7}
+DIGIT = {"binance_pm": 1e-4, "bingx": 1e-4, "bybit": 3.5e-5, "okx": 1e-7}
 """One in the last place of an amount, where it is not the eighth (of coins in dollars, where they back all);
 sums are of up to eight that were cut."""
 MARK_DIGIT = {"bingx": 2e-6}

@@ -31,6 +31,7 @@ class Cost(Struct, frozen=True):
 COSTS: Mapping[str, Cost] = {
     "binance_coinm": Cost(requests=2, tasks=1, timers=1),
     "binance_usdm": Cost(requests=2, tasks=1, timers=1),
+    "binance_pm": Cost(requests=6, tasks=4, timers=3),
     "bingx": Cost(requests=2, tasks=1, timers=1),
     "bingx_v1": Cost(requests=2, tasks=1, timers=1),
     "bittap": Cost(requests=2, tasks=1, timers=1),
