@@ -242,7 +242,8 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         "account_maintenance_margin_rate",
         RATE,
         "Maintenance margin plus closing fees, divided by margin equity, of the cross positions, as a ratio: "
-        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required; not negative; 0 where "
+        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required (of a venue that liquidates "
+        "earlier the margin counts so many times: 1.05 in Binance Portfolio Margin); not negative; 0 where "
         "all positions are isolated, which have rates of their own.",
         lambda row: row.maintenance_margin_rate,
     ),
@@ -331,7 +332,7 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         ACCOUNT,
         "account_info",
         ONE,
-        "Modes of the account as labels; the value is always 1.",
+        "Modes of the account, and what state the venue says it is in, as labels; the value is always 1.",
         samples=_account_info,
         optional_labels=MODE_LABELS,
     ),

@@ -44,7 +44,7 @@ EXPECTED = {
     "risk_account_liquidation_shock_ratio": f"{POOL} direction",
     "risk_account_cross_liquidation_shock_ratio": f"{POOL} direction",
     "risk_account_stress_maintenance_margin_rate": f"{POOL} margin_mode shock",
-    "risk_account_info": f"{ACCOUNT} [position_mode] [asset_mode] [margin_mode]",
+    "risk_account_info": f"{ACCOUNT} [position_mode] [asset_mode] [margin_mode] [account_status]",
     "risk_asset_wallet_balance": "exchange account asset",
     "risk_asset_equity": "exchange account asset",
     "risk_asset_price_usd": "exchange account asset",
