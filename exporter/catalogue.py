@@ -242,9 +242,9 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         "account_maintenance_margin_rate",
         RATE,
         "Maintenance margin plus closing fees, divided by margin equity, of the cross positions, as a ratio: "
-        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required (of a venue that liquidates "
-        "earlier the margin counts so many times: 1.05 in Binance Portfolio Margin); not negative; 0 where "
-        "all positions are isolated, which have rates of their own.",
+        "0 is safe, 1 is liquidation, +Inf is no equity left with margin required (of a venue that "
+        "liquidates earlier the margin counts more: 1.05 times in Binance Portfolio Margin); not negative; 0 "
+        "where all positions are isolated, which have rates of their own.",
         lambda row: row.maintenance_margin_rate,
     ),
     _family(

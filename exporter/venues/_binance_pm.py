@@ -349,7 +349,7 @@ def parse(
 
 
 def _profit_usd(positions: Iterable[Position], prices: Mapping[str, float]) -> float | None:
-    """The PnL of all positions at index prices, which the venue does not add up; None where one is unknown."""
+    """The PnL of all positions at index prices, which the venue does not add up; None if one is unknown."""
     found = [(one.unrealized_pnl, prices.get(one.contract.settle)) for one in positions]
     return sum_of(*(None if pnl is None or price is None else pnl * price for pnl, price in found))
 
