@@ -1,4 +1,4 @@
-"""The Binance Portfolio Margin stand-in: as strict as documented; its numbers add up and reach the adapter."""
+"""The Binance Portfolio Margin stand-in: as strict as documented; its numbers add up and are read."""
 
 from __future__ import annotations
 

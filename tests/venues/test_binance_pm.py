@@ -40,7 +40,8 @@ async def test_margins_of_the_worked_example_follow_from_mark_and_brackets(
 ) -> None:
     found = assess(await example(), SETTINGS).positions
     (row,) = [one for one in found if one.position.symbol == symbol]
-    assert (row.position.side, row.maintenance_margin) == (side, pytest.approx(margin, rel=1e-12))
+    assert row.position.side == side
+    assert row.maintenance_margin == pytest.approx(margin, rel=1e-12)
 
 
 @pytest.mark.parametrize(("coin", "net"), [("USDT", 6186.0), ("BTC", 0.11), ("ETH", 5.0)])
