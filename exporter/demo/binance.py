@@ -376,9 +376,7 @@ class BinanceSimulator(VenueSimulator):
         credential = self.credentials.get(_check_key(api_key))
         if credential is None:
             raise BinanceError(
-                401,
-                -2015,
-                f"Invalid API-key, IP, or permissions for action, request ip: {address}",
+                401, -2015, f"Invalid API-key, IP, or permissions for action, request ip: {address}"
             )
         return credential
 

@@ -52,7 +52,8 @@ async def test_private_paths_need_a_key_a_signature_and_a_fresh_timestamp(client
     for query, code in ((f"timestamp={STAMP - 5001}", -1021), (f"nope=1&timestamp={STAMP}", -1104)):
         assert (await client.signed(path, query, account=BASIS)).error[:2] == (400, code)
     assert (await client.signed(path, account=BASIS)).status == 200
-    client.simulator.classic.add(BASIS)
+    simulator: Any = client.simulator
+    simulator.classic.add(BASIS)
     assert (await client.signed(path, account=BASIS)).error[:2] == (400, -21001)
 
 

@@ -330,3 +330,26 @@ def test_past_positions_that_are_not_listed_nothing_is_computed_but_the_venue_s_
         assert found.positions[0].liquidation_source == "unknown"
         # What is left of the pool's requirement is not the position's alone.
         assert found.positions[0].maintenance_margin == one.maintenance_margin
+
+
+def test_where_a_venue_liquidates_at_a_multiple_of_the_margin_it_counts_so_many_times() -> None:
+    """One unit long at 100 requires 1 %; another 1.0 is for open orders; 1.05 times both liquidates."""
+    row = position(X, mark_price=100.0, maintenance_margin=1.0, maintenance_tiers=flat_rate(0.01))
+    whole = MarginPool(currency="USDT", equity=42.0, maintenance_margin=2.0, liquidation_multiple=1.05)
+    found = account(whole, row, settings=RiskSettings(shocks=(-0.2,), target_rate=0.02))
+    pool = pool_of(found)
+    assert pool.maintenance_margin == pytest.approx(2.0)
+    assert pool.maintenance_margin_rate == pytest.approx(1.05 * 2.0 / 42.0)
+    assert pool.stress == ((-0.2, pytest.approx(1.05 * (1.0 + 0.8) / 22.0)),)
+    assert pool.margin_to_target == pytest.approx(1.05 * 2.0 / 0.02 - 42.0)
+    price = found.positions[0].liquidation_price
+    assert price == pytest.approx((58.0 + 1.05) / (1.0 - 0.0105))
+    # Of the venue's total, what is left for the only position that has no margin of its own.
+    bare = account(
+        replace(whole, maintenance_margin=1.5), replace(row, maintenance_margin=None, maintenance_tiers=())
+    )
+    assert bare.positions[0].maintenance_margin == pytest.approx(1.5)
+    # Without a total, what the positions require.
+    summed = account(replace(whole, maintenance_margin=None), row)
+    assert pool_of(summed).maintenance_margin == pytest.approx(1.0)
+    assert pool_of(summed).maintenance_margin_rate == pytest.approx(1.05 / 42.0)

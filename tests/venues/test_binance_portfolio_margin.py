@@ -61,6 +61,7 @@ async def reason(asking: Asking) -> str:
     with pytest.raises(VenueError) as caught:
         await asking.collect()
     assert asking.account in caught.value.message
+    assert "`binance_pm`" in caught.value.message
     return caught.value.reason
 
 

@@ -344,8 +344,14 @@ def _collateral() -> list[Panel]:
         ),
         table(
             "Modes",
-            "Position mode, asset mode and margin mode of the account, where the venue has them.",
-            {"position_mode": "Position mode", "asset_mode": "Asset mode", "margin_mode": "Margin mode"},
+            "Position mode, asset mode and margin mode of the account, and the state that the venue tells, "
+            "where it has them.",
+            {
+                "position_mode": "Position mode",
+                "asset_mode": "Asset mode",
+                "margin_mode": "Margin mode",
+                "account_status": "State",
+            },
             [Column("Known", ONE.of("risk_account_info"), p.COUNT, hidden=True)],
             sort_by=None,
             hidden=["exchange", "account", "Value"],
