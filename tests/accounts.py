@@ -173,7 +173,12 @@ def complete_risk() -> AccountRisk:
             ),
         ),
         assets=(Asset(asset="BTC", wallet_balance=201.0, equity=202.0),),
-        modes={"position_mode": "hedge", "asset_mode": "multi", "margin_mode": "unified"},
+        modes={
+            "position_mode": "hedge",
+            "asset_mode": "multi",
+            "margin_mode": "unified",
+            "account_status": "normal",
+        },
         prices={"BTC": 203.0, "XRP": 9.0, "DOGE": 0.0},
         prices_usd={"BTC": 9.0, "USDT": 1.0},
     )
