@@ -74,7 +74,8 @@ RULES: Final = (
         about="1 if the newest data of the account were older than its configured maximum age when the "
         "exporter "
         "said so last, else 0. Not older now: what was fresh at the scrape is not called old for the time "
-        "until the next one.",
+        "until the next one. Nor while it shows them: it ends them by a clock that nobody sets, and the "
+        "clocks of two machines may differ by more than that age.",
         expr=f"""
         (1 + 0 * risk:account:up:known)
           unless on ({SOURCE})
@@ -83,6 +84,7 @@ RULES: Final = (
               - risk_collector_last_success_timestamp_seconds
               < risk_collector_max_age_seconds
           )
+          unless on ({SOURCE}) risk_positions
         or
         (0 * risk:account:up:known)
         """,

@@ -457,6 +457,13 @@ BLIND: Final = Section(
             over=8 * M,
         ),
         Incident(
+            name="clock-of-its-own",
+            title="The exporter's clock is behind that of Prometheus",
+            happens="By two minutes, all the time; data are shown for 45 seconds.",
+            exporters=(Exporter(accounts=(FAR,), clock=-120.0),),
+            nobody="anything: the account is collected and seen",
+        ),
+        Incident(
             name="clock",
             title="The clock is wrong",
             happens="The exporter's machine is 30 seconds behind one venue's clock for 25 minutes.",
