@@ -191,6 +191,12 @@ def test_a_position_does_not_silence_another_one() -> None:
         assert not inhibited(first, {**second, label: "other"}), label
 
 
+def test_what_a_key_can_besides_does_not_silence_what_else_it_can() -> None:
+    key = {"alertname": "RiskKeyCanDoMore", "category": "collection", "account": "main"}
+    withdraw = {**key, "severity": "warning", "permission": "withdraw"}
+    assert not inhibited(withdraw, {**key, "severity": "info", "permission": "trade"})
+
+
 def test_message_texts_exist_for_every_template_that_is_used() -> None:
     defined = set(
         re.findall(r'define "([\w.]+)"', (GRAFANA / "alertmanager" / "templates" / "risk.tmpl").read_text())
