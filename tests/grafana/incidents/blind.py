@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from tests.grafana.incidents.catalogue import Incident, Section, Told
+from tests.grafana.incidents.catalogue import Incident, Section, Severity, Told
 from tests.grafana.incidents.danger import EVERY_SCRAPE, SLOWEST, M, of
 from tests.grafana.incidents.story import EVER, Account, Exporter, Position, step
 
@@ -17,11 +17,12 @@ FAR: Final = Account(name="far", positions=(Position(notional=20_000),))
 
 def _spoken_for(count: int, *, failing: float, stale: float | None = None) -> Iterator[Told]:
     """What is said about each of the accounts a0, a1, … if not for the alert about their venue."""
+    alerts: tuple[tuple[Severity, str, float | None], ...] = (
+        ("warning", "RiskCollectionFailing", failing),
+        ("critical", "RiskDataStale", stale),
+    )
     for place in range(count):
-        for severity, alert, within in (
-            ("warning", "RiskCollectionFailing", failing),
-            ("critical", "RiskDataStale", stale),
-        ):
+        for severity, alert, within in alerts:
             if within is not None:
                 yield Told(
                     severity=severity,
@@ -170,7 +171,7 @@ BLIND: Final = Section(
                     replace(
                         FAR,
                         name=name,
-                        more=(("risk_api_key_expiry_timestamp_seconds", {}, lambda _, at=at: at),),
+                        more=(("risk_api_key_expiry_timestamp_seconds", {}, step((-EVER, at))),),
                     )
                     for name, at in (("soon", 5 * M + 3 * 86400), ("later", 10 * 86400))
                 )

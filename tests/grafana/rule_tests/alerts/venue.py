@@ -53,7 +53,7 @@ def down() -> list[Test]:
         (distance, POSITION, [0.042]),
         (distance, {**POSITION, "symbol": "ETHUSDT"}, [0.5]),
     ]
-    gone = span(("ok", 5), ("failing", 1), ("blind", 10), ("ok", 4))
+    gone: list[AccountState] = span(("ok", 5), ("failing", 1), ("blind", 10), ("ok", 4))
     # Last collected in minute 4; with a maximum age of 90 s the data are too old from minute 6 on.
     blind = [
         make_test(
