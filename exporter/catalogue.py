@@ -727,6 +727,14 @@ SUB_ACCOUNTS = _own(
     "absent before the first list, and where they are not asked for.",
     _ACCOUNT,
 )
+SUB_ACCOUNTS_UP = _own(
+    "gauge",
+    "collector_sub_accounts_up",
+    "1 if the venue answered with the sub-accounts of the account when last asked, 0 if not, so that those "
+    "listed before stay and new ones are unseen; absent where they are not asked for.",
+    _ACCOUNT,
+    range_=FLAG,
+)
 EFFECTIVE_INTERVAL = _own(
     "gauge",
     "collector_effective_interval_seconds",
@@ -886,6 +894,7 @@ OWN_FAMILIES: tuple[Family, ...] = (
     MARKS_LAST_SUCCESS,
     MARKS_INTERVAL,
     SUB_ACCOUNTS,
+    SUB_ACCOUNTS_UP,
     SATURATION,
     EVENT_LOOP_DELAY,
     COLLECTIONS_WAITING,

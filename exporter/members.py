@@ -98,6 +98,9 @@ class Observer(Protocol):
     def sub_accounts(self, exchange: str, account: str, count: int) -> None:
         """The venue listed so many sub-accounts of this entry."""
 
+    def sub_accounts_failed(self, exchange: str, account: str) -> None:
+        """The venue gave no list for this entry."""
+
     def optional_failed(self, exchange: str, account: str, error: VenueError) -> None:
         """The list did not come."""
 
@@ -173,6 +176,7 @@ class ListingJob:
 
     def _failed(self, error: VenueError) -> None:
         exchange, account = self.entry.exchange, self.entry.name
+        self._observer.sub_accounts_failed(exchange, account)
         self._observer.optional_failed(exchange, account, error)
         self._seldom.tell(
             log.warning,

@@ -84,6 +84,7 @@ class Telemetry:
         self._marks_at = self._gauge(catalogue.MARKS_LAST_SUCCESS)
         self._marks_interval = self._gauge(catalogue.MARKS_INTERVAL)
         self._sub_accounts = self._gauge(catalogue.SUB_ACCOUNTS)
+        self._sub_accounts_up = self._gauge(catalogue.SUB_ACCOUNTS_UP)
         self._marks: dict[int, tuple[str, float]] = {}
         self._budgets = _Budgets()
         self.registry.register(self._budgets)
@@ -202,10 +203,16 @@ class Telemetry:
     def sub_accounts(self, exchange: str, account: str, count: int) -> None:
         """The venue listed so many sub-accounts of this entry."""
         self._sub_accounts.labels(exchange, account).set(count)
+        self._sub_accounts_up.labels(exchange, account).set(1)
+
+    def sub_accounts_failed(self, exchange: str, account: str) -> None:
+        """The venue gave no list for this entry."""
+        self._sub_accounts_up.labels(exchange, account).set(0)
 
     def no_sub_accounts(self, exchange: str, account: str) -> None:
         """Sub-accounts of this entry are not asked for any more."""
         self._sub_accounts.remove(exchange, account)
+        self._sub_accounts_up.remove(exchange, account)
 
     def pace(self, exchange: str, account: str, *, interval: float, max_age: float) -> None:
         """How often an account is collected now, and how old its data may get; in seconds."""

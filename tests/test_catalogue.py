@@ -92,6 +92,7 @@ EXPECTED = {
     "risk_marks_last_success_timestamp_seconds": "exchange",
     "risk_marks_interval_seconds": "exchange",
     "risk_collector_sub_accounts": "exchange account",
+    "risk_collector_sub_accounts_up": "exchange account",
     "risk_exporter_saturation_ratio": "",
     "risk_exporter_event_loop_delay_seconds": "",
     "risk_exporter_collections_waiting": "",

@@ -147,6 +147,10 @@ async def test_without_a_list_those_that_are_known_stay_and_somebody_is_told(yar
     assert yard.names() == ["fund", "fund.alpha"]
     told = 'risk_collector_optional_errors_total{account="fund",exchange="master"} 1'
     assert told in yard.page(), [one for one in yard.page().splitlines() if "optional_errors_total{" in one]
+    listed = 'risk_collector_sub_accounts_up{account="fund",exchange="master"}'
+    assert f"{listed} 0" in yard.page()
+    await yard.listing([ALPHA])
+    assert f"{listed} 1" in yard.page()
 
 
 async def test_a_defect_in_the_list_ends_nothing(yard: Yard) -> None:
@@ -193,6 +197,7 @@ async def test_a_reload_keeps_them_where_the_account_is_the_same(yard: Yard) -> 
     await yard.use(entry(sub_accounts=False))
     assert yard.names() == ["fund"]
     assert "risk_collector_sub_accounts{" not in yard.page()
+    assert "risk_collector_sub_accounts_up{" not in yard.page()
 
 
 class Keyed(Master):

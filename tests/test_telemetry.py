@@ -241,6 +241,7 @@ def test_labels_types_and_ranges_are_those_of_the_catalogue() -> None:
     telemetry.marks_received("x", 0, 1.0)
     telemetry.backs_off("x", "a", "network", until=1.0)
     telemetry.sub_accounts("x", "a", 3)
+    telemetry.sub_accounts_failed("x", "b")
     telemetry.watch_budgets(lambda: [STATE])
     telemetry.watch_marks(["x"], interval=5.0)
     telemetry.marks_received("x", 0, 1.0)

@@ -14,6 +14,11 @@ def label(name: str, *functions: str) -> str:
     return _filled_in(f"$labels.{name}", *functions)
 
 
+def either(name: str, text: str, otherwise: str) -> str:
+    """The text where the alert has a label of this name, else the other one."""
+    return f"{{{{ if $labels.{name} }}}}{text}{{{{ else }}}}{otherwise}{{{{ end }}}}"
+
+
 def value(*functions: str) -> str:
     """The value of the alert's expression, passed through template functions from left to right."""
     return _filled_in("$value", *functions)

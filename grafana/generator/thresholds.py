@@ -90,8 +90,10 @@ INCOMPLETE = Threshold(3, "single failures are repaired by the next collection",
 CLOCK_SKEW = Threshold(
     1.0, "Binance refuses requests dated more than 1 s ahead of its clock whatever recvWindow says", "seconds"
 )
-KEY_EXPIRES_WARNING = Threshold(14, "time to make another key and bring it out on a working day", "days")
-KEY_EXPIRES_CRITICAL = Threshold(3, "a long weekend: after it nobody sees the account", "days")
+KEY_EXPIRES_INFO = Threshold(14, "time to make another key and bring it out on a working day", "days")
+KEY_EXPIRES_WARNING = Threshold(
+    3, "a long weekend; nobody is woken for it before the account is unseen, and then others wake", "days"
+)
 STABLECOIN_PEG_WARNING = Threshold(0.01, "ordinary noise of the large stablecoins is below 0.3 %")
 STABLECOIN_PEG_CRITICAL = Threshold(0.03, "runs on a coin passed 3 % on their way to 10 % and more")
 RATE_LIMIT_USED_WARNING = Threshold(0.8, "what is left must serve a retry and the desk's own bots")
@@ -99,8 +101,9 @@ RATE_LIMIT_USED_WARNING = Threshold(0.8, "what is left must serve a retry and th
 STABLECOINS = tuple(sorted(MARKET_STABLE_COINS))
 """Coins that claim to be worth one US dollar and have a price: the exporter's own list."""
 
-VENUE_DOWN_REASONS = ("exchange", "network", "timeout")
-"""Error reasons that speak of the venue, not of one account."""
+KEY_REASONS = ("auth", "permission", "refused")
+"""Error reasons that speak of one account's key. What all accounts of an exchange fail for else concerns them
+together: it does not answer, answers in another form, or shuts out the address or the country."""
 
 KEY_REJECTED_REASONS = ("auth", "permission")
 """Error reasons that no retry repairs."""

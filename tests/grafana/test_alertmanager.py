@@ -92,9 +92,11 @@ def test_every_integration_has_a_pattern_and_no_secret_stands_in_the_file() -> N
 
 
 def matches(matcher: str, labels: dict[str, str]) -> bool:
-    name, operator, value = re.fullmatch(r'(\w+)(=~|=)"([^"]*)"', matcher).groups()  # type: ignore[union-attr]
+    name, operator, value = re.fullmatch(r'(\w+)(=~|!=|=)"([^"]*)"', matcher).groups()  # type: ignore[union-attr]
     found = labels.get(name, "")
-    return bool(re.fullmatch(value, found)) if operator == "=~" else found == value
+    if operator == "=~":
+        return bool(re.fullmatch(value, found))
+    return (found == value) == (operator == "=")
 
 
 def inhibited(source: dict[str, str], target: dict[str, str]) -> bool:
@@ -143,6 +145,15 @@ def test_an_exporter_that_is_down_silences_what_follows_from_it() -> None:
     )
 
 
+def test_that_there_is_no_exporter_at_all_silences_nothing() -> None:
+    """It has no instance, and neither has what is told of an account whoever collects it."""
+    none_at_all = {name: text for name, text in EXPORTER_DOWN.items() if name not in {"job", "instance"}}
+    for name, severity, category in {(one.name, one.severity, one.category) for one in ALERTS}:
+        about = {"alertname": name, "severity": severity, "category": category}
+        if name != "RiskExporterDown":
+            assert not inhibited(none_at_all, {**about, "exchange": "binance_usdm", "account": "main"}), name
+
+
 def test_no_alert_ever_silences_a_danger_except_the_same_danger_at_a_higher_severity() -> None:
     position = {"exchange": "binance_usdm", "account": "main", "symbol": "BTCUSDT", "side": "long"}
     order = ("info", "warning", "critical")
@@ -180,11 +191,19 @@ def test_a_position_does_not_silence_another_one() -> None:
         assert not inhibited(first, {**second, label: "other"}), label
 
 
+def test_what_a_key_can_besides_does_not_silence_what_else_it_can() -> None:
+    key = {"alertname": "RiskKeyCanDoMore", "category": "collection", "account": "main"}
+    withdraw = {**key, "severity": "warning", "permission": "withdraw"}
+    assert not inhibited(withdraw, {**key, "severity": "info", "permission": "trade"})
+
+
 def test_message_texts_exist_for_every_template_that_is_used() -> None:
     defined = set(
         re.findall(r'define "([\w.]+)"', (GRAFANA / "alertmanager" / "templates" / "risk.tmpl").read_text())
     )
-    assert set(re.findall(r'template "([\w.]+)"', CONFIG.read_text())) == defined
+    used = set(re.findall(r'template "([\w.]+)"', CONFIG.read_text()))
+    assert used <= defined
+    assert defined - used == {"risk.line", "risk.one"}, "what the others are made of"
 
 
 def rendered(template: str, alerts: list[dict[str, Any]], directory: Path, release: Release) -> str:
@@ -259,3 +278,11 @@ def test_the_text_of_a_message_has_every_alert_with_owner_runbook_and_dashboard(
         "CRITICAL: A is so\nWhy.\nOwner: anna\nRunbook: r\nDashboard: d\n"
         "RESOLVED: B was so\nWhy.\nRunbook: r\nDashboard: d"
     )
+
+
+def test_a_message_names_all_positions_of_a_large_account_the_worst_first(tmp_path: Path) -> None:
+    alerts = [alert("warning" if place < 290 else "critical", f"P{place} is near") for place in range(300)]
+    lines = rendered("risk.text", alerts, tmp_path, "installed").splitlines()
+    assert lines[0:5:4] == ["CRITICAL: P290 is near", "CRITICAL: P291 is near"]
+    assert sum(line.endswith("is near") for line in lines) == 300
+    assert lines.count("Runbook: r") == 20

@@ -115,7 +115,7 @@ def test_every_threshold_has_a_reason_and_a_use() -> None:
 
 
 def test_error_reasons_of_the_rules_are_reasons_of_the_exporter() -> None:
-    assert {*thresholds.VENUE_DOWN_REASONS, *thresholds.KEY_REJECTED_REASONS} <= set(REASONS)
+    assert {*thresholds.KEY_REASONS, *thresholds.KEY_REJECTED_REASONS} <= set(REASONS)
 
 
 def test_the_runbook_explains_every_error_reason() -> None:

@@ -52,6 +52,7 @@ COLLECTION: Final = Group(
     rules=(
         collection.FAILING,
         collection.INCOMPLETE,
+        collection.SUB_ACCOUNTS_UNLISTED,
         collection.DATA_STALE,
         collection.KEY_REJECTED,
         *keys.CAN_DO_MORE,

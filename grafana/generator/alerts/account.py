@@ -18,7 +18,7 @@ from grafana.generator.alerts.words import (
 from grafana.generator.placeholders import ONE_DECIMAL, PERCENT, label
 from grafana.generator.promql import POOL as SAME_POOL
 from grafana.generator.promql import owned
-from grafana.generator.recording.limits import limit
+from grafana.generator.recording.limits import MIN_NOTIONAL, limit
 from grafana.generator.rules import Alert, Severity
 
 _DASHBOARD: Final = links.dashboard(links.ACCOUNT_UID, "exchange", "account")
@@ -146,6 +146,13 @@ EMPTIED: Final = (
 )
 
 
+def _equity_not_small(window: str) -> str:
+    return (
+        "unless on (exchange, account) "
+        f"(risk:account:equity_usd:max{window} < on (exchange, account) {MIN_NOTIONAL})"
+    )
+
+
 def _outflow(severity: Severity) -> Alert:
     return Alert(
         name="RiskEquityOutflow",
@@ -155,6 +162,7 @@ def _outflow(severity: Severity) -> Alert:
         expr=owned(f"""
         risk:account:outflow_share:known
           > on (exchange, account) {limit("outflow", severity)}
+          {_equity_not_small("1d")}
         """),
         hold="2m",
         hold_reason="what moves to another account of the desk on the same exchange arrives in less",
@@ -181,6 +189,7 @@ def _drawdown(severity: Severity, window: Literal["1d", "7d"]) -> Alert:
         expr=owned(f"""
         risk:account:equity_usd_drawdown_{window}:known
           > on (exchange, account) {limit(f"equity_drawdown_{window}", severity)}
+          {_equity_not_small(window)}
         """),
         hold="5m",
         hold_reason="a transfer between two pools of one account passes",

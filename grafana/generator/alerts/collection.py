@@ -43,6 +43,23 @@ INCOMPLETE: Final = Alert(
     dashboard=_DASHBOARD,
 )
 
+SUB_ACCOUNTS_UNLISTED: Final = Alert(
+    name="RiskSubAccountsUnlisted",
+    severity="warning",
+    category="collection",
+    expr=owned("""
+    risk:account:sub_accounts_up:min == 0
+      and on (exchange, account) risk:account:blind:bool == 0
+    """),
+    hold="15m",
+    hold_reason="they are asked for once a minute, and those that are known stay",
+    summary=f"The sub-accounts of {ACCOUNT} are not listed",
+    description="The account is collected, but the exchange does not say which sub-accounts it has. Those "
+    "that are known go on; new ones are unseen, and all of them after a restart of the exporter. The "
+    "exporter's log names the reason.",
+    dashboard=_DASHBOARD,
+)
+
 DATA_STALE: Final = Alert(
     name="RiskDataStale",
     severity="critical",
@@ -88,9 +105,9 @@ def _account_gone(severity: Severity, condition: str, what: str) -> Alert:
         hold="1m",
         hold_reason="a reload that takes it out and in again passes",
         summary=f"{ACCOUNT} is not collected any longer{what}",
-        description=f"The account was taken out of the configuration within the last hour, with {value()} "
-        "open "
-        "positions. Nobody watches it now.",
+        description="Within the last hour the account was taken out of the configuration, or the exchange "
+        f"does not list it as a sub-account any longer, with {value()} open positions. Nobody watches it "
+        "now.",
         dashboard=_DASHBOARD,
     )
 
@@ -106,6 +123,10 @@ ACCOUNT_GONE: Final = (
                 last_over_time(risk:account:liquidation_distance_ratio:min[1h])
                   < on (exchange, account)
                   last_over_time({limit("liquidation_distance", "warning")}[1h])
+                or
+                last_over_time(risk:account:maintenance_margin_rate:max[1h])
+                  > on (exchange, account)
+                  last_over_time({limit("maintenance_margin_rate", "warning")}[1h])
               )""",
         ", and was near its liquidation",
     ),

@@ -7,7 +7,7 @@ from typing import Final
 from grafana.generator import links
 from grafana.generator import thresholds as t
 from grafana.generator.alerts.words import SPEAKS_ON
-from grafana.generator.placeholders import label
+from grafana.generator.placeholders import either, for_each, label, label_of_each, of_each, query
 from grafana.generator.rules import Alert
 
 _SEEN_ELSEWHERE: Final = """
@@ -16,6 +16,17 @@ _SEEN_ELSEWHERE: Final = """
           unless on (job, instance)
           (risk:account:up:known and on (exchange, account) risk:account:blind:bool == 1)
       )"""
+
+_NEAREST: Final = for_each(
+    query(
+        "sort(bottomk(10, risk:account:liquidation_distance_ratio:min"
+        " and on (exchange, account) risk:account:up:known{%s}))",
+        "job",
+        "instance",
+    ),
+    f" {label_of_each('account')} on {label_of_each('exchange')}: {of_each('humanizePercentage')} from "
+    "liquidation when last seen.",
+)
 
 DOWN: Final = (
     Alert(
@@ -51,10 +62,14 @@ DOWN: Final = (
         hold="1m",
         hold_reason="a restart takes less; shorter than that of the alerts it stands for",
         keep=SPEAKS_ON,
-        summary=f"risk-exporter {label('instance')} does not answer Prometheus",
+        summary=either(
+            "instance",
+            f"risk-exporter {label('instance')} does not answer Prometheus",
+            "No risk-exporter answers Prometheus",
+        ),
         description="No scrape of the exporter succeeds, and accounts of it are seen by no other. Risk "
-        "alerts that "
-        "fired keep firing with their last known values; new dangers are not seen.",
+        "alerts that fired keep firing with their last known values; new dangers are not seen."
+        f"{_NEAREST}",
         dashboard=links.dashboard(links.EXPORTER_UID),
     ),
 )

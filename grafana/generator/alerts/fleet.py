@@ -6,7 +6,7 @@ from typing import Final
 
 from grafana.generator import links
 from grafana.generator import thresholds as t
-from grafana.generator.placeholders import PERCENT, label
+from grafana.generator.placeholders import PERCENT, for_each, label, label_of_each, of_each, query
 from grafana.generator.rules import Alert, Severity
 from grafana.generator.thresholds import Threshold
 
@@ -49,20 +49,31 @@ COIN_CONCENTRATION: Final = Alert(
 )
 
 
+_HOLDERS: Final = for_each(
+    query("sort_desc(max by (account) (risk_asset_equity{%s}))", "exchange", "asset"),
+    f" {label_of_each('account')}: {of_each('humanize')} {label('asset')}.",
+)
+
+
 def _off_peg(severity: Severity, limit: Threshold) -> Alert:
     return Alert(
         name="RiskStablecoinOffPeg",
         severity=severity,
         category="risk",
         thresholds=(limit,),
-        expr=f"max by (exchange, asset) (risk:asset:usd_peg_deviation:known) > {limit.text}",
+        expr=f"""
+        max by (exchange, asset) (
+          risk:asset:usd_peg_deviation:known
+            unless on (exchange, account, asset) risk:asset:small_equity_usd:known
+        ) > {limit.text}
+        """,
         hold="5m",
         hold_reason="a spike in a thin index passes",
         keep="30m",
         summary=f"{label('asset')} on {label('exchange')} is {PERCENT} off one US dollar",
         description=f"The exchange's price of {label('asset')} differs from 1 USD by {PERCENT} "
         f"(limit {limit.value:.0%}). Collateral in it is worth less, or more, than its face "
-        f"value.",
+        f"value.{_HOLDERS}",
         dashboard=_DASHBOARD,
     )
 

@@ -40,6 +40,11 @@ CAN_DO_MORE: Final = (
 )
 
 
+_WHEN: Final = (
+    f"{{{{ if lt $value 0.0 }}}}has expired{{{{ else }}}}expires in {ONE_DECIMAL} days{{{{ end }}}}"
+)
+
+
 def _expires(severity: Severity, limit: Threshold) -> Alert:
     return Alert(
         name="RiskKeyExpires",
@@ -49,13 +54,13 @@ def _expires(severity: Severity, limit: Threshold) -> Alert:
         expr=owned(f"risk:account:key_days:left < {limit.text}"),
         hold="5m",
         hold_reason="one wrong answer passes, and there are days left",
-        summary=f"The API key of {ACCOUNT} expires in {ONE_DECIMAL} days",
-        description="From then on nobody sees the account. Put another key in its place before.",
+        summary=f"The API key of {ACCOUNT} {_WHEN}",
+        description="From then on nobody sees the account. Put another key in its place.",
         dashboard=_DASHBOARD,
     )
 
 
 EXPIRES: Final = (
+    _expires("info", t.KEY_EXPIRES_INFO),
     _expires("warning", t.KEY_EXPIRES_WARNING),
-    _expires("critical", t.KEY_EXPIRES_CRITICAL),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.generator import links
-from grafana.generator.placeholders import label
+from grafana.generator.placeholders import either, label
 from grafana.generator.rules import Alert
 
 _DASHBOARD: Final = links.dashboard(links.EXPORTER_UID)
@@ -48,6 +48,8 @@ RULES_FAILING: Final = Alert(
     dashboard=_DASHBOARD,
 )
 
+_WHICH: Final = either("integration", f"(integration {label('integration')})", "(the log of Prometheus says)")
+
 NOTIFICATIONS_FAILING: Final = Alert(
     name="RiskNotificationsFailing",
     severity="critical",
@@ -65,6 +67,6 @@ NOTIFICATIONS_FAILING: Final = Alert(
     hold_reason="a message that fails once is sent again",
     summary=f"Messages of {label('instance')} about alerts do not arrive",
     description="Prometheus cannot reach Alertmanager, or Alertmanager cannot reach people "
-    f"(integration {label('integration')}). This message came another way, or by luck.",
+    f"{_WHICH}. This message came another way, or by luck.",
     dashboard=_DASHBOARD,
 )

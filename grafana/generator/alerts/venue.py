@@ -17,6 +17,16 @@ _ACCOUNTS: Final = for_each(
     f" {label_of_each('account')}: {of_each('humanizePercentage')} from liquidation when last seen.",
 )
 
+_REASONS: Final = for_each(
+    query(
+        "sort_desc(sum by (reason) (increase(risk_collector_errors_total{%s}[5m])) > 0)",
+        "exchange",
+        "job",
+        "instance",
+    ),
+    f" Reason: {label_of_each('reason')}.",
+)
+
 DOWN: Final = (
     Alert(
         name="RiskVenueDown",
@@ -27,8 +37,8 @@ DOWN: Final = (
         hold_reason="one failed round passes; shorter than that of the alerts it stands for",
         keep=SPEAKS_ON,
         summary=f"No account on {label('exchange')} can be collected",
-        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-        f"exchange.{_ACCOUNTS}",
+        description=f"All accounts of the exchange fail at {label('instance')}, and not because of their "
+        f"keys.{_REASONS}{_ACCOUNTS}",
         dashboard=_DASHBOARD,
     ),
     Alert(
@@ -40,10 +50,9 @@ DOWN: Final = (
         hold_reason="that of the alerts it stands for, one an account",
         keep=SPEAKS_ON,
         summary=f"Nobody sees any account on {label('exchange')}",
-        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-        "exchange, and their data are older than their maximum age. What is known to be in danger goes on "
-        "with "
-        f"last known values.{_ACCOUNTS}",
+        description=f"All accounts of the exchange fail at {label('instance')}, not because of their keys, "
+        "and their data are older than their maximum age. What is known to be in danger goes on with last "
+        f"known values.{_REASONS}{_ACCOUNTS}",
         dashboard=_DASHBOARD,
     ),
 )

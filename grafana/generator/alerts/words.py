@@ -32,19 +32,19 @@ ROOM_OF_POSITION: Final = for_each(
 )
 
 WAY_BACK_OF_POOL: Final = for_each(
-    query("risk_account_margin_to_target{%s} > 0", *OF_POOL),
-    f" Adding {of_each('humanize')} {label('currency')} brings the rate back to the target",
+    query("max(risk_account_margin_to_target{%s}) > 0", *OF_POOL),
+    f" Back to the target: add {of_each('humanize')} {label('currency')}.",
 ) + for_each(
-    query("risk_account_reduction_to_target_ratio{%s} > 0", *OF_POOL),
-    f", and so does closing {of_each('humanizePercentage')} of every cross position",
+    query("max(risk_account_reduction_to_target_ratio{%s}) > 0", *OF_POOL),
+    f" Back to the target: close {of_each('humanizePercentage')} of every cross position.",
 )
 
 WAY_BACK_OF_POSITION: Final = for_each(
-    query("risk_position_margin_to_target{%s} > 0", *OF_POSITION),
-    f" Adding {of_each('humanize')} {label('currency')} to it brings its rate back to the target",
+    query("max(risk_position_margin_to_target{%s}) > 0", *OF_POSITION),
+    f" Back to the target: add {of_each('humanize')} {label('currency')} to it.",
 ) + for_each(
-    query("risk_position_reduction_to_target_ratio{%s} > 0", *OF_POSITION),
-    f", and so does closing {of_each('humanizePercentage')} of it",
+    query("max(risk_position_reduction_to_target_ratio{%s}) > 0", *OF_POSITION),
+    f" Back to the target: close {of_each('humanizePercentage')} of it.",
 )
 
 LOST: Final = for_each(

@@ -30,6 +30,7 @@ KNOWN: Final = Group(
         flows.OUTFLOW,
         *fleet.NOTIONAL,
         position.SMALL,
+        position.NEAREST,
         position.MISSING_MARGIN,
         *gone.RULES,
     ),

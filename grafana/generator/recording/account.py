@@ -58,6 +58,15 @@ RULES: Final = (
           < on (exchange, account) group_left () {MIN_NOTIONAL}
         """,
     ),
+    Recording(
+        record="risk:account:maintenance_margin_rate:max",
+        about="Highest margin rate of the pools of the account, small ones left out.",
+        expr=f"""
+        max by (exchange, account) (
+          risk:account:maintenance_margin_rate:known unless on ({POOL}) risk:account:small_notional_usd:known
+        )
+        """,
+    ),
     known(
         "risk:account:leverage_ratio:known",
         f"max by ({POOL}) (risk_account_leverage_ratio)",
@@ -97,6 +106,14 @@ RULES: Final = (
         """,
         "How far the exchange's price of a stablecoin is from one US dollar, unsigned.",
         ASSET_THERE,
+    ),
+    known(
+        "risk:asset:small_equity_usd:known",
+        f"""
+        abs(max by (exchange, account, asset) (risk_asset_equity{{asset=~"{_STABLECOINS}"}}))
+          < on (exchange, account) group_left () {MIN_NOTIONAL}
+        """,
+        "Stablecoins of which an account has too little for anybody to be told of their price.",
     ),
 )
 

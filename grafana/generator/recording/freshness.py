@@ -10,7 +10,7 @@ from grafana.generator.recording.known import known_of_source
 from grafana.generator.rules import Recording
 
 _REASON_KEY: Final = "|".join(t.KEY_REJECTED_REASONS)
-_REASON_VENUE: Final = "|".join(t.VENUE_DOWN_REASONS)
+_REASON_OF_KEY: Final = "|".join(t.KEY_REASONS)
 
 RULES: Final = (
     Recording(
@@ -74,7 +74,8 @@ RULES: Final = (
         about="1 if the newest data of the account were older than its configured maximum age when the "
         "exporter "
         "said so last, else 0. Not older now: what was fresh at the scrape is not called old for the time "
-        "until the next one.",
+        "until the next one. Nor while it shows them: it ends them by a clock that nobody sets, and the "
+        "clocks of two machines may differ by more than that age.",
         expr=f"""
         (1 + 0 * risk:account:up:known)
           unless on ({SOURCE})
@@ -83,6 +84,7 @@ RULES: Final = (
               - risk_collector_last_success_timestamp_seconds
               < risk_collector_max_age_seconds
           )
+          unless on ({SOURCE}) risk_positions
         or
         (0 * risk:account:up:known)
         """,
@@ -113,17 +115,22 @@ RULES: Final = (
         expr="max by (exchange, account) (increase(risk_collector_optional_errors_total[15m]))",
     ),
     Recording(
+        record="risk:account:sub_accounts_up:min",
+        about="1 if the sub-accounts of the account were listed when last asked for, else 0.",
+        expr="min by (exchange, account) (risk_collector_sub_accounts_up)",
+    ),
+    Recording(
         record="risk:exchange:venue_errors:increase5m",
-        about="Collections of the last 5 minutes that failed because the exchange did not answer properly.",
+        about="Collections of the last 5 minutes that failed for another reason than the account's key.",
         expr=f"""
         sum by (exchange, job, instance) (
-          increase(risk_collector_errors_total{{reason=~"{_REASON_VENUE}"}}[5m])
+          increase(risk_collector_errors_total{{reason!~"{_REASON_OF_KEY}"}}[5m])
         )
         """,
     ),
     Recording(
         record="risk:exchange:venue_down:bool",
-        about="1 if no account of the exchange can be collected and the exchange is the reason; "
+        about="1 if no account of the exchange can be collected and their keys are not the reason; "
         "repeated until one of them can be collected again.",
         expr="""
         (
@@ -140,11 +147,12 @@ RULES: Final = (
     ),
     Recording(
         record="risk:exchange:blind:bool",
-        about="1 if the exchange is down and the data of the first of its accounts are too old by now.",
+        about="1 if the exchange is down, and data of the first of its accounts are too old by now that no "
+        "other exporter has.",
         expr="""
         risk:exchange:venue_down:bool == 1
           and on (exchange, job, instance)
-          (max by (exchange, job, instance) (risk:account:stale:bool) == 1)
+          (risk:account:stale:bool == 1 and on (exchange, account) risk:account:blind:bool == 1)
         """,
     ),
     Recording(

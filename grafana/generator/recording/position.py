@@ -31,11 +31,6 @@ RULES: Final = (
           and on (exchange, account) risk:account:blind:bool == 0
         """,
     ),
-    Recording(
-        record="risk:account:liquidation_distance_ratio:min",
-        about="That of the position of the account which is nearest to its liquidation.",
-        expr="min by (exchange, account) (risk:position:liquidation_distance_ratio:known)",
-    ),
     known(
         "risk:position:maintenance_margin_rate:known",
         f"max by ({POSITION}) (risk_position_maintenance_margin_rate)",
@@ -74,6 +69,8 @@ RULES: Final = (
     ),
 )
 
+_CROSS_SYMBOL: Final = "exchange, account, symbol, currency"
+
 SMALL: Final = Recording(
     record="risk:position:small_notional_usd:known",
     about="Notional of positions that are too small for anybody to be told of their danger; absent for all "
@@ -85,13 +82,32 @@ SMALL: Final = Recording(
     """,
 )
 
+NEAREST: Final = Recording(
+    record="risk:account:liquidation_distance_ratio:min",
+    about="Liquidation distance of the position of the account which is nearest to it, small ones left out.",
+    expr=f"""
+    min by (exchange, account) (
+      risk:position:liquidation_distance_ratio:known
+        unless on ({POSITION}) risk:position:small_notional_usd:known
+    )
+    """,
+)
+
 MISSING_MARGIN: Final = Recording(
     record="risk:position:margin_to_warning_usd:estimate",
     about="About how much collateral, in USD, brings the position back to the distance at which the warning "
     "ends: "
-    "what it would lose on the way.",
+    "what it would lose on the way. Cross legs of a symbol lose and win together: what counts is their net.",
     expr=f"""
-    abs(max by ({POSITION}) (risk:position:notional_usd:known))
+    abs(
+      max by ({POSITION}) (risk:position:notional_usd:known{{margin_mode!="cross"}})
+      or
+      (
+        0 * max by ({POSITION}) (risk:position:notional_usd:known{{margin_mode="cross"}})
+        + on ({_CROSS_SYMBOL}) group_left ()
+        sum by ({_CROSS_SYMBOL}) (risk:position:notional_usd:known{{margin_mode="cross"}})
+      )
+    )
       * on ({POSITION})
       (
         {limit("liquidation_distance", "warning")}

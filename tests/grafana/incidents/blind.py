@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from tests.grafana.incidents.catalogue import Incident, Section, Told
+from tests.grafana.incidents.catalogue import Incident, Section, Severity, Told
 from tests.grafana.incidents.danger import EVERY_SCRAPE, SLOWEST, M, of
 from tests.grafana.incidents.story import EVER, Account, Exporter, Position, step
 
 NEAR: Final = Account(name="near", positions=(Position(notional=230_000, leverage=50),))
 """3.8 % from its liquidation, from the beginning."""
 FAR: Final = Account(name="far", positions=(Position(notional=20_000),))
+
+
+def _spoken_for(count: int, *, failing: float, stale: float | None = None) -> Iterator[Told]:
+    """What is said about each of the accounts a0, a1, … if not for the alert about their venue."""
+    alerts: tuple[tuple[Severity, str, float | None], ...] = (
+        ("warning", "RiskCollectionFailing", failing),
+        ("critical", "RiskDataStale", stale),
+    )
+    for place in range(count):
+        for severity, alert, within in alerts:
+            if within is not None:
+                yield Told(
+                    severity=severity,
+                    alert=alert,
+                    within=within,
+                    account=f"a{place}",
+                    instead="RiskVenueDown",
+                )
+
 
 BLIND: Final = Section(
     title="Accounts that nobody sees",
@@ -78,23 +98,145 @@ BLIND: Final = Section(
         Incident(
             name="http-451",
             title="The venue does not serve this country",
-            happens="It answers HTTP 451: the reason is `unsupported`.",
-            exporters=of(replace(FAR, failing=((0, 15 * M, "unsupported"),))),
-            told=(
-                Told(severity="warning", alert="RiskCollectionFailing", within=2 * M, until=1 * M),
-                Told(severity="critical", alert="RiskDataStale", within=3 * M, until=1 * M),
+            happens="It answers HTTP 451 to all three accounts: the reason is `unsupported`.",
+            exporters=of(
+                *(replace(FAR, name=f"a{place}", failing=((0, 15 * M, "unsupported"),)) for place in range(3))
             ),
-            nobody="that the key is rejected",
+            told=(
+                Told(severity="warning", alert="RiskVenueDown", within=2 * M, until=2 * M),
+                Told(severity="critical", alert="RiskVenueDown", within=3 * M, until=2 * M),
+                *_spoken_for(3, failing=3 * M, stale=3 * M),
+            ),
+            nobody="that a key is rejected, nor about each account",
             over=15 * M,
         ),
         Incident(
             name="banned",
             title="A short ban",
             happens="The venue bans the address for two and a half minutes.",
-            exporters=of(replace(FAR, failing=((0, 2.5 * M, "banned"),))),
-            told=(Told(severity="warning", alert="RiskCollectionFailing", within=2 * M, until=1 * M),),
-            nobody="that the venue is down, that the key is rejected; nor at night",
+            exporters=of(replace(FAR, name="a0", failing=((0, 2.5 * M, "banned"),))),
+            told=(
+                Told(severity="warning", alert="RiskVenueDown", within=1 * M, until=2.5 * M),
+                *_spoken_for(1, failing=2 * M),
+            ),
+            nobody="that the key is rejected; nor at night",
             over=2.5 * M,
+        ),
+        Incident(
+            name="other-form",
+            title="A venue answers in another form",
+            happens="From one moment to the next no answer is what the venue documents, to any of four "
+            "accounts, for 15 minutes.",
+            exporters=of(
+                *(replace(FAR, name=f"a{place}", failing=((0, 15 * M, "schema"),)) for place in range(4))
+            ),
+            told=(
+                Told(severity="warning", alert="RiskVenueDown", within=2 * M, until=2 * M),
+                Told(severity="critical", alert="RiskVenueDown", within=3 * M, until=2 * M),
+                *_spoken_for(4, failing=3 * M, stale=3 * M),
+            ),
+            nobody="about each account",
+            over=15 * M,
+        ),
+        Incident(
+            name="one-way-broken",
+            title="One exporter of a pair does not reach a venue",
+            happens="Two exporters collect the same two accounts; one of them gets no answer for 15 minutes.",
+            exporters=(
+                Exporter(
+                    accounts=tuple(
+                        replace(FAR, name=f"a{place}", failing=((0, 15 * M, "network"),))
+                        for place in range(2)
+                    )
+                ),
+                Exporter(
+                    accounts=tuple(replace(FAR, name=f"a{place}") for place in range(2)),
+                    instance="exporter-2:10217",
+                ),
+            ),
+            told=(
+                Told(severity="warning", alert="RiskVenueDown", within=2 * M, until=2 * M),
+                *_spoken_for(2, failing=3 * M),
+            ),
+            nobody="at night: the other one sees both",
+            over=15 * M,
+        ),
+        Incident(
+            name="key-runs-out",
+            title="A key runs out",
+            happens="The exchange says that the key of one account expires in three days, and that of "
+            "another in less than ten.",
+            exporters=of(
+                *(
+                    replace(
+                        FAR,
+                        name=name,
+                        more=(("risk_api_key_expiry_timestamp_seconds", {}, step((-EVER, at))),),
+                    )
+                    for name, at in (("soon", 5 * M + 3 * 86400), ("later", 10 * 86400))
+                )
+            ),
+            told=(
+                Told(severity="info", alert="RiskKeyExpires", within=1 * M, account="soon"),
+                Told(severity="info", alert="RiskKeyExpires", within=1 * M, account="later"),
+                Told(
+                    severity="warning",
+                    alert="RiskKeyExpires",
+                    within=6 * M,
+                    account="soon",
+                    says="The API key of soon on binance_usdm expires in 3.0 days",
+                ),
+            ),
+            nobody="at night",
+        ),
+        Incident(
+            name="key-can-more",
+            title="A key that can do more than read",
+            happens="From one moment to the next the key of an account can trade and withdraw, for 15 "
+            "minutes.",
+            exporters=of(
+                replace(
+                    FAR,
+                    more=tuple(
+                        (
+                            "risk_api_key_permission",
+                            {"permission": permission},
+                            step((-1, 0), (0, 1), (15 * M, 0)),
+                        )
+                        for permission in ("trade", "withdraw")
+                    ),
+                )
+            ),
+            told=(
+                Told(severity="info", alert="RiskKeyCanDoMore", within=6 * M, until=1 * M),
+                Told(severity="warning", alert="RiskKeyCanDoMore", within=6 * M, until=1 * M),
+            ),
+            nobody="at night",
+            over=15 * M,
+        ),
+        Incident(
+            name="unlisted",
+            title="Sub-accounts are not listed",
+            happens="The venue does not say for 25 minutes which sub-accounts an account has; those that are "
+            "known are collected.",
+            exporters=of(
+                replace(
+                    FAR,
+                    name="fund",
+                    more=(("risk_collector_sub_accounts", {}, 1.0),),
+                ),
+                replace(FAR, name="fund.alpha"),
+                more=(
+                    (
+                        "risk_collector_sub_accounts_up",
+                        {"exchange": "binance_usdm", "account": "fund"},
+                        step((-1, 1), (0, 0), (25 * M, 1)),
+                    ),
+                ),
+            ),
+            told=(Told(severity="warning", alert="RiskSubAccountsUnlisted", within=15 * M, until=1 * M),),
+            nobody="at night",
+            over=25 * M,
         ),
         Incident(
             name="one-account",
@@ -314,6 +456,13 @@ BLIND: Final = Section(
             told=(Told(severity="warning", alert="RiskMarksOld", within=3 * M, until=1 * M),),
             nobody="at night: the collections themselves go on",
             over=8 * M,
+        ),
+        Incident(
+            name="clock-of-its-own",
+            title="The exporter's clock is behind that of Prometheus",
+            happens="By two minutes, all the time; data are shown for 45 seconds.",
+            exporters=(Exporter(accounts=(FAR,), clock=-120.0),),
+            nobody="anything: the account is collected and seen",
         ),
         Incident(
             name="clock",

@@ -10,6 +10,8 @@ from tests.grafana.incidents.story import (
     EVER,
     Account,
     Exporter,
+    Labels,
+    Path,
     Position,
     counting,
     line,
@@ -24,8 +26,8 @@ CALM: Final = Account(name="beside", positions=(Position(symbol="LTCUSDT", notio
 """An account to which nothing happens."""
 
 
-def of(*accounts: Account) -> tuple[Exporter, ...]:
-    return (Exporter(accounts=accounts),)
+def of(*accounts: Account, more: tuple[tuple[str, Labels, Path | float], ...] = ()) -> tuple[Exporter, ...]:
+    return (Exporter(accounts=accounts, more=more),)
 
 
 CRASH: Final = line((0, 1), (8 * M, 0.607))

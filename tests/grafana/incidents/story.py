@@ -275,6 +275,8 @@ class Exporter:
     """While Prometheus takes no samples, as when it starts again: it does not know that any are missing."""
     more: tuple[tuple[str, Labels, Path | float], ...] = ()
     """Its own series, besides those of its accounts."""
+    clock: float = 0.0
+    """Seconds that its clock is ahead of Prometheus'."""
     scrape: float | None = None
     phase: float | None = None
     """Seconds between scrapes, and those from a round moment to a scrape; None: those of the run."""
@@ -294,7 +296,7 @@ class Process:
     def __init__(self, exporter: Exporter, start: float, begins: float) -> None:
         self.exporter = exporter
         self.start = max(start, begins)
-        self.epoch = -begins
+        self.epoch = exporter.clock - begins
         # The first one runs for long when it is first looked at; a new one has nothing at first.
         first = begins if math.isinf(start) else start + FIRST_COLLECTION
         self.accounts = [

@@ -23,6 +23,7 @@ def tests() -> dict[str, list[Test]]:
     for case in (*position.CASES, *account.CASES, *fleet.CASES):
         found.setdefault(case.expected.alert, []).extend(case.tests())
     found["RiskLiquidationNear"] += position.flapping()
+    found["RiskStablecoinOffPeg"] += fleet.dust_off_peg()
     return {
         **found,
         "RiskPositionGone": gone.position_gone(),
@@ -32,6 +33,7 @@ def tests() -> dict[str, list[Test]]:
         "RiskAccountGone": gone.account_gone(),
         "RiskEquityUnknown": gone.equity_unknown(),
         "RiskCollectionIncomplete": collection.incomplete(),
+        "RiskSubAccountsUnlisted": collection.sub_accounts_unlisted(),
         "RiskCollectionFailing": collection.failing(),
         "RiskDataStale": collection.data_stale(),
         "RiskKeyRejected": collection.key_rejected(),

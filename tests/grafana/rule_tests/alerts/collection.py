@@ -265,3 +265,39 @@ def incomplete() -> list[Test]:
             silent=range(60),
         ),
     ]
+
+
+def sub_accounts_unlisted() -> list[Test]:
+    expected = Expected(
+        alert="RiskSubAccountsUnlisted",
+        labels={"severity": "warning", "category": "collection", **MAIN},
+        summary="The sub-accounts of main on binance_usdm are not listed",
+        description="The account is collected, but the exchange does not say which sub-accounts it has. "
+        "Those that are known go on; new ones are unseen, and all of them after a restart of the exporter. "
+        "The exporter's log names the reason.",
+        dashboard=_DASHBOARD,
+    )
+
+    def world(states: list[AccountState], *listed: tuple[float, int]) -> World:
+        return World(
+            60,
+            accounts={KEY: states},
+            extra=[(selector("risk_collector_sub_accounts_up", SOURCE), span(*listed))],
+        )
+
+    return [
+        make_test(
+            "fires after its for, not a minute earlier, and ends with the next list",
+            world([], (1.0, 5), (0.0, 20), (1.0, 1)),
+            expected,
+            firing=[20, 24],
+            silent=[19, 25],
+            annotated=20,
+        ),
+        make_test(
+            "does not fire for an account that is not seen at all, which others tell",
+            world(span(("ok", 5), ("blind", 55)), (1.0, 5), (0.0, 1)),
+            expected,
+            silent=range(60),
+        ),
+    ]

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.grafana.rule_tests.trials import Expected, Test, make_test, named
-from tests.grafana.rule_tests.world import EXPORTER, KEY, ExporterState, World, selector, span, twin
+from tests.grafana.rule_tests.world import EXPORTER, KEY, POSITION, ExporterState, World, selector, span, twin
 
 _DASHBOARD: Final = "/d/risk-exporter"
 
 
 def down() -> list[Test]:
-    def expected(labels: Mapping[str, str]) -> Expected:
+    def expected(labels: Mapping[str, str], near: str = "") -> Expected:
         return Expected(
             alert="RiskExporterDown",
             labels={"severity": "critical", "category": "exporter", **labels},
-            summary=f"risk-exporter {labels.get('instance', '')} does not answer Prometheus",
+            summary=f"risk-exporter {labels['instance']} does not answer Prometheus"
+            if labels
+            else "No risk-exporter answers Prometheus",
             description="No scrape of the exporter succeeds, and accounts of it are seen by no other. Risk "
-            "alerts that fired keep firing with their last known values; new dangers are not seen.",
+            f"alerts that fired keep firing with their last known values; new dangers are not seen.{near}",
             dashboard=_DASHBOARD,
         )
 
@@ -42,6 +44,18 @@ def down() -> list[Test]:
             expected(EXPORTER),
             firing=[6, 9, 11],
             silent=[4, 5, 12, 15],
+            annotated=6,
+        ),
+        make_test(
+            "names those of its accounts that were nearest to their liquidation",
+            World(
+                20,
+                exporter=span(("up", 5), ("down", 15)),
+                accounts={KEY: []},
+                data=[("risk_position_liquidation_distance_ratio", POSITION, [0.042])],
+            ),
+            expected(EXPORTER, " main on binance_usdm: 4.2% from liquidation when last seen."),
+            firing=[6],
             annotated=6,
         ),
         make_test(

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from tests.grafana.rule_tests.dangers import while_it_lasts
-from tests.grafana.rule_tests.trials import Expected, RiskCase
-from tests.grafana.rule_tests.world import MAIN, POOL, POSITION, Series, span
+from tests.grafana.rule_tests.trials import Expected, RiskCase, Test, make_test, named
+from tests.grafana.rule_tests.world import KEY, MAIN, POOL, POSITION, Series, World, span
 
 _DASHBOARD: Final = "/d/risk-fleet"
 
@@ -95,3 +96,30 @@ CASES: Final = (
         "critical", 0.9697, 0.9703, "3.03%", "3%", also=(_peg_case("warning", 0, 0, "3.03%", "1%").expected,)
     ),
 )
+
+
+def dust_off_peg() -> list[Test]:
+    """Whoever has next to nothing of a coin is not told of its price; who has some is named."""
+    expected = _peg_case("warning", 0, 0, "1.02%", "1%").expected
+
+    def world(equity: float) -> World:
+        coin = {**MAIN, "asset": "USDC"}
+        data: list[Series] = [
+            ("risk_asset_price_usd", coin, [0.9898]),
+            ("risk_asset_equity", coin, [equity]),
+        ]
+        return World(30, accounts={KEY: []}, data=data)
+
+    return named(
+        "warning",
+        [
+            make_test("does not fire for dust", world(99.0), expected, silent=range(30)),
+            make_test(
+                "names whoever has the coin",
+                world(-5000.0),
+                replace(expected, description=expected.description + " main: -5k USDC."),
+                firing=[5],
+                annotated=5,
+            ),
+        ],
+    )

@@ -325,6 +325,7 @@ def equity_outflow() -> list[Test]:
                 silent=[51],
             ),
             silent_in("does not fire just below its limit", account(left(calm))),
+            silent_in("does not fire for an account that is too small", account(span((99.0, 5), (9.0, 1)))),
             silent_in(
                 "does not fire for what arrives in another account",
                 [*account(left(0.4)), *account(span((100.0, 6), (500.0, 1)), pool=spare)],
@@ -482,14 +483,14 @@ def account_gone() -> list[Test]:
             alert="RiskAccountGone",
             labels={"severity": severity, "category": "blindness", **MAIN},
             summary=f"main on binance_usdm is not collected any longer{what}",
-            description=f"The account was taken out of the configuration within the last hour, with {count} "
-            "open "
-            "positions. Nobody watches it now.",
+            description="Within the last hour the account was taken out of the configuration, or the "
+            "exchange does not list it as a sub-account any longer, with "
+            f"{count} open positions. Nobody watches it now.",
             dashboard=_EXPORTER_BOARD,
         )
 
-    def world(count: float, distance: float | None) -> World:
-        data: list[Series] = [("risk_positions", MAIN, [count])]
+    def world(count: float, distance: float | None, *more: Series) -> World:
+        data: list[Series] = [("risk_positions", MAIN, [count]), *more]
         if distance is not None:
             data.append(("risk_position_liquidation_distance_ratio", POSITION, [distance]))
         return World(90, accounts={KEY: span(("ok", 5), ("removed", 85))}, data=data)
@@ -540,6 +541,31 @@ def account_gone() -> list[Test]:
                 ),
                 make_test(
                     "does not fire for what was farther away", world(1, 0.0805), near, silent=range(90)
+                ),
+                make_test(
+                    "fires for a high margin rate of which no distance is told",
+                    world(1, None, ("risk_account_maintenance_margin_rate", POOL, [0.505])),
+                    near,
+                    firing=[6, 62],
+                ),
+                make_test(
+                    "does not fire for a lower rate",
+                    world(1, None, ("risk_account_maintenance_margin_rate", POOL, [0.495])),
+                    near,
+                    silent=range(90),
+                ),
+                make_test(
+                    "does not fire for what is too small",
+                    world(
+                        1,
+                        0.01,
+                        ("risk_position_notional_usd", POSITION, [99.0]),
+                        ("risk_position_info", {**POSITION, **_INFO}, [1.0]),
+                        ("risk_account_maintenance_margin_rate", POOL, [0.9]),
+                        ("risk_account_gross_notional_usd", POOL, [99.0]),
+                    ),
+                    near,
+                    silent=range(90),
                 ),
                 make_test(
                     "does not fire for an account whose positions were closed before",

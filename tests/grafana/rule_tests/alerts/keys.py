@@ -74,14 +74,14 @@ def can_do_more() -> list[Test]:
 
 def expires() -> list[Test]:
     tests: list[Test] = []
-    for severity, days in (("warning", 14), ("critical", 3)):
+    for severity, days in (("info", 14), ("warning", 3)):
 
-        def expected(left: str, severity: str = severity) -> Expected:
+        def expected(when: str, severity: str = severity) -> Expected:
             return Expected(
                 alert="RiskKeyExpires",
                 labels={"severity": severity, "category": "collection", **MAIN},
-                summary=f"The API key of main on binance_usdm expires in {left} days",
-                description="From then on nobody sees the account. Put another key in its place before.",
+                summary=f"The API key of main on binance_usdm {when}",
+                description="From then on nobody sees the account. Put another key in its place.",
                 dashboard=_DASHBOARD,
             )
 
@@ -89,7 +89,9 @@ def expires() -> list[Test]:
             name = selector("risk_api_key_expiry_timestamp_seconds", {**MAIN, **EXPORTER})
             return World(30, accounts={KEY: []}, extra=[(name, [left])])
 
-        also = [expected(f"{days}.0", "warning")] if severity == "critical" else []
+        soon = expected(f"expires in {days}.0 days")
+        over = expected("has expired")
+        lower = severity == "warning"
         tests += named(
             severity,
             [
@@ -97,19 +99,26 @@ def expires() -> list[Test]:
                 make_test(
                     "fires its for after the limit, not a minute earlier",
                     world(days * _DAY + 300.0),
-                    expected(f"{days}.0"),
+                    soon,
                     firing=[11, 29],
                     silent=[10],
                     annotated=11,
-                    also=also,
+                    also=[expected(f"expires in {days}.0 days", "info")] if lower else [],
                 ),
                 make_test(
                     "does not fire just above the limit",
                     world(days * _DAY + 1801.0),
-                    expected(""),
+                    soon,
                     silent=[10, 29],
                 ),
-                make_test("fires for a key that has expired", world(-_DAY), expected(""), firing=[5, 29]),
+                make_test(
+                    "says so of a key that has expired",
+                    world(-_DAY),
+                    over,
+                    firing=[5, 29],
+                    annotated=5,
+                    also=[expected("has expired", "info" if lower else "warning")],
+                ),
             ],
         )
     return tests

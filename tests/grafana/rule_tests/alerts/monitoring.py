@@ -91,8 +91,8 @@ def notifications_failing() -> list[Test]:
             labels={"severity": "critical", "category": "monitoring", **labels, **more},
             summary=f"Messages of {labels['instance']} about alerts do not arrive",
             description="Prometheus cannot reach Alertmanager, or Alertmanager cannot reach people "
-            "(integration "
-            f"{integration}). This message came another way, or by luck.",
+            + (f"(integration {integration})" if integration else "(the log of Prometheus says)")
+            + ". This message came another way, or by luck.",
             dashboard=_DASHBOARD,
         )
 

@@ -16,6 +16,7 @@ from tests.grafana.rule_tests.world import (
     World,
     selector,
     span,
+    twin,
 )
 
 _DASHBOARD: Final = "/d/risk-exporter?var-exchange=binance_usdm"
@@ -26,19 +27,18 @@ def down() -> list[Test]:
         alert="RiskVenueDown",
         labels={"severity": "warning", "category": "venue", "exchange": "binance_usdm", **EXPORTER},
         summary="No account on binance_usdm can be collected",
-        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-        "exchange.",
+        description="All accounts of the exchange fail at exporter:10217, and not because of their keys. "
+        "Reason: network.",
         dashboard=_DASHBOARD,
     )
     unseen = Expected(
         alert="RiskVenueDown",
         labels={"severity": "critical", "category": "venue", "exchange": "binance_usdm", **EXPORTER},
         summary="Nobody sees any account on binance_usdm",
-        description="All accounts of the exchange fail, with timeouts, network errors or errors of the "
-        "exchange, "
-        "and their data are older than their maximum age. What is known to be in danger goes on with last "
-        "known "
-        "values. main: 4.2% from liquidation when last seen. second: 30% from liquidation when last seen.",
+        description="All accounts of the exchange fail at exporter:10217, not because of their keys, and "
+        "their data are older than their maximum age. What is known to be in danger goes on with last known "
+        "values. Reason: network. main: 4.2% from liquidation when last seen. second: 30% from "
+        "liquidation when last seen.",
         dashboard=_DASHBOARD,
     )
     second = ("binance_usdm", "second")
@@ -53,7 +53,7 @@ def down() -> list[Test]:
         (distance, POSITION, [0.042]),
         (distance, {**POSITION, "symbol": "ETHUSDT"}, [0.5]),
     ]
-    gone = span(("ok", 5), ("failing", 1), ("blind", 10), ("ok", 4))
+    gone: list[AccountState] = span(("ok", 5), ("failing", 1), ("blind", 10), ("ok", 4))
     # Last collected in minute 4; with a maximum age of 90 s the data are too old from minute 6 on.
     blind = [
         make_test(
@@ -78,10 +78,19 @@ def down() -> list[Test]:
             silent=range(30),
         ),
         make_test(
-            "does not fire for rejected keys",
-            World(20, accounts=accounts(gone, gone), error_reason="auth"),
+            "does not fire while another exporter sees the accounts",
+            World(20, accounts={KEY: gone}, extra=twin(20)),
             unseen,
             silent=range(20),
+        ),
+        *(
+            make_test(
+                f"does not fire for keys ({reason})",
+                World(20, accounts=accounts(gone, gone), error_reason=reason),
+                unseen,
+                silent=range(20),
+            )
+            for reason in ("auth", "permission", "refused")
         ),
     ]
     tests = [
@@ -94,12 +103,12 @@ def down() -> list[Test]:
                 ),
                 error_reason=reason,
             ),
-            expected,
+            replace(expected, description=expected.description.replace("network", reason)),
             firing=[6, 9, 11],
             silent=[4, 5, 12, 15],
             annotated=6,
         )
-        for reason in ("network", "timeout", "exchange")
+        for reason in ("network", "banned", "schema")
     ] + [
         make_test(
             "does not fire for one failed round",

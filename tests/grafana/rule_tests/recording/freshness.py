@@ -35,6 +35,20 @@ def tests() -> list[Test]:
             (KNOWN, 30, [(OF_POSITION, 0.2)]),
         ),
         recorded(
+            "an account whose data are shown is not blind, whatever the two clocks say, until they are not",
+            World(
+                20,
+                extra=[
+                    (selector("risk_up", SOURCE), [1.0]),
+                    (selector("risk_collector_last_success_timestamp_seconds", SOURCE), [0.0]),
+                    (selector("risk_collector_max_age_seconds", SOURCE), [90.0]),
+                    (selector("risk_positions", SOURCE), span((0.0, 10), (None, 10))),
+                ],
+            ),
+            ("risk:account:blind:bool", 9, [(selector("risk:account:blind:bool", MAIN), 0)]),
+            ("risk:account:blind:bool", 10, [(selector("risk:account:blind:bool", MAIN), 1)]),
+        ),
+        recorded(
             "an account whose data grew too old is blind although the exporter calls it up",
             World(
                 20,

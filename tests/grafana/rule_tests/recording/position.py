@@ -6,6 +6,8 @@ from tests.grafana.rule_tests.recording.expected import DISTANCE, INFO, KNOWN, O
 from tests.grafana.rule_tests.trials import Test
 from tests.grafana.rule_tests.world import KEY, POOL, POSITION, World, selector, span
 
+_MISSING = "risk:position:margin_to_warning_usd:estimate"
+
 
 def tests() -> list[Test]:
     return [
@@ -64,6 +66,35 @@ def tests() -> list[Test]:
             ),
             (KNOWN, 19, [(OF_POSITION, 0.04)]),
             (KNOWN, 20, []),
+        ),
+        recorded(
+            "the way back to the limit of the warning follows the net of cross legs, and each isolated one",
+            World(
+                20,
+                accounts={KEY: []},
+                data=[
+                    series
+                    for labels, notional in (
+                        (POSITION, 100_000.0),
+                        ({**POSITION, "side": "short"}, 90_000.0),
+                        ({**POSITION, "margin_mode": "isolated"}, 1_000.0),
+                    )
+                    for series in (
+                        (DISTANCE, labels, [0.03]),
+                        ("risk_position_notional_usd", labels, [notional]),
+                        ("risk_position_info", {**labels, "base": "BTC", **INFO}, [1.0]),
+                    )
+                ],
+            ),
+            (
+                f"round({_MISSING}, 0.01)",
+                10,
+                [
+                    (selector("", POSITION), 500),
+                    (selector("", {**POSITION, "side": "short"}), 500),
+                    (selector("", {**POSITION, "margin_mode": "isolated"}), 50),
+                ],
+            ),
         ),
         recorded(
             "an open position whose mark is missing keeps what was known and is called unknown",
