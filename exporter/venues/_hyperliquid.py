@@ -6,6 +6,7 @@ Sources: the pages below https://hyperliquid.gitbook.io/hyperliquid-docs : for-d
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from exporter.errors import VenueError
 from exporter.model import MaintenanceTier, Side
 from exporter.request import Endpoint
 from exporter.venues.base import ascending_tiers, schema_error
@@ -61,8 +63,8 @@ UNREAD = {
     NAMES: {_OF_TRADING: "assetToStreamingOiCap[][]"},
     METAS: {_DISPLAY: "szDecimals"},
     CONTEXTS: {
-        "all exchanges' are read in another call": "szDecimals maxLeverage marginTableId marginTables* "
-        "collateralToken",
+        "all exchanges' are read in another call": "szDecimals universe[].maxLeverage "
+        "marginTableId marginTables* collateralToken",
         "positions have the mark price they were valued at; of live marks": "markPx",
         "of live marks": "oraclePx",
         _OF_TRADING: "openInterest prevDayPx dayNtlVlm premium midPx impactPxs[] dayBaseVlm",
@@ -101,6 +103,23 @@ def address_of(given: object) -> object:
     if not _ADDRESS.fullmatch(text):
         raise ValueError("expected an address: 0x and 40 hexadecimal digits")
     return text
+
+
+def check_mode(mode: str | None) -> None:
+    """Refuses what cannot be read.
+
+    Raises:
+        VenueError: reason ``unsupported``.
+    """
+    if mode in {None, "default", "disabled", "unifiedAccount", "portfolioMargin"}:
+        return
+    text = "the account is in a mode that is not known here"
+    if mode == "dexAbstraction":
+        text = (
+            "the account is in DEX abstraction mode, in which the venue moves margin between exchanges by "
+            "itself, and which it gives up: choose another account mode there"
+        )
+    raise VenueError("unsupported", f"{MODE.label}: {text}")
 
 
 class Role(Wire):
@@ -200,9 +219,11 @@ class Balances(Wire):
             ]
 
     @property
-    def unified(self) -> bool:
-        """Whether positions live on these balances: only then the venue tells what is left beside them."""
-        return self.tokenToAvailableAfterMaintenance is not None
+    def mode(self) -> str:
+        """The account's, by what is told: what is left beside positions only where they live on these."""
+        if self.portfolioMarginRatio is not None:
+            return "portfolioMargin"
+        return "disabled" if self.tokenToAvailableAfterMaintenance is None else "unifiedAccount"
 
     @property
     def holds(self) -> bool:
@@ -272,10 +293,11 @@ class Schedule(Struct, frozen=True):
     """The highest leverage of each tier, and where it ends."""
 
     def largest(self, leverage: float | None) -> float | None:
-        """The largest notional that a leverage allows."""
+        """The largest notional that a leverage allows; None where there is no end."""
         if leverage is None:
             return None
-        return max((cap for most, cap in self.limits if most >= leverage), default=None)
+        cap = max((cap for most, cap in self.limits if most >= leverage), default=math.inf)
+        return None if math.isinf(cap) else cap
 
 
 NO_SCHEDULE = Schedule()
@@ -294,16 +316,20 @@ class Exchange(Struct, frozen=True):
 
 def schedule_of(rows: Iterable[TierRow]) -> Schedule:
     """Half of the margin at the highest leverage of each tier, with no jump from one to the next."""
+    steps: list[tuple[float, float]] = []
+    for row in rows:
+        if row.maxLeverage is None:
+            return NO_SCHEDULE
+        steps.append((row.lowerBound, row.maxLeverage))
+    steps.sort()
+    caps = [floor for floor, _ in steps[1:]] + [math.inf]
     tiers: list[MaintenanceTier] = []
-    known = sorted((row for row in rows if row.maxLeverage is not None), key=lambda row: row.lowerBound)
-    ends = [row.lowerBound for row in known[1:]]
     rate = deduction = 0.0
-    for row, end in zip(known, (*ends, float("inf")), strict=True):
-        assert row.maxLeverage is not None  # noqa: S101 (the others are left out)
-        before, rate = rate, 1.0 / (2.0 * row.maxLeverage)
-        deduction += row.lowerBound * (rate - before)
-        tiers.append(MaintenanceTier(row.lowerBound, end, rate, deduction))
-    limits = ((row.maxLeverage or 0.0, tier.cap) for row, tier in zip(known, tiers, strict=True))
+    for (floor, leverage), cap in zip(steps, caps, strict=False):  # of no tiers, there is no last one
+        before, rate = rate, 0.5 / leverage
+        deduction += floor * (rate - before)
+        tiers.append(MaintenanceTier(floor, cap, rate, deduction))
+    limits = [(leverage, cap) for (_, leverage), cap in zip(steps, caps, strict=False)]
     return Schedule(ascending_tiers(tiers), tuple(limits))
 
 
@@ -341,21 +367,29 @@ def _schedules(meta: Meta) -> Mapping[str, Schedule]:
     return MappingProxyType(found)
 
 
+class Symbol(Wire):
+    name: str
+
+
+class Symbols(Wire):
+    universe: list[Symbol]
+
+
 class Context(Wire):
     markPx: Positive = None
     oraclePx: Positive = None
     funding: Number = None  # of an hour
 
 
-def contexts_of(meta: Meta, contexts: Sequence[Context | None]) -> Mapping[str, Context]:
+def contexts_of(symbols: Symbols, contexts: Sequence[Context | None]) -> Mapping[str, Context]:
     """The contexts by symbol: they have no names, and stand in the places of the symbols.
 
     Raises:
         VenueError: reason ``schema``, if one of them is no symbol's.
     """
-    if len(contexts) != len(meta.universe):
-        raise schema_error(CONTEXTS, f"{len(contexts)} contexts of {len(meta.universe)} symbols")
-    pairs = zip(meta.universe, contexts, strict=True)
+    if len(contexts) != len(symbols.universe):
+        raise schema_error(CONTEXTS, f"{len(contexts)} contexts of {len(symbols.universe)} symbols")
+    pairs = zip(symbols.universe, contexts, strict=True)
     return {row.name: context for row, context in pairs if context is not None}
 
 

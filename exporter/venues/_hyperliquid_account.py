@@ -51,9 +51,9 @@ class Held(Struct, frozen=True):
         schedule = self.exchange.schedules.get(row.coin, NO_SCHEDULE)
         context = self.contexts.get(row.coin)
         leverage = None if row.leverage is None else row.leverage.value
-        margin = None
-        if row.isolated and row.marginUsed is not None and row.unrealizedPnl is not None:
-            margin = row.marginUsed - row.unrealizedPnl
+        mark = row.positionValue / abs(row.szi)
+        # As the engine does it: the venue's PnL has been rounded.
+        profit = row.unrealizedPnl if row.entryPx is None else row.szi * (mark - row.entryPx)
         return Position(
             symbol=row.coin,
             side=row.side,
@@ -61,12 +61,12 @@ class Held(Struct, frozen=True):
             quantity=abs(row.szi),
             contract=Contract("linear", 1.0, row.coin.rpartition(":")[2] or row.coin, coin, coin),
             entry_price=row.entryPx,
-            mark_price=row.positionValue / abs(row.szi),
+            mark_price=mark,
             liquidation_price=row.liquidationPx if priced or row.isolated else None,
             unrealized_pnl=row.unrealizedPnl,
             leverage=leverage,
             initial_margin=None if row.isolated else row.marginUsed,
-            margin=margin,
+            margin=_less(row.marginUsed, profit) if row.isolated else None,
             largest_notional=schedule.largest(leverage),
             funding_rate=None if context is None else context.funding,
             maintenance_tiers=schedule.tiers,
@@ -230,6 +230,7 @@ def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
         wallet_balance=_less(owned, profit),
         equity=owned,
         collateral_price_usd=_counted(row, tokens),
+        debt_price_usd=_price(row.token, tokens),
     )
 
 

@@ -40,8 +40,10 @@ from exporter.venues._hyperliquid import (
     SpotMeta,
     State,
     SubAccount,
+    Symbols,
     Tokens,
     address_of,
+    check_mode,
     contexts_of,
     exchanges_of,
     tokens_of,
@@ -49,8 +51,9 @@ from exporter.venues._hyperliquid import (
 from exporter.venues._hyperliquid_account import Held, portfolio, separate, unified
 from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
 
-_MODE_MAX_AGE, _MODE_GRACE = 60.0, 600.0
-"""Another mode gives all figures another meaning."""
+_MODE_MAX_AGE, _MODE_GRACE = 300.0, 600.0
+_DOUBTED_MAX_AGE = 60.0
+"""Of a mode that is not the one that the figures look like: another one gives all of them another meaning."""
 _EXCHANGES_MAX_AGE = 300.0
 """For so long positions at an exchange that is new are not seen."""
 _PRICES_MAX_AGE = 60.0
@@ -113,7 +116,7 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         "**Tiers**: half of the margin at the highest leverage, progressive. **Assumed**: one USDC is one "
         "dollar; in portfolio margin a coin counts with 0.5 + 0.5 × LTV, without caps. **Not told**: what "
         "each cross position requires, which follows from the tiers; with loans nothing is computed of "
-        "what other prices would do. **Kept**: the mode for a minute, exchanges and tiers for 5, spot "
+        "what other prices would do. **Kept**: the mode, exchanges and tiers for 5 minutes, spot "
         "prices for one, funding for 15. Live marks are those of its own exchange.\n\n"
         "Test network: `base_url: https://api.hyperliquid-testnet.xyz`."
     )
@@ -146,13 +149,15 @@ class Hyperliquid(Venue[HyperliquidConfig]):
             api.account_cached(self._mode, _MODE_MAX_AGE, grace=_MODE_GRACE),
             api.venue_cached(_exchanges, _EXCHANGES_MAX_AGE, grace=A_DAY),
         )
-        self._check_mode(mode)
+        check_mode(mode)
         balances, states = await together(
             _ask(api, BALANCES, Balances, user=user),
             together(*(_ask(api, STATE, State, dex=one.name, user=user) for one in exchanges)),
         )
         if not (self.config.sub_accounts or balances.holds or any(state.holds for state in states)):
             raise await self._empty(api)
+        if mode not in {None, "default", balances.mode}:
+            mode = await api.account_cached(self._mode, _DOUBTED_MAX_AGE, name="doubted mode")
         return await self._snapshot(api, mode, balances, list(zip(exchanges, states, strict=True)))
 
     async def _member(self, api: Api, handle: str) -> AccountSnapshot:
@@ -169,7 +174,6 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         mode = row.abstraction
         if mode is None:
             mode = await api.account_cached(self._mode, _MODE_MAX_AGE, grace=_MODE_GRACE)
-        self._check_mode(mode)
         states = dict(row.dexToClearinghouseState)
         known = {one.name for one in exchanges}
         if any(state.holds and name not in known for name, state in states.items()):
@@ -183,6 +187,9 @@ class Hyperliquid(Venue[HyperliquidConfig]):
     async def _snapshot(
         self, api: Api, mode: str | None, balances: Balances, pairs: Sequence[tuple[Exchange, State]]
     ) -> AccountSnapshot:
+        check_mode(mode)
+        if mode in {None, "default"}:
+            mode = balances.mode
         for _, state in pairs:
             api.made_at(STATE, state.time)
         tokens, contexts = await together(
@@ -194,7 +201,7 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         ]
         if mode == "portfolioMargin":
             return portfolio(held, balances, tokens)
-        if mode == "unifiedAccount" or (mode != "disabled" and balances.unified):
+        if mode == "unifiedAccount":
             return unified(held, balances, tokens)
         return separate(held, tokens)
 
@@ -228,17 +235,6 @@ class Hyperliquid(Venue[HyperliquidConfig]):
             {},
         )
 
-    def _check_mode(self, mode: str | None) -> None:
-        if mode in {None, "default", "disabled", "unifiedAccount", "portfolioMargin"}:
-            return
-        text = "the account is in a mode that is not known here"
-        if mode == "dexAbstraction":
-            text = (
-                "the account is in DEX abstraction mode, in which the venue moves margin between exchanges "
-                "by itself, and which it gives up: choose another account mode there"
-            )
-        raise VenueError("unsupported", text).within(self.place(MODE))
-
     async def _mode(self, api: Api) -> str | None:
         user = self.config.handle or self.config.address
         mode: str | None = await _ask(api, MODE, str | None, user=user)
@@ -256,7 +252,6 @@ class Hyperliquid(Venue[HyperliquidConfig]):
 
     async def _empty(self, api: Api) -> VenueError:
         """What to tell of an address that holds nothing."""
-
         role = await api.account_cached(self._role, _ROLE_MAX_AGE)
         if role == "missing":
             text = "the venue does not know the address: it may be mistyped, or of another network"
@@ -298,7 +293,7 @@ async def _exchanges(api: Api) -> Sequence[Exchange]:
 
 
 async def _contexts(api: Api, exchange: str) -> Mapping[str, Context]:
-    return contexts_of(*await _ask(api, CONTEXTS, tuple[Meta, list[Context | None]], dex=exchange))
+    return contexts_of(*await _ask(api, CONTEXTS, tuple[Symbols, list[Context | None]], dex=exchange))
 
 
 async def _tokens(api: Api) -> Tokens:

@@ -22,7 +22,17 @@ WITHOUT_POSITIONS = {"okx-spot": "there are no derivatives at this level of acco
 
 
 def test_every_documented_venue_is_simulated() -> None:
-    named = {"binance_usdm", "binance_coinm", "bingx", "bingx_v1", "bittap", "bybit", "okx", "zkx"}
+    named = {
+        "binance_usdm",
+        "binance_coinm",
+        "bingx",
+        "bingx_v1",
+        "bittap",
+        "bybit",
+        "hyperliquid",
+        "okx",
+        "zkx",
+    }
     assert set(SIMULATORS) == named
 
 
