@@ -26,6 +26,11 @@ def _info(kind: str, weight: float) -> Endpoint:
     return Endpoint("/info", weight, signed=False, method="POST", name=f"/info {kind}")
 
 
+def question(endpoint: Endpoint, **more: str) -> Mapping[str, str]:
+    """The document that asks for what an endpoint tells."""
+    return {"type": endpoint.name.rpartition(" ")[2], **more}
+
+
 MODE = _info("userAbstraction", 20.0)
 STATE = _info("clearinghouseState", 2.0)
 BALANCES = _info("spotClearinghouseState", 2.0)
@@ -41,7 +46,7 @@ _OF_TRADING = "of trading"
 _DISPLAY = "only how it is displayed"
 UNREAD = {
     STATE: {
-        "when the answer was made; one that a cache has kept is refused": "time",
+        "when the answer was made; what was old then is refused": "time",
         "follows from the account value and the positions": "totalRawUsd totalNtlPos",
         "all positions' is published": "crossMarginSummary.totalMarginUsed",
         "follows from the margin, at the mark price": "rawUsd",
@@ -234,7 +239,8 @@ class Balances(Wire):
 
     def left(self, token: float | None) -> float | None:
         """What is left of a token beside isolated positions and maintenance margins, while anything is."""
-        found = dict(self.tokenToAvailableAfterMaintenance or ()).get(token)
+        told = self.tokenToAvailableAfterMaintenance or ()
+        found = next((amount for number, amount in told if number == token), None)
         return found if isinstance(found, float) and found > 0.0 else None
 
 
@@ -435,9 +441,9 @@ def tokens_of(meta: SpotMeta, contexts: Sequence[PairContext | None]) -> Tokens:
                 marks[context.coin] = context.markPx
             elif in_place:
                 marks[meta.universe[place].name] = context.markPx
-    prices = {
+    prices: dict[float | None, float] = {
         pair.tokens[0]: marks[pair.name]
         for pair in meta.universe
         if pair.tokens[1:] == [USDC] and pair.name in marks
     }
-    return Tokens({int(row.index): row.name for row in meta.tokens}, prices)
+    return Tokens({row.index: row.name for row in meta.tokens}, prices)

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from exporter.answers import A_DAY
+from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
+from exporter.request import Response
 from exporter.venues._hyperliquid import (
     BALANCES,
     NO_SCHEDULE,
+    STATE,
     USDC,
     Balance,
     Balances,
@@ -232,6 +236,38 @@ def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
         collateral_price_usd=_counted(row, tokens),
         debt_price_usd=_price(row.token, tokens),
     )
+
+
+def nothing_held(role: str) -> VenueError:
+    """What to tell of an address that holds nothing, by what the venue says that it is."""
+    if role == "missing":
+        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
+    if role == "agent":
+        return VenueError(
+            "auth",
+            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
+            "account for which it acts",
+        )
+    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
+
+
+def check_age(response: Response, states: Iterable[State], age_limit: float) -> None:
+    """Refuses figures that were old when they were given: of a server of the venue that lags behind.
+
+    Raises:
+        VenueError: reason ``exchange``.
+    """
+    for state in states:
+        if state.time is None or response.made_at is None:
+            continue
+        age = response.made_at - state.time
+        if age_limit < age < _NO_AGE:
+            text = f"the figures were {age:.0f} s old when they were given: the venue lags behind"
+            raise VenueError("exchange", f"{STATE.label}: {text}")
+
+
+# A field that is no longer filled is not the age of the others.
+_NO_AGE = 7 * A_DAY
 
 
 def _snapshot(

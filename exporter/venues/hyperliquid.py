@@ -14,7 +14,7 @@ from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, Marks, PublicPrice
-from exporter.request import Endpoint, Request, SignedRequest
+from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.tasks import together
 from exporter.venues._hyperliquid import (
     BALANCES,
@@ -46,10 +46,12 @@ from exporter.venues._hyperliquid import (
     check_mode,
     contexts_of,
     exchanges_of,
+    question,
     tokens_of,
 )
-from exporter.venues._hyperliquid_account import Held, portfolio, separate, unified
+from exporter.venues._hyperliquid_account import Held, check_age, nothing_held, portfolio, separate, unified
 from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.wire import decode
 
 _MODE_MAX_AGE, _MODE_GRACE = 300.0, 600.0
 _DOUBTED_MAX_AGE = 60.0
@@ -59,8 +61,7 @@ _EXCHANGES_MAX_AGE = 300.0
 _PRICES_MAX_AGE = 60.0
 _FUNDING_MAX_AGE = 900.0
 _ROLE_MAX_AGE = 600.0
-_LIST_MAX_AGE = 30.0
-"""Of the answer about all sub-accounts, for who only wants to know which there are."""
+_LIST_MAX_AGE = 30.0  # of the answer about all sub-accounts, for who only wants to know which there are
 
 
 class Status(Envelope):
@@ -152,10 +153,12 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         check_mode(mode)
         balances, states = await together(
             _ask(api, BALANCES, Balances, user=user),
-            together(*(_ask(api, STATE, State, dex=one.name, user=user) for one in exchanges)),
+            together(*(self._state(api, one.name) for one in exchanges)),
         )
-        if not (self.config.sub_accounts or balances.holds or any(state.holds for state in states)):
-            raise await self._empty(api)
+        if not (balances.holds or any(state.holds for state in states)):
+            role = await api.account_cached(self._role, _ROLE_MAX_AGE)
+            if not self.config.sub_accounts or role in {"missing", "agent"}:
+                raise nothing_held(role).within(self.place(ROLE))
         if mode not in {None, "default", balances.mode}:
             mode = await api.account_cached(self._mode, _DOUBTED_MAX_AGE, name="doubted mode")
         return await self._snapshot(api, mode, balances, list(zip(exchanges, states, strict=True)))
@@ -190,8 +193,6 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         check_mode(mode)
         if mode in {None, "default"}:
             mode = balances.mode
-        for _, state in pairs:
-            api.made_at(STATE, state.time)
         tokens, contexts = await together(
             self._tokens(api, mode, balances, pairs),
             together(*(self._contexts(api, exchange, state) for exchange, state in pairs)),
@@ -242,28 +243,28 @@ class Hyperliquid(Venue[HyperliquidConfig]):
 
     async def _family(self, api: Api, max_age: float) -> list[SubAccount]:
         async def asked(api: Api) -> list[SubAccount]:
-            return await _ask(api, SUB_ACCOUNTS, list[SubAccount] | None, user=self.config.address) or []
+            form: Any = list[SubAccount] | None
+            found, response = await self._dated(api, SUB_ACCOUNTS, form, user=self.config.address)
+            rows: list[SubAccount] = found or []
+            states = [state for row in rows for _, state in row.dexToClearinghouseState]
+            check_age(response, states, self.config.age_limit)
+            return rows
 
         return await api.family_cached("sub-accounts", asked, max_age)
+
+    async def _state(self, api: Api, exchange: str) -> State:
+        found, response = await self._dated(api, STATE, State, dex=exchange, user=self.config.address)
+        state: State = found
+        check_age(response, [state], self.config.age_limit)
+        return state
+
+    async def _dated(self, api: Api, endpoint: Endpoint, type_: Any, **document: str) -> tuple[Any, Response]:
+        response = await api.request(endpoint, document=question(endpoint, **document))
+        return decode(response.body, type_, self.place(endpoint)), response
 
     async def _role(self, api: Api) -> str:
         role: Role = await _ask(api, ROLE, Role, user=self.config.address)
         return role.role
-
-    async def _empty(self, api: Api) -> VenueError:
-        """What to tell of an address that holds nothing."""
-        role = await api.account_cached(self._role, _ROLE_MAX_AGE)
-        if role == "missing":
-            text = "the venue does not know the address: it may be mistyped, or of another network"
-            return VenueError("auth", text).within(self.place(ROLE))
-        if role == "agent":
-            text = (
-                "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
-                "account for which it acts"
-            )
-            return VenueError("auth", text).within(self.place(ROLE))
-        text = "the address holds nothing: no balance and no position at any exchange"
-        return VenueError("unsupported", text).within(self.place(STATE))
 
     async def marks(self, api: Api) -> Marks:
         at = api.now()
@@ -282,8 +283,7 @@ class Hyperliquid(Venue[HyperliquidConfig]):
 
 
 async def _ask(api: Api, endpoint: Endpoint, type_: Any, **document: str) -> Any:
-    kind = endpoint.name.rpartition(" ")[2]
-    return await api.get(endpoint, type_, document={"type": kind, **document})
+    return await api.get(endpoint, type_, document=question(endpoint, **document))
 
 
 async def _exchanges(api: Api) -> Sequence[Exchange]:
