@@ -44,27 +44,24 @@ TIME = _info("exchangeStatus", 2.0)
 
 _OF_TRADING = "of trading"
 _DISPLAY = "only how it is displayed"
+_OF_A_STATE = {
+    "when the answer was made; what was old then is refused": "time",
+    "follows from the account value and the positions": "totalRawUsd totalNtlPos",
+    "all positions' is published": "crossMarginSummary.totalMarginUsed",
+    "follows from the margin, at the mark price": "rawUsd",
+    "computed from the PnL for every venue alike": "returnOnEquity",
+    "of funding that is in the balance already": "cumFunding.allTime cumFunding.sinceOpen "
+    "cumFunding.sinceChange",
+    "the margin table has it": "position.maxLeverage",
+}
 UNREAD = {
-    STATE: {
-        "when the answer was made; what was old then is refused": "time",
-        "follows from the account value and the positions": "totalRawUsd totalNtlPos",
-        "all positions' is published": "crossMarginSummary.totalMarginUsed",
-        "follows from the margin, at the mark price": "rawUsd",
-        "computed from the PnL for every venue alike": "returnOnEquity",
-        "of funding that is in the balance already": "cumFunding.allTime cumFunding.sinceOpen "
-        "cumFunding.sinceChange",
-        "the margin table has it": "position.maxLeverage",
-    },
+    STATE: _OF_A_STATE,
     BALANCES: {
         "what was paid for it": "entryNtl",
         "what of it earns interest; part of the total": "supplied",
         "the venue's ratio has all of it": "tokenToPortfolioBorrowRatio[][] tokenToPortfolioSupplyRatio[][]",
     },
-    SUB_ACCOUNTS: {
-        "a sub-account is an account of its own, read as the answers about one are": (
-            "dexToClearinghouseState* spotState*"
-        ),
-    },
+    SUB_ACCOUNTS: {**_OF_A_STATE, "what was paid for it": "entryNtl"},
     NAMES: {_OF_TRADING: "assetToStreamingOiCap[][]"},
     METAS: {_DISPLAY: "szDecimals"},
     CONTEXTS: {

@@ -32,9 +32,8 @@ COLLECTED = {
 }
 """What stays as it was collected: nobody but the venue can tell it."""
 DIGIT = {"bingx": 1e-4, "bybit": 3.5e-5, "hyperliquid": 1e-6, "okx": 1e-7}
-"""One in the last place of an amount, where it is not the eighth (of coins in dollars, where they back all; of
-what makes a ratio of twelve places);
-sums are of up to eight that were cut."""
+"""One in the last place of an amount, where it is not the eighth (of coins in dollars, where they back all;
+of what makes a ratio of twelve places); sums are of up to eight that were cut."""
 ELSEWHERE = {"hyperliquid": ("BNB", "XRP", "LTC")}
 """Coins that stand still, for their marks come in other calls: they are traded at exchanges of others."""
 MARK_DIGIT = {"bingx": 2e-6}
