@@ -164,7 +164,7 @@ def changed(account: AccountConfig, name: str, **fields: Any) -> AccountConfig:
 
 def with_wrong_secrets(account: AccountConfig, name: str) -> AccountConfig:
     """The same account with a secret that is well-formed and not the venue's."""
-    wrong = {}
+    wrong: dict[str, Any] = {}
     for field_name in type(account).model_fields:
         value = getattr(account, field_name)
         # The name of the key stays right, so that it is the signature that is refused.

@@ -59,7 +59,7 @@ def check(request: web.Request, body: bytes) -> None:
     if kind in OF_A_USER:
         assert asked.pop("user") == ADDRESS
     if kind in OF_AN_EXCHANGE:
-        assert asked.pop("dex") in {"", "xyz", "km"}
+        assert isinstance(asked.pop("dex"), str)  # as the list of exchanges has it, damaged or not
     assert asked == {}
 
 
