@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MARKET_STABLE_COINS = frozenset(
     {"USDT", "USDC", "FDUSD", "TUSD", "USDE", "USD1", "DAI", "PYUSD", "USDP", "BUSD", "BFUSD"}
-    | {"RLUSD", "USDS", "USDD", "USDG", "GUSD"}
+    | {"RLUSD", "USDS", "USDD", "USDG", "GUSD", "USDT0", "USDH"}
 )
 """Coins that claim to be worth one US dollar, and whose price can prove them wrong."""
 

@@ -107,8 +107,9 @@ def write(path: Path, venue: type[AnyVenue], name: str, values: Mapping[str, str
     ]
     file, written = path, list[Path]()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if files:
-            (path.parent / FOLDER).mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+            (path.parent / FOLDER).mkdir(mode=_FOLDER, exist_ok=True)
         for file, text, mode in (*files, (path, text_of(venue, name, values), _READABLE)):
             _write(file, text, mode, force=force)
             written.append(file)

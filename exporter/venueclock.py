@@ -20,8 +20,8 @@ class VenueClock:
     def __init__(self) -> None:
         self.offset = 0.0
         """The venue's clock minus ours, seconds."""
-        # By call: when the last answer with another date was made, and how far that seemed back.
-        self._dates: dict[str, tuple[float, float]] = {}
+        # By call: when the last answer with another date was made, how far that seemed back, how old it was.
+        self._dates: dict[str, tuple[float, float, float]] = {}
 
     def at(self, now: float) -> float:
         """What the venue's clock shows when ours shows `now`, both in Unix seconds."""
@@ -53,7 +53,10 @@ class VenueClock:
         every answer alike: its dates go on, at the same distance. Those of a cache stand still.
         """
         age = min(now, self.at(now)) - made_at
-        before, age_before = self._dates.get(call, (math.inf, 0.0))
-        if made_at != before:
-            self._dates[call] = made_at, age
-        return 0.0 if made_at > before and age <= age_before + _STEADY else age
+        before, age_before, old_before = self._dates.get(call, (math.inf, 0.0, 0.0))
+        steady = age <= age_before + _STEADY
+        if made_at == before:  # several answers in one second are alike
+            return old_before if steady else age
+        old = 0.0 if made_at > before and steady else age
+        self._dates[call] = made_at, age, old
+        return old

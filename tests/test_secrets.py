@@ -164,15 +164,15 @@ def changed(account: AccountConfig, name: str, **fields: Any) -> AccountConfig:
 
 def with_wrong_secrets(account: AccountConfig, name: str) -> AccountConfig:
     """The same account with a secret that is well-formed and not the venue's."""
-    wrong = {}
+    wrong: dict[str, Any] = {}
     for field_name in type(account).model_fields:
         value = getattr(account, field_name)
         # The name of the key stays right, so that it is the signature that is refused.
         if isinstance(value, SecretStr) and field_name not in ("api_key", "proxy"):
             text = value.get_secret_value()
             wrong[field_name] = SecretStr(text[:-1] + ("1" if text[-1] == "0" else "0"))
-    assert wrong
-    return changed(account, name, **wrong)
+    # Where there is no key, the address is wrong.
+    return changed(account, name, **(wrong or {"address": f"0x{'ab' * 20}"}))
 
 
 @pytest.mark.parametrize("format_", LOG_FORMATS)

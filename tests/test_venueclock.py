@@ -42,6 +42,14 @@ class TestMeasuring:
         assert clock.offset == 2.0
 
 
+def test_answers_of_one_second_are_judged_alike() -> None:
+    """A call that is made several times at once, at a server whose clock is 90 s behind; then by a cache."""
+    clock = VenueClock()
+    assert [clock.age("call", NOW - 90.0, NOW) for _ in range(3)] == [90.0] * 3
+    assert [clock.age("call", NOW - 75.0, NOW + 15.2) for _ in range(3)] == [0.0] * 3
+    assert clock.age("call", NOW - 75.0, NOW + 30.0) == 105.0
+
+
 async def measured_now() -> None:
     """Lets a measurement that nobody waits for come to its end."""
     await asyncio.sleep(0.2)

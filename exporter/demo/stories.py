@@ -248,12 +248,12 @@ STORIES: Mapping[str, Story] = {
                     "RiskPositionGone",
                     (
                         "bingx-hedged",
-                        "bittap-oneway",
                         "coinm-directional",
                         "coinm-hedged",
                         "usdm-concentrated",
                         "usdm-hedged",
                     ),
+                    perhaps=("bittap-oneway",),
                 ),
                 Told(
                     4,
@@ -283,6 +283,7 @@ STORIES: Mapping[str, Story] = {
                         "bittap-oneway",
                         "coinm-directional",
                         "coinm-hedged",
+                        "hyper-unified",
                         "usdm-concentrated",
                         "usdm-directional",
                         "usdm-hedged",
@@ -300,6 +301,7 @@ STORIES: Mapping[str, Story] = {
                         "bittap-hedge",
                         "coinm-directional",
                         "coinm-hedged",
+                        "hyper-unified",
                         "usdm-concentrated",
                         "usdm-hedged",
                         "usdm-multi-asset",
@@ -375,7 +377,7 @@ STORIES: Mapping[str, Story] = {
                 Told(7.5, "critical", "RiskLiquidationNear", ("usdm-concentrated",)),
                 Told(7.5, "critical", "RiskLiquidationShockSmall", ("usdm-concentrated",)),
                 Told(10.5, "critical", "RiskPositionGone", ("usdm-concentrated",)),
-                Told(10.5, "critical", "RiskPoolEmptied", ("usdm-concentrated",)),
+                Told(10.5, "critical", "RiskPoolEmptied", (), perhaps=("usdm-concentrated",)),
             ),
         ),
         Story(

@@ -182,10 +182,13 @@ _CLOCKS: _Fields = {
     "late": 1.0,
     "exceptions": {
         **_NO_CLOCK,
-        "bittap": Otherwise(
-            "network",
-            "at first it looks like an old answer: the venue tells its time in no other way",
-            heals=True,
+        **dict.fromkeys(
+            ("bittap", "hyperliquid"),
+            Otherwise(
+                "network",
+                "at first it looks like an old answer: the venue tells its time in no other way",
+                heals=True,
+            ),
         ),
     },
 }

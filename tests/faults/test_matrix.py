@@ -18,7 +18,7 @@ from exporter.errors import VenueError
 from tests.faults.jumping import run
 from tests.faults.stage import BENCHES, Cell, complaints, play
 from tests.faults.table import SECTIONS, Row
-from tests.venues.bench import Bench, as_answers
+from tests.venues.bench import Bench, as_answers, endpoint_of, key_of
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
 
 LONG = 150.0
@@ -29,6 +29,10 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
     "bingx": {
         "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
         "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
+    },
+    "hyperliquid": {
+        "/info userRole": "asked where an address holds nothing",
+        "/info subAccounts2": "asked where sub-accounts are wanted",
     },
     "okx": {
         "/api/v5/public/mark-price": "asked for live marks alone",
@@ -66,13 +70,13 @@ def clock_endpoints(venue: str) -> set[str]:
 
 
 async def _clock_endpoints(bench: Bench) -> set[str]:
-    transport = MemoryTransport(as_answers(bench.documents(bench.rows.scenario)))
+    documents = bench.documents(bench.rows.scenario)
+    transport = MemoryTransport(as_answers(documents))
     venue = make_venue(bench.venue, "http://venue.test", bench.config)
     async with Client(QuietObserver(), wall=lambda: NOW, transport=transport) as client:
         with suppress(VenueError):
             await venue.server_time(client.account(venue))
-    asked = {one.path for one in transport.asked}
-    return {one.label for one in bench.cls.endpoints if one.path in asked}
+    return {endpoint_of(call).label for call in documents if key_of(call) in transport.answered}
 
 
 def cells(bench: Bench, rows: Iterable[Row]) -> list[Cell]:

@@ -37,7 +37,7 @@ def key_of(call: Call) -> str:
 class Scenario:
     """One documented account: an answer for every call that the adapter makes for it.
 
-    An answer is the name of a payload file or a decoded document; None where there is none.
+    An answer is the name of a payload file, ``<name>.json``, or a decoded document; None where there is none.
     """
 
     answers: Mapping[Any, Any]
@@ -56,12 +56,18 @@ class Rows:
     endpoint: Call
     path: tuple[str | int, ...] = ()
     """From the document to the first row: keys and indices."""
+    inside: str | None = None
+    """What of a row has its fields, where not the row itself."""
     size: str
     liquidation_price: str | None
     identity: str | None = None
     """Joins rows of two calls, where it does."""
     price: str
     """A price that has to be a finite number wherever it is given."""
+
+    def fields_of(self, row: Any) -> Any:
+        """The object of a row that has its fields."""
+        return row if self.inside is None else row[self.inside]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -76,7 +82,8 @@ class Bench:
     scenarios: Mapping[str, Scenario]
     rows: Rows
     refused_time: tuple[int, Any] | None
-    """Status and document with which the venue refuses a timestamp; None where its clock cannot be asked."""
+    """Status and document with which the venue refuses a timestamp; None where requests have none, or its
+    clock cannot be asked."""
     failure: tuple[int, Any]
     """Status and document of a failure whose words the desk is shown; ``WORDS`` stands for them."""
     optional: frozenset[Endpoint] = frozenset()
@@ -99,7 +106,7 @@ class Bench:
     def documents(self, scenario: str) -> dict[Call, Any]:
         """The answers of a scenario, decoded."""
         return {
-            call: decoded(payload(self.venue, answer)) if isinstance(answer, str) else answer
+            call: decoded(payload(self.venue, answer)) if str(answer).endswith(".json") else answer
             for call, answer in self.scenarios[scenario].answers.items()
         }
 

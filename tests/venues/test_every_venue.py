@@ -107,7 +107,7 @@ def test_every_endpoint_has_a_documented_answer(bench: Bench) -> None:
 def with_row(bench: Bench, **fields: Any) -> dict[Any, Any]:
     """The documents of the bench's rows with fields of the first row changed; `...` takes one away."""
     document = copy.deepcopy(bench.documents(bench.rows.scenario)[bench.rows.endpoint])
-    row = _at(document, bench.rows.path)
+    row = bench.rows.fields_of(_at(document, bench.rows.path))
     row.update(fields)
     for name in [name for name, value in row.items() if value is ...]:
         del row[name]
@@ -136,7 +136,8 @@ async def test_rows_without_size_are_dropped(bench: Bench, zero: object) -> None
     assert isinstance(last, int)
     rows = _at(document, tuple(above))
     another = {} if bench.rows.identity is None else {bench.rows.identity: "another"}
-    rows.append({**rows[last], bench.rows.size: zero, bench.rows.price: "1", **another})
+    rows.append(copy.deepcopy(rows[last]))
+    bench.rows.fields_of(rows[-1]).update({bench.rows.size: zero, bench.rows.price: "1", **another})
     after = await bench.snapshot(bench.rows.scenario, {bench.rows.endpoint: document})
     assert len(after.positions) == len(before.positions)
     assert all(position.quantity > 0.0 for position in after.positions)
@@ -170,7 +171,9 @@ async def test_what_is_no_finite_number_is_a_schema_error(bench: Bench, bad: str
 
 async def test_numbers_as_text_and_as_numbers_are_the_same(bench: Bench) -> None:
     """Venues change between the two without a word."""
-    row = _at(bench.documents(bench.rows.scenario)[bench.rows.endpoint], bench.rows.path)
+    row = bench.rows.fields_of(
+        _at(bench.documents(bench.rows.scenario)[bench.rows.endpoint], bench.rows.path)
+    )
     fields = [name for name in (bench.rows.size, bench.rows.price) if is_number(row[name])]
     assert fields
     as_text = await rows_snapshot(bench, **{name: str(row[name]) for name in fields})
@@ -219,7 +222,7 @@ async def test_a_row_without_its_size_is_a_schema_error_that_names_it(bench: Ben
 def _documents(bench: Bench) -> Iterator[tuple[str, Any, Any]]:
     for name in bench.scenarios:
         for call, document in bench.documents(name).items():
-            if document:
+            if isinstance(document, dict | list) and document:  # else there is nothing in it to damage
                 yield name, call, document
 
 
@@ -297,7 +300,8 @@ async def _asked(bench: Bench) -> list[Call]:
 
 async def test_a_refused_timestamp_is_sent_again_once_after_the_clock_was_measured(bench: Bench) -> None:
     if bench.refused_time is None:
-        assert await _server_time(bench) is None
+        if any(endpoint.signed for endpoint in bench.cls.endpoints):
+            assert await _server_time(bench) is None
         return
     status, body = bench.refused_time
     refusals = 1

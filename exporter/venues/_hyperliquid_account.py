@@ -1,0 +1,289 @@
+"""What Hyperliquid's messages say of an account: its pools, positions and coins, in each of its modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from exporter.answers import A_DAY
+from exporter.errors import VenueError
+from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
+from exporter.request import Response
+from exporter.venues._hyperliquid import (
+    BALANCES,
+    NO_SCHEDULE,
+    STATE,
+    USDC,
+    Balance,
+    Balances,
+    Context,
+    Exchange,
+    PositionRow,
+    State,
+    Tokens,
+)
+from exporter.venues.base import nothing_less, schema_error, told
+from exporter.wire import listed
+
+LIQUIDATED_AT = 0.95
+"""The venue's ratio in portfolio margin mode at which it liquidates."""
+
+
+class Held(Struct, frozen=True):
+    """An account at one exchange, with what else is known of that."""
+
+    exchange: Exchange
+    state: State
+    contexts: Mapping[str, Context]
+
+    def total(self, amount: str) -> float | None:
+        """The sum of an amount of all positions; None where one has none."""
+        found = [getattr(row, amount) for row in self.state.rows]
+        return None if None in found else float(sum(found))
+
+    @property
+    def isolated_margin(self) -> float:
+        """What isolated positions have of their own, their PnL included."""
+        return sum(row.marginUsed or 0.0 for row in self.state.rows if row.isolated)
+
+    def positions(self, coin: str, pool: str, *, priced: bool = True) -> list[Position]:
+        """Its positions; without the venue's liquidation prices unless they are `priced`."""
+        return [self._position(row, coin, pool, priced=priced) for row in self.state.rows]
+
+    def _position(self, row: PositionRow, coin: str, pool: str, *, priced: bool) -> Position:
+        schedule = self.exchange.schedules.get(row.coin, NO_SCHEDULE)
+        context = self.contexts.get(row.coin)
+        leverage = None if row.leverage is None else row.leverage.value
+        mark = row.positionValue / abs(row.szi)
+        # As the engine does it: the venue's PnL has been rounded.
+        profit = row.unrealizedPnl if row.entryPx is None else row.szi * (mark - row.entryPx)
+        return Position(
+            symbol=row.coin,
+            side=row.side,
+            margin_mode="isolated" if row.isolated else "cross",
+            quantity=abs(row.szi),
+            contract=Contract("linear", 1.0, row.coin.rpartition(":")[2] or row.coin, coin, coin),
+            entry_price=row.entryPx,
+            mark_price=mark,
+            liquidation_price=row.liquidationPx if priced or row.isolated else None,
+            unrealized_pnl=row.unrealizedPnl,
+            leverage=leverage,
+            initial_margin=None if row.isolated else row.marginUsed,
+            margin=_less(row.marginUsed, profit) if row.isolated else None,
+            largest_notional=schedule.largest(leverage),
+            funding_rate=None if context is None else context.funding,
+            maintenance_tiers=schedule.tiers,
+            pool_currency=pool,
+        )
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    found = list(amounts)
+    return None if None in found else sum(amount for amount in found if amount is not None)
+
+
+def _less(amount: float | None, other: float | None) -> float | None:
+    return None if amount is None or other is None else amount - other
+
+
+def _product(amount: float | None, factor: float | None) -> float | None:
+    return None if amount is None or factor is None else amount * factor
+
+
+def _by_token(held: Iterable[Held]) -> Mapping[float | None, list[Held]]:
+    found: dict[float | None, list[Held]] = {}
+    for one in held:
+        found.setdefault(one.exchange.token, []).append(one)
+    return found
+
+
+def separate(held: Sequence[Held], tokens: Tokens) -> AccountSnapshot:
+    """An account with a wallet at each exchange, which backs the positions there and no others."""
+    pools, positions = [], []
+    for one in held:
+        own = not one.exchange.name
+        if not own and not one.state.holds:
+            continue
+        coin, state = tokens.name(one.exchange.token), one.state
+        name = coin if own else f"{one.exchange.name}:{coin}"
+        backed = one.positions(coin, name)
+        profit = one.total("unrealizedPnl")
+        positions += backed
+        pools.append(
+            MarginPool(
+                currency=coin,
+                name="" if own else name,
+                equity=state.marginSummary.accountValue,
+                margin_equity=state.crossMarginSummary.accountValue,
+                maintenance_margin=told(state.crossMaintenanceMarginUsed, backed),
+                wallet_balance=_less(state.marginSummary.accountValue, profit),
+                unrealized_pnl=profit,
+                initial_margin=state.marginSummary.totalMarginUsed,
+                withdrawable_balance=nothing_less(state.withdrawable),
+            )
+        )
+    return _snapshot(pools, positions, tokens, "separate")
+
+
+def unified(held: Sequence[Held], balances: Balances, tokens: Tokens) -> AccountSnapshot:
+    """An account whose balance of each coin backs all positions in it, wherever they are."""
+    pools, positions = [], []
+    for token, at in _by_token(held).items():
+        row = balances.row(token)
+        if not (any(one.state.rows for one in at) or (row is not None and row.total) or token == USDC):
+            continue
+        coin = tokens.name(token)
+        backed = [position for one in at for position in one.positions(coin, coin)]
+        # What is not listed is not held.
+        total = 0.0 if row is None else row.total
+        required = _sum(one.state.crossMaintenanceMarginUsed for one in at)
+        backing = _less(total, sum(one.isolated_margin for one in at))
+        left = balances.left(token)
+        if left is not None and required is not None:
+            # Said at one moment, where the other figures are of several.
+            backing = left + required
+        profit = _sum(one.total("unrealizedPnl") for one in at)
+        positions += backed
+        pools.append(
+            MarginPool(
+                currency=coin,
+                equity=total,
+                margin_equity=backing,
+                maintenance_margin=told(required, backed),
+                wallet_balance=_less(total, profit),
+                available_balance=nothing_less(_less(total, 0.0 if row is None else row.hold)),
+                unrealized_pnl=profit,
+                initial_margin=_sum(one.state.marginSummary.totalMarginUsed for one in at),
+            )
+        )
+    return _snapshot(pools, positions, tokens, "unified")
+
+
+def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> AccountSnapshot:
+    """An account whose coins back all positions, and loans, as one.
+
+    The venue tells one ratio, with its haircuts, caps and loans in it, and liquidates at `LIQUIDATED_AT`.
+    What backs the positions is what makes that ratio of what they require. With loans, or without positions,
+    it is the other way round: coins are counted as they are without caps, and what is required makes the
+    ratio.
+    """
+    ratio = balances.portfolioMarginRatio
+    if ratio is None or ratio < 0.0:
+        raise schema_error(BALANCES, "`portfolioMarginRatio` is not told in portfolio margin mode")
+    by_token = _by_token(held)
+    rows = [row for row in listed(balances.balances) if _counts(row, by_token)]
+    lent = any(row.borrowed for row in listed(balances.balances))
+
+    def together(amount: Callable[[Held], float | None]) -> float | None:
+        """Of all exchanges, in USDC."""
+        return _sum(_product(amount(one), _price(one.exchange.token, tokens)) for one in held)
+
+    required = together(lambda one: one.state.crossMaintenanceMarginUsed)
+    coins = _sum(_product(row.total, _counted(row, tokens)) for row in rows)
+    backing = _less(coins, _product(together(lambda one: one.isolated_margin), LIQUIDATED_AT))
+    if required and ratio and not lent:
+        backing = LIQUIDATED_AT * required / ratio
+    elif backing is not None:
+        required = max(ratio * backing / LIQUIDATED_AT, 0.0)
+    positions = [
+        position
+        for one in held
+        for position in one.positions(tokens.name(one.exchange.token), "USD", priced=lent)
+    ]
+    pool = MarginPool(
+        currency="USD",
+        margin_equity=backing,
+        maintenance_margin=told(required, positions),
+        unrealized_pnl=together(lambda one: one.total("unrealizedPnl")),
+        initial_margin=together(lambda one: one.state.marginSummary.totalMarginUsed),
+        venue_margin_rate=ratio / LIQUIDATED_AT,
+        unlisted=lent,
+    )
+    assets = [_asset(row, by_token.get(row.token, []), tokens) for row in rows]
+    return _snapshot([pool], positions, tokens, "multi", assets)
+
+
+def _counts(row: Balance, by_token: Mapping[float | None, Sequence[Held]]) -> bool:
+    """Whether a coin that is held or owed is collateral."""
+    return bool(row.total or row.borrowed) and (row.ltv is not None or row.token in by_token)
+
+
+def _price(token: float | None, tokens: Tokens) -> float | None:
+    """In USDC."""
+    return 1.0 if token == USDC else tokens.prices.get(token)
+
+
+def _counted(row: Balance, tokens: Tokens) -> float | None:
+    """What a unit of a coin counts against what is required, where liquidation is at 1.
+
+    What may be borrowed of its value, and half of the rest; all of a coin that nothing is borrowed of, for
+    that is money.
+    """
+    ltv = min(row.ltv or 0.0, 1.0)
+    share = 0.5 + 0.5 * ltv if ltv > 0.0 else 1.0
+    return _product(_price(row.token, tokens), LIQUIDATED_AT * share)
+
+
+def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
+    profit = _sum(one.total("unrealizedPnl") for one in at)
+    # Whether what is owed is in the total already is not documented.
+    owned = None if row.borrowed else row.total
+    return Asset(
+        asset=row.coin,
+        wallet_balance=_less(owned, profit),
+        equity=owned,
+        collateral_price_usd=_counted(row, tokens),
+        debt_price_usd=_price(row.token, tokens),
+    )
+
+
+def nothing_held(role: str) -> VenueError:
+    """What to tell of an address that holds nothing, by what the venue says that it is."""
+    if role == "missing":
+        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
+    if role == "agent":
+        return VenueError(
+            "auth",
+            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
+            "account for which it acts",
+        )
+    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
+
+
+def check_age(response: Response, states: Iterable[State], age_limit: float) -> None:
+    """Refuses figures that were old when they were given: of a server of the venue that lags behind.
+
+    Raises:
+        VenueError: reason ``exchange``.
+    """
+    for state in states:
+        if state.time is None or response.made_at is None:
+            continue
+        age = response.made_at - state.time
+        if age_limit < age < _NO_AGE:
+            text = f"the figures were {age:.0f} s old when they were given: the venue lags behind"
+            raise VenueError("exchange", f"{STATE.label}: {text}")
+
+
+# A field that is no longer filled is not the age of the others.
+_NO_AGE = 7 * A_DAY
+
+
+def _snapshot(
+    pools: Sequence[MarginPool],
+    positions: Sequence[Position],
+    tokens: Tokens,
+    mode: str,
+    assets: Sequence[Asset] = (),
+) -> AccountSnapshot:
+    coins = {pool.currency for pool in pools} | {asset.asset for asset in assets}
+    prices = {tokens.name(token): price for token, price in tokens.prices.items()}
+    modes = {"position_mode": "one_way", "asset_mode": mode}
+    return AccountSnapshot(
+        pools=tuple(pools),
+        positions=tuple(positions),
+        assets=tuple(assets),
+        modes=modes if mode != "multi" else {**modes, "margin_mode": "portfolio"},
+        prices={coin: price for coin, price in prices.items() if coin in coins},
+    )
