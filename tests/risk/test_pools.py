@@ -340,7 +340,7 @@ def test_where_a_venue_liquidates_at_a_multiple_of_the_margin_it_counts_so_many_
     pool = pool_of(found)
     assert pool.maintenance_margin == pytest.approx(2.0)
     assert pool.maintenance_margin_rate == pytest.approx(1.05 * 2.0 / 42.0)
-    assert pool.stress == ((-0.2, pytest.approx(1.05 * (1.0 + 0.8) / 22.0)),)
+    assert dict(pool.stress) == {-0.2: pytest.approx(1.05 * (1.0 + 0.8) / 22.0)}
     assert pool.margin_to_target == pytest.approx(1.05 * 2.0 / 0.02 - 42.0)
     price = found.positions[0].liquidation_price
     assert price == pytest.approx((58.0 + 1.05) / (1.0 - 0.0105))
