@@ -33,7 +33,8 @@ PARSERS = [
     pytest.param(Format.OPENMETRICS_1_0_0, parse_openmetrics, id="openmetrics"),
 ]
 
-COMPLETE = """\
+COMPLETE = (
+    """\
 risk_account_equity{POOL} 101.0
 risk_account_adjusted_equity{POOL} 119.0
 risk_account_margin_equity{POOL} 102.0
@@ -60,7 +61,7 @@ risk_account_cross_liquidation_shock_ratio{POOL,direction="up"} 0.123
 risk_account_stress_maintenance_margin_rate{POOL,margin_mode="cross",shock="-0.1"} 0.116
 risk_account_stress_maintenance_margin_rate{POOL,margin_mode="cross",shock="0.05"} +Inf
 risk_account_stress_maintenance_margin_rate{POOL,margin_mode="isolated",shock="-0.1"} 0.125
-risk_account_info{exchange="x",account="a",asset_mode="multi",margin_mode="unified",position_mode="hedge"} 1.0
+risk_account_info{exchange="x",account="a",MODES} 1.0
 risk_asset_wallet_balance{exchange="x",account="a",asset="BTC"} 201.0
 risk_asset_equity{exchange="x",account="a",asset="BTC"} 202.0
 risk_asset_price_usd{exchange="x",account="a",asset="BTC"} 203.0
@@ -89,9 +90,12 @@ risk_position_adl_ratio{POSITION} 0.75
 risk_position_info{POSITION,base="BTC",quote="USDT",contract_kind="linear",liquidation_source="computed"} 1.0
 risk_positions{exchange="x",account="a"} 1.0
 risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
-""".replace("POOL", 'exchange="x",account="a",currency="USDT"').replace(
-    "POSITION",
-    'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="isolated",currency="USDT",position_id="7"',
+""".replace("MODES", 'account_status="normal",asset_mode="multi",margin_mode="unified",position_mode="hedge"')
+    .replace("POOL", 'exchange="x",account="a",currency="USDT"')
+    .replace(
+        "POSITION",
+        'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="isolated",currency="USDT",position_id="7"',
+    )
 )
 
 

@@ -264,12 +264,16 @@ class TierRow(Wire):
         super().__post_init__()
         if self.lowerBound < 0.0:
             raise ValueError("`lowerBound` is negative")
-        if self.maxLeverage is not None and self.maxLeverage < _LEAST_LEVERAGE:
-            raise ValueError("`maxLeverage` is less than any")
+        _check_leverage(self.maxLeverage)
 
 
 # At half of it, a maintenance margin would be all that a position is worth.
 _LEAST_LEVERAGE = 0.5
+
+
+def _check_leverage(leverage: float | None) -> None:
+    if leverage is not None and leverage < _LEAST_LEVERAGE:
+        raise ValueError("`maxLeverage` is less than any")
 
 
 class TableRow(Wire):
@@ -280,6 +284,10 @@ class AssetRow(Wire):
     name: str
     maxLeverage: Positive = None
     marginTableId: Number = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_leverage(self.maxLeverage)
 
 
 class Meta(Wire):

@@ -166,7 +166,12 @@ def test_every_figure_is_where_it_belongs() -> None:
         0.114,
         0.114,
     )
-    assert found.modes == {"position_mode": "hedge", "asset_mode": "multi", "margin_mode": "unified"}
+    assert found.modes == {
+        "position_mode": "hedge",
+        "asset_mode": "multi",
+        "margin_mode": "unified",
+        "account_status": "normal",
+    }
 
 
 @given(st.lists(wild_positions, max_size=3).map(tuple), st.lists(wild_pools, max_size=2).map(tuple))

@@ -152,7 +152,8 @@ async def test_a_hundred_accounts_at_a_limit_are_all_up_evenly_and_none_is_refus
     assert pool.most >= 0.9 * LIMIT / 2  # it was tried in earnest
     assert seen.down == set()
     intervals = seen.intervals(rounds)
-    assert max(intervals) <= 1.2 * min(intervals)
+    # One that began early has one collection more in the first rounds: 20 s in place of 24 for three.
+    assert max(intervals) <= 1.25 * min(intervals)
     expected = count * COLLECTION * MINUTE / (LIMIT / 2)
     assert sum(intervals) / count == pytest.approx(expected, rel=0.15)
     assert seen.stretch * INTERVAL == pytest.approx(expected, rel=0.1)

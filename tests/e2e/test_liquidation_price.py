@@ -19,6 +19,7 @@ SIMULATORS = discover()
 
 # Venues that cannot be tested this way, each with the reason. Everything else must be.
 NOT_COMPARABLE = {
+    "binance_pm": "its accounts hold what they trade, or a coin in several contracts: no price moves alone",
     "bingx_v1": "it states no maintenance margin, so nothing can be computed beside its own prices",
     "zkx": "its answers carry no mark price, so nothing can be computed where it gives no price itself",
 }

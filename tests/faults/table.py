@@ -299,7 +299,11 @@ LIMITS = (
 KEY_AND_CLOCK = (
     Row(name="a revoked key", make=lambda _: RevokedKey(), **_KEYS),
     Row(name="a clock that is 90 s fast", make=_always(Skew(90.0)), **{**_CLOCKS, "exceptions": _NO_CLOCK}),
-    Row(name="a clock that is 90 s slow", make=_always(Skew(-90.0)), **_CLOCKS),
+    Row(
+        name="a clock that is 90 s slow",
+        make=_always(Skew(-90.0)),
+        **{**_CLOCKS, "recovers_within": 30.0 + NEXT},
+    ),
     Row(name="no answer ever to the question for the time", make=lambda _: Hang(), where="clock"),
     Row(name="HTTP 500 to the question for the time", make=_status(500, PAGE), where="clock"),
     Row(

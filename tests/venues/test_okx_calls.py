@@ -86,7 +86,6 @@ def test_what_its_failures_mean() -> None:
         ({"perm": "read_only", "ip": ""}, (True, False, False, False, False)),
         ({"perm": "read_only,withdraw, trade", "ip": "203.0.113.7"}, (True, True, True, True, True)),
         ({"perm": "trade"}, (False, True, True, False, None)),
-        ({}, (None, None, None, None, None)),
     ],
 )
 async def test_what_a_key_may_do(told: dict[str, str], expected: tuple[bool | None, ...]) -> None:
@@ -94,6 +93,11 @@ async def test_what_a_key_may_do(told: dict[str, str], expected: tuple[bool | No
     found = await rights_of("okx", CONFIG.path, document, config=CREDENTIALS, check=check)
     rights = (found.read, found.trade, found.transfer, found.withdraw, found.ip_restricted)
     assert (rights, found.expires_at) == (expected, None)
+
+
+async def test_an_answer_that_says_nothing_of_a_key_is_none() -> None:
+    with pytest.raises(VenueError, match="says nothing of what the key may do"):
+        await rights_of("okx", CONFIG.path, config(2), config=CREDENTIALS, check=check)
 
 
 async def test_as_many_positions_as_an_answer_holds_are_asked_for_by_kind() -> None:

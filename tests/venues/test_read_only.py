@@ -12,7 +12,11 @@ from exporter.venues import discover
 PACKAGE = Path(exporter.__file__).parent
 
 # Venues that read by POST, with every path; a new one is a decision that somebody has to make here.
-READS_BY_POST = {"bingx_v1": {"/api/v1/user/getBalance", "/api/v1/user/getPositions"}}
+READS_BY_POST = {
+    "bingx_v1": {"/api/v1/user/getBalance", "/api/v1/user/getPositions"},
+    # All that it tells; what changes something is another path.
+    "hyperliquid": {"/info"},
+}
 
 HARMFUL = re.compile(
     r"order|transfer|withdraw|deposit|repay|borrow|loan|cancel|batch|close|adjust", re.IGNORECASE
