@@ -72,8 +72,8 @@ def expanded(config: Config, listed: Mapping[str, Sequence[Member]]) -> Config:
 def _named(entry: str, members: Iterable[Member], taken: Iterable[str]) -> dict[str, Member]:
     """Members by the names of their accounts, in the order of these.
 
-    A name that several have, or somebody else, ends in letters of what the venue calls the member by. They are
-    the same however many share the name; who was the only one so far gets them when a second one comes.
+    A name that several have, or somebody else, ends in letters of what the venue calls the member by. They
+    are the same however many share it; who was the only one so far gets them when a second one comes.
     """
     by_handle = {member.handle: member for member in members}
     plain = {handle: _name(entry, member.name) for handle, member in by_handle.items()}
