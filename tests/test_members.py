@@ -264,6 +264,49 @@ def test_with_another_secret_a_sub_account_is_still_that_sub_account(tmp_path: P
     assert found.entry == entry(api_secret="another")
 
 
+class Locked(Master):
+    """One that takes one secret, which its owner changes."""
+
+    name = "locked"
+    accepted = "secret"
+
+    async def sub_accounts(self, api: Api) -> Sequence[Member]:
+        self.admit()
+        return await super().sub_accounts(api)
+
+    async def fetch(self, api: Api) -> AccountSnapshot:
+        self.admit()
+        return await super().fetch(api)
+
+    def admit(self) -> None:
+        if self.config.api_secret.get_secret_value() != self.accepted:
+            raise VenueError("auth", "another secret is expected")
+
+
+async def test_a_secret_changed_in_its_file_is_from_then_on_that_of_all_who_have_it(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the list too, and of whoever comes or stays when it changes."""
+    file = tmp_path / "secret"
+    file.write_text("secret\n")
+    yard.fleet._venues = {"locked": Locked}
+    accounts = (entry(exchange="locked"), entry("solo", exchange="locked", sub_accounts=False))
+    await yard.use(*accounts, secret_files={one.name: {"api_secret": file} for one in accounts})
+    await yard.listing([ALPHA])
+    monkeypatch.setattr(Locked, "accepted", "rotated")
+    file.write_text("rotated\n")
+    for name in ("solo", "fund.alpha"):
+        await yard.run(name)
+    await asyncio.gather(*yard.fleet._relisting)
+    venues = {name: one.venue for name, one in yard.fleet._collectors.items()}
+    assert {one.config.api_secret.get_secret_value() for one in venues.values()} == {"rotated"}
+    await yard.listing([ALPHA, BETA])
+    assert yard.names() == ["fund", "fund.alpha", "fund.beta", "solo"]
+    assert {name: yard.fleet._collectors[name].venue for name in venues} == venues, "nobody begins again"
+    await yard.run("fund.beta")
+    assert yard.fleet._collectors["fund.beta"].status().state == "up"
+
+
 def names(*accounts: MasterConfig, **listed: Sequence[Member]) -> list[str]:
     return [one.name for one in expanded(Config(accounts=accounts), listed).accounts]
 
