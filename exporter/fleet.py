@@ -70,7 +70,7 @@ class Fleet:
         self._telemetry = telemetry
         self._scheduler = scheduler
         self._given = self._config = Config(accounts=())
-        """What stands in the file, with the secrets that were renewed since, and that with all sub-accounts."""
+        """What stands in the file, with secrets renewed since; and that with all sub-accounts."""
         self._listed: dict[str, tuple[Member, ...]] = {}
         self._listings: dict[str, ListingJob] = {}
         self._changing = asyncio.Lock()
@@ -122,7 +122,7 @@ class Fleet:
             self._soon(self._relist(job, members))
 
     def _soon(self, change: Coroutine[None, None, None]) -> None:
-        """Changes which accounts there are, or what they are asked with: a job cannot wait for its own end."""
+        """Makes a change of the accounts beside the job that wants it: none can wait for its own end."""
         task = asyncio.create_task(change)
         self._relisting.add(task)
         task.add_done_callback(self._relisting.discard)

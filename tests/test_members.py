@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -182,6 +183,22 @@ async def test_one_answer_serves_all_and_its_age_is_theirs(yard: Yard) -> None:
     yard.now += 3.0
     await yard.run("fund.beta")
     assert Master.asked == ["fund", "fund.beta"]
+    took = re.search(r"risk_collector_duration_seconds_sum\{.*\} (.*)", yard.page())
+    assert took, yard.page()
+    assert float(took[1]) < 3.0, "the age of an answer is no time that a collection took"
+
+
+async def test_what_it_waits_for_its_own_answer_makes_a_collection_no_older(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(_self: Master, _api: Api) -> str:
+        yard.now += 3.0
+        return "all of them"
+
+    monkeypatch.setattr(Master, "everything", slow)
+    await yard.use(entry())
+    await yard.run("fund")
+    assert (yard.fleet.statuses()[0].last_success_age or 0.0) < 3.0
 
 
 async def test_a_reload_keeps_them_where_the_account_is_the_same(yard: Yard) -> None:
