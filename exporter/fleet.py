@@ -105,10 +105,13 @@ class Fleet:
         An account that is the same as before, value by value, goes on as if nothing had happened; changed
         risk settings count from its next collection. One whose secrets or times have changed begins a new
         schedule and keeps its data until the next collection or until they are too old; one that has changed
-        in another way is another account.
+        in another way is another account. One that is stopped for what its key may do is looked at again.
         """
         async with self._changing:
-            return await self._use(config)
+            changes = await self._use(config)
+            for collector in self._collectors.values():
+                collector.look_at_key_again()
+            return changes
 
     async def close(self) -> None:
         """No sub-accounts come or go any more."""
@@ -170,7 +173,6 @@ class Fleet:
             if venue is None:
                 collector = old[name]
                 collector.settings = config.risk
-                collector.look_at_key_again()
             elif name in kept:
                 collector = old[name]
                 collector.use(venue, self._client.account(venue), config.risk)

@@ -270,6 +270,21 @@ async def test_an_entry_whose_key_is_refused_asks_for_no_list(keyed: Yard) -> No
     assert (Keyed.lists, keyed.names()) == (1, ["fund", "fund.alpha"])
 
 
+async def test_another_list_is_no_reason_to_ask_about_a_refused_key_again(keyed: Yard) -> None:
+    Keyed.rights = KeyRights(read=True, trade=True)
+    stopped = entry("stopped", exchange="keyed", keys=KeyRules(refuse=("trade",)))
+    await keyed.use(entry(exchange="keyed"), stopped)
+    for name in keyed.names():
+        await keyed.run(name)
+    await keyed.listing([ALPHA])
+    assert "fund.alpha" in keyed.names()
+    await keyed.run("stopped")
+    assert Master.asked.count("key of stopped") == 1
+    await keyed.use(entry(exchange="keyed"), stopped)
+    await keyed.run("stopped")
+    assert Master.asked.count("key of stopped") == 2, "a reload is one"
+
+
 def test_with_another_secret_a_sub_account_is_still_that_sub_account(tmp_path: Path) -> None:
     """Not the entry's own account under its name."""
     (tmp_path / "secret").write_text("another\n")
