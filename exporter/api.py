@@ -389,13 +389,13 @@ class Api(KeptAnswers):
         given = limit.left
         started, status = time.perf_counter(), "cancelled"
         try:
+            # The deadline ends it, not the transport: somebody else who waits for the answer may put it off.
             async with limit.kept():
                 answer = await client.transport.send(
                     endpoint.method,
                     self._reach.base(endpoint) + asked.path + ("?" + signed.query if signed.query else ""),
                     headers=signed.headers,
                     body=signed.body,
-                    # The deadline ends it, which somebody else who waits for the answer may put off.
                     proxy=self._reach.proxy,
                 )
             status = str(answer.status)

@@ -222,7 +222,7 @@ class Collector:
             finally:
                 # Time that was waited makes data no older.
                 began, began_at = self._elapsed(), self._wall()
-            began, began_at = await self._collect(began, began_at)
+            valid_since = await self._collect(began, began_at)
             complete = True
         except VenueError as error:
             # Adapters word their errors without secrets; this is for the day one of them does not.
@@ -232,7 +232,7 @@ class Collector:
             failure = VenueError("internal", f"defect in the exporter: {type(error).__qualname__}")
             self._failed(failure, began, defect=error)
         else:
-            self._succeeded(began, began_at)
+            self._succeeded(began, *valid_since)
         finally:
             self._api.meter.settle(complete=complete)
         self._tell_pace()
@@ -392,10 +392,10 @@ class Collector:
         published.usable = usable
         return True
 
-    def _succeeded(self, began: float, began_at: float) -> None:
+    def _succeeded(self, began: float, valid_since: float, valid_since_at: float) -> None:
         now = self._elapsed()
         self._telemetry.collection_succeeded(
-            self.exchange, self.account, began_at=began_at, seconds=now - began
+            self.exchange, self.account, began_at=valid_since_at, seconds=now - began
         )
         if self._failure is not None:
             self._seldom.tell(
@@ -407,7 +407,7 @@ class Collector:
         self._pause = None
         self._outage.tried(self.account, None, self.interval, None)
         self.standing.succeeded(self._redaction.clean(error.message) for error in self._api.trail.misses)
-        self._last_success = began
+        self._last_success = valid_since
         self._failure = None
         self._logged.clear()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter import credentials, fit, logs
 from exporter.account import AccountConfig, Member, SubAccounts, secret_forms
@@ -69,7 +70,7 @@ class Fleet:
         self._telemetry = telemetry
         self._scheduler = scheduler
         self._given = self._config = Config(accounts=())
-        """What stands in the file, and that with all sub-accounts."""
+        """What stands in the file, with secrets renewed since; and that with all sub-accounts."""
         self._listed: dict[str, tuple[Member, ...]] = {}
         self._listings: dict[str, ListingJob] = {}
         self._changing = asyncio.Lock()
@@ -104,10 +105,13 @@ class Fleet:
         An account that is the same as before, value by value, goes on as if nothing had happened; changed
         risk settings count from its next collection. One whose secrets or times have changed begins a new
         schedule and keeps its data until the next collection or until they are too old; one that has changed
-        in another way is another account.
+        in another way is another account. One that is stopped for what its key may do is looked at again.
         """
         async with self._changing:
-            return await self._use(config)
+            changes = await self._use(config)
+            for collector in self._collectors.values():
+                collector.look_at_key_again()
+            return changes
 
     async def close(self) -> None:
         """No sub-accounts come or go any more."""
@@ -118,10 +122,13 @@ class Fleet:
     def _on_listed(self, job: ListingJob, members: tuple[Member, ...]) -> None:
         """The venue lists these; they are collected in place of those before, beside what runs now."""
         if members != self._listed.get(job.entry.name):
-            # A job cannot wait for a change that may end it.
-            task = asyncio.create_task(self._relist(job, members))
-            self._relisting.add(task)
-            task.add_done_callback(self._relisting.discard)
+            self._soon(self._relist(job, members))
+
+    def _soon(self, change: Coroutine[None, None, None]) -> None:
+        """Makes a change of the accounts beside the job that wants it: none can wait for its own end."""
+        task = asyncio.create_task(change)
+        self._relisting.add(task)
+        task.add_done_callback(self._relisting.discard)
 
     async def _relist(self, job: ListingJob, members: tuple[Member, ...]) -> None:
         name = job.entry.name
@@ -129,9 +136,18 @@ class Fleet:
             if self._listings.get(name) is not job:
                 return
             self._listed[name] = members
-            changes = await self._use(self._given)
-            self._scheduler.plan()
+            changes = await self._again()
         log.info("sub-accounts listed", account=name, added=changes.added, removed=changes.removed)
+
+    async def _hand_on(self) -> None:
+        """What one account of an entry has renewed, all of them and the list are asked with."""
+        async with self._changing:
+            await self._again()
+
+    async def _again(self) -> Changes:
+        changes = await self._use(self._given)
+        self._scheduler.plan()
+        return changes
 
     async def _use(self, given: Config) -> Changes:
         config = expanded(given, self._still_listed(given))
@@ -157,7 +173,6 @@ class Fleet:
             if venue is None:
                 collector = old[name]
                 collector.settings = config.risk
-                collector.look_at_key_again()
             elif name in kept:
                 collector = old[name]
                 collector.use(venue, self._client.account(venue), config.risk)
@@ -270,10 +285,22 @@ class Fleet:
         if venue.check(renewed) is not None:
             return False  # a file may be half written; the next refusal has another look
         logs.hide(secret_forms(renewed))
-        self._client.forget(account)
-        collector.use(venue, self._client.account(venue), self._config.risk)
+        async with self._changing:  # one that changes this account ends this job
+            self._client.forget(account)
+            collector.use(venue, self._client.account(venue), self._config.risk)
+            self._remember(renewed.entry if isinstance(renewed, SubAccounts) else renewed)
         log.info("secrets read again from their files", exchange=venue.name, account=account.name)
         return True
+
+    def _remember(self, renewed: AccountConfig) -> None:
+        """What stands in the file for this account is this from now on."""
+        name, before = renewed.name, self._given.accounts
+        accounts = tuple(renewed if one.name == name else one for one in before)
+        if accounts == before:  # another account of the entry came first
+            return
+        self._given = replace(self._given, accounts=accounts)
+        if name in self._listings:
+            self._soon(self._hand_on())
 
     def _venue(self, account: AccountConfig) -> AnyVenue:
         return self._venues[account.exchange](account)

@@ -85,8 +85,9 @@ class KeptAnswers:
         One request, where the venue tells of all of them at once. For what changes: a collection that uses
         it is as old as the answer is; see `behind`.
         """
+        now = self._shared.now()
         asked_at, answer = await self.family_answer(name, fetch, max_age)
-        self.behind = max(self.behind, self._shared.now() - asked_at)
+        self.behind = max(self.behind, now - asked_at)
         return answer
 
     async def family_answer(

@@ -94,10 +94,10 @@ def in_the_way(path: Path, venue: type[AnyVenue], name: str) -> list[Path]:
 def write(path: Path, venue: type[AnyVenue], name: str, values: Mapping[str, str], *, force: bool) -> None:
     """The configuration at `path`, and its secrets in files of their own that only their owner can read.
 
-    Every file is there as a whole or not at all. Others are in their place only with `force`.
+    Every file is there as a whole or not at all. With `force` they take the place of those that are there.
 
     Raises:
-        StarterError: if there are some, or something hinders it. Then none of them is new.
+        StarterError: if there are some, or something hinders it. Without `force`, none of them is new then.
     """
     secrets = venue.config_class.secret_fields()
     files = [

@@ -65,6 +65,12 @@ def test_a_configuration_has_five_lines_and_no_secret(tmp_path: Path) -> None:
     assert SECRET not in result.output
 
 
+def test_of_a_venue_without_secrets_no_word_is_said_of_them(tmp_path: Path) -> None:
+    result = init(tmp_path, "--exchange=hyperliquid", f"--set=address=0x{7:040x}", lines="")
+    assert result.output.splitlines()[0] == f"{tmp_path / 'risk-exporter.yml'}: written"
+    assert list(modes(tmp_path)) == ["risk-exporter.yml"]
+
+
 def test_secrets_come_from_files_too_and_other_fields_from_options(tmp_path: Path) -> None:
     file = tmp_path / "given"
     file.write_text(f"{SECRET}\n")

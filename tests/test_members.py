@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -182,6 +183,22 @@ async def test_one_answer_serves_all_and_its_age_is_theirs(yard: Yard) -> None:
     yard.now += 3.0
     await yard.run("fund.beta")
     assert Master.asked == ["fund", "fund.beta"]
+    took = re.search(r"risk_collector_duration_seconds_sum\{.*\} (.*)", yard.page())
+    assert took, yard.page()
+    assert float(took[1]) < 3.0, "the age of an answer is no time that a collection took"
+
+
+async def test_what_it_waits_for_its_own_answer_makes_a_collection_no_older(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(_self: Master, _api: Api) -> str:
+        yard.now += 3.0
+        return "all of them"
+
+    monkeypatch.setattr(Master, "everything", slow)
+    await yard.use(entry())
+    await yard.run("fund")
+    assert (yard.fleet.statuses()[0].last_success_age or 0.0) < 3.0
 
 
 async def test_a_reload_keeps_them_where_the_account_is_the_same(yard: Yard) -> None:
@@ -253,6 +270,21 @@ async def test_an_entry_whose_key_is_refused_asks_for_no_list(keyed: Yard) -> No
     assert (Keyed.lists, keyed.names()) == (1, ["fund", "fund.alpha"])
 
 
+async def test_another_list_is_no_reason_to_ask_about_a_refused_key_again(keyed: Yard) -> None:
+    Keyed.rights = KeyRights(read=True, trade=True)
+    stopped = entry("stopped", exchange="keyed", keys=KeyRules(refuse=("trade",)))
+    await keyed.use(entry(exchange="keyed"), stopped)
+    for name in keyed.names():
+        await keyed.run(name)
+    await keyed.listing([ALPHA])
+    assert "fund.alpha" in keyed.names()
+    await keyed.run("stopped")
+    assert Master.asked.count("key of stopped") == 1
+    await keyed.use(entry(exchange="keyed"), stopped)
+    await keyed.run("stopped")
+    assert Master.asked.count("key of stopped") == 2, "a reload is one"
+
+
 def test_with_another_secret_a_sub_account_is_still_that_sub_account(tmp_path: Path) -> None:
     """Not the entry's own account under its name."""
     (tmp_path / "secret").write_text("another\n")
@@ -262,6 +294,49 @@ def test_with_another_secret_a_sub_account_is_still_that_sub_account(tmp_path: P
     assert (found.name, found.handle) == ("fund.alpha", ALPHA.handle)
     assert found.api_secret.get_secret_value() == "another"
     assert found.entry == entry(api_secret="another")
+
+
+class Locked(Master):
+    """One that takes one secret, which its owner changes."""
+
+    name = "locked"
+    accepted = "secret"
+
+    async def sub_accounts(self, api: Api) -> Sequence[Member]:
+        self.admit()
+        return await super().sub_accounts(api)
+
+    async def fetch(self, api: Api) -> AccountSnapshot:
+        self.admit()
+        return await super().fetch(api)
+
+    def admit(self) -> None:
+        if self.config.api_secret.get_secret_value() != self.accepted:
+            raise VenueError("auth", "another secret is expected")
+
+
+async def test_a_secret_changed_in_its_file_is_from_then_on_that_of_all_who_have_it(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the list too, and of whoever comes or stays when it changes."""
+    file = tmp_path / "secret"
+    file.write_text("secret\n")
+    yard.fleet._venues = {"locked": Locked}
+    accounts = (entry(exchange="locked"), entry("solo", exchange="locked", sub_accounts=False))
+    await yard.use(*accounts, secret_files={one.name: {"api_secret": file} for one in accounts})
+    await yard.listing([ALPHA])
+    monkeypatch.setattr(Locked, "accepted", "rotated")
+    file.write_text("rotated\n")
+    for name in ("solo", "fund.alpha"):
+        await yard.run(name)
+    await asyncio.gather(*yard.fleet._relisting)
+    venues = {name: one.venue for name, one in yard.fleet._collectors.items()}
+    assert {one.config.api_secret.get_secret_value() for one in venues.values()} == {"rotated"}
+    await yard.listing([ALPHA, BETA])
+    assert yard.names() == ["fund", "fund.alpha", "fund.beta", "solo"]
+    assert {name: yard.fleet._collectors[name].venue for name in venues} == venues, "nobody begins again"
+    await yard.run("fund.beta")
+    assert yard.fleet._collectors["fund.beta"].status().state == "up"
 
 
 def names(*accounts: MasterConfig, **listed: Sequence[Member]) -> list[str]:

@@ -96,9 +96,10 @@ def init(
         starter.write(config_file, venue, name, values, force=force)
     except starter.StarterError as error:
         _end(str(error))
-    secrets = [field.name for field in fields if field.secret]
+    secrets = [field for field in values if field in venue.config_class.secret_fields()]
     where = config_file.parent / starter.FOLDER
-    click.echo(f"{config_file}: written; {' and '.join(secrets)} in {where}, for your eyes alone")
+    hidden = f"; {' and '.join(secrets)} in {where}, for your eyes alone" if secrets else ""
+    click.echo(f"{config_file}: written{hidden}")
     if check and not checked(load_or_end(config_file)):
         click.echo(f"\nNot yet. To try again: risk-exporter check --config.file={config_file}")
         sys.exit(1)

@@ -44,7 +44,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "authorities": ("client_ca_file", "client_ca"),
     "ciphers": ("cipher_suites",),
 }
-_GO_DURATION = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)")
+_GO_DURATION = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)")
 _GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -387,7 +387,7 @@ def _seconds(value: Any) -> float | None:
         return value / 1e9
     if not isinstance(value, str):
         return None
-    text = value.lstrip("+-")
+    text = value[1:] if value.startswith(("+", "-")) else value
     parts: list[str] = _GO_DURATION.findall(text)
     if not parts or "".join(parts) != text:
         return 0.0 if text == "0" else None

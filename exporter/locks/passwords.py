@@ -15,7 +15,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 
 import bcrypt
@@ -64,6 +64,7 @@ def hashed(password: str) -> str:
     return bcrypt.hashpw(text, bcrypt.gensalt(COST)).decode()
 
 
+@lru_cache(maxsize=1 << 10)  # the file is looked at every second, and bcrypt takes a millisecond for each
 def cost(text: str) -> int | None:
     """Two to the power of which are the rounds of a hash; None if it is none."""
     match = _HASH.fullmatch(text)

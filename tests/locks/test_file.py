@@ -132,6 +132,8 @@ NEWER = {
     "names of clients that are no list": VERIFIED + "  client_allowed_sans: one\n",
     "a rate of nothing": "rate_limit:\n  interval: 0\n  burst: 0\n",
     "a rate": "rate_limit:\n  interval: 1m1.5s\n  burst: 3\n",
+    "a rate of two signs": "rate_limit:\n  interval: --1s\n",
+    "a rate with a sign inside": "rate_limit:\n  interval: 3s-1s\n  burst: 3\n",
     "a rate in words": "rate_limit:\n  interval: soon\n",
 }
 # Verdict of Prometheus 2.42 and of Prometheus 3.5, ours, and why it is another one.
