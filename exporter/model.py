@@ -13,6 +13,8 @@ Vocabulary used everywhere (code, metrics, documentation):
 * *shock*: the USD price of every coin moves by the same share; stable coins, pegged ones and currencies stand
   still. The mark of a contract is the price of its base in its quote, and follows.
 * *stands alone*: an isolated position that nothing but its own margin backs.
+* *reversed option*: one that settles in its base coin. Prices of options are amounts of their settle coin for
+  one unit of base.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from exporter.coins import PLAY_MONEY, STABLE_COINS
 
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
-ContractKind = Literal["linear", "inverse"]
+ContractKind = Literal["linear", "inverse", "option"]
 LiquidationSource = Literal["venue", "computed", "none", "unknown"]
 Right = Literal["read", "trade", "transfer", "withdraw"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
@@ -40,9 +42,9 @@ NO_PRICES: Mapping[str, float] = MappingProxyType({})
 class Contract(Struct, frozen=True):
     """What one contract of a symbol is worth.
 
-    ``size`` is base units a contract for ``linear`` contracts, and quote value a contract (for example
-    100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and ``settle``
-    are coin codes such as ``BTC``.
+    ``size`` is base units a contract for ``linear`` contracts and options, and quote value a contract (for
+    example 100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and
+    ``settle`` are coin codes such as ``BTC``; the quote of an option is the currency of its strike.
     """
 
     kind: ContractKind
@@ -64,6 +66,54 @@ class MaintenanceTier(Struct, frozen=True, cache_hash=True):
     cap: float
     rate: float
     deduction: float
+
+
+class OptionTerms(Struct, frozen=True, kw_only=True):
+    """What an option gives the right to. It is European and pays the difference to the strike."""
+
+    strike: float
+    """In the contract's quote currency, for one unit of base; > 0."""
+    expires_at: float
+    """Unix seconds."""
+    right: Literal["call", "put"]
+
+
+class Greeks(Struct, frozen=True, kw_only=True):
+    """How the value of a whole position in options changes, signed with the side.
+
+    A short call's delta is negative. The value is that in the quote currency, also of a reversed option (the
+    greeks of Black and Scholes, and not those that are adjusted for a premium paid in the coin).
+    """
+
+    delta: float | None = None
+    """Units of base."""
+    gamma: float | None = None
+    """Change of the delta, units of base, for one unit of the quote currency in the underlying's price."""
+    vega: float | None = None
+    """Quote currency for one percentage point of volatility."""
+    theta: float | None = None
+    """Quote currency for one day that passes; negative where the position loses by waiting."""
+    implied_volatility: float | None = None
+    """Of the mark price, a year's, as a fraction: 0.6 is 60 %. That of one option, whatever the side; > 0."""
+    underlying_price: float | None = None
+    """What the venue values the option against, in the quote currency: the future of the same expiry, or
+    what such a one would cost; > 0."""
+
+
+class OptionMargin(Struct, frozen=True, kw_only=True):
+    """What a venue's standard margin requires to maintain a *short* option; a long one requires nothing.
+
+    For one unit of base, in the settle coin::
+
+        max(underlying_rate * underlying, mark_rate * mark) + mark
+
+    where the underlying is 1 of a reversed option, which settles in it. Sources are with the adapters.
+    """
+
+    underlying_rate: float
+    """Share of the underlying's price."""
+    mark_rate: float = 0.0
+    """Share of the option's mark price; 0 where only the underlying counts."""
 
 
 HIGHEST_MULTIPLE = 1e4
@@ -102,7 +152,8 @@ class Position(Struct, frozen=True, kw_only=True):
     """Venue units (base units or contracts), unsigned, > 0."""
     contract: Contract
     entry_price: float | None = None
-    """In the contract's quote currency, like every price here; > 0."""
+    """In the contract's quote currency, like every price here; > 0. Those of an option are in its settle coin
+    for one unit of base."""
     mark_price: float | None = None
     liquidation_price: float | None = None
     """The venue's own figure; None where it gives none. Always > 0."""
@@ -141,6 +192,14 @@ class Position(Struct, frozen=True, kw_only=True):
     """The symbol's schedule in ascending order; empty where the venue does not publish one."""
     pool_currency: str | None = None
     """The `MarginPool.key` of what backs a cross position; None means the settle currency."""
+    option: OptionTerms | None = None
+    """Of a contract of kind ``option``, and of no other."""
+    greeks: Greeks | None = None
+    """Of an option, as the venue says."""
+    option_margin: OptionMargin | None = None
+    """The rule by which the venue's standard margin maintains an option, also of a long one, which requires
+    nothing by it; None where none is known: then nothing is computed of what other prices would require of
+    its pool."""
 
 
 class MarginPool(Struct, frozen=True, kw_only=True):
@@ -183,6 +242,13 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     unlisted: bool = False
     """True where the venue counts positions in these figures that are not among the snapshot's, such as
     options: then nothing is computed of what other prices would do to the pool."""
+    scenario_margin: bool = False
+    """True where the venue requires what the whole book would lose in scenarios (portfolio margin), no sum
+    over the positions: then nothing is computed of what other prices would require of the pool; what it
+    would be worth is."""
+    options_apart: bool = False
+    """True where the value of options is no part of `margin_equity` (it is one of `equity` all the same), as
+    in standard margin, where the requirement of a short option contains its price."""
 
     @property
     def key(self) -> str:

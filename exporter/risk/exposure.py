@@ -93,7 +93,7 @@ def leg_from(
             schedule = None
     return Leg(
         notional=total,
-        linear=first.position.contract.kind == "linear",
+        linear=first.position.contract.kind != "inverse",
         long=first.position.side == "long",
         schedule=schedule if schedule is not None else constant_rate(margin / total),
         fee_rate=fee / total if fee else 0.0,

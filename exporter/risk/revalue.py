@@ -213,7 +213,7 @@ def _at_marks(entry: Pool, marks: Mapping[str, float]) -> Iterable[_Moved]:
         mark, size = marks.get(row.position.symbol), exposure(row.position)
         if mark is None or size is None or row.notional is None:
             continue
-        linear = row.position.contract.kind == "linear"
+        linear = row.position.contract.kind != "inverse"
         notional = size * mark if linear else size / mark
         change = notional - row.notional
         profit = change if linear == (row.position.side == "long") else -change
