@@ -67,7 +67,7 @@ def assess(snapshot: AccountSnapshot, settings: RiskSettings, at: float | None =
         pools=tuple(_assess_pool(entry, settings, book.prices) for entry in book.pools),
         positions=positions,
         prices_usd=book.prices.known,
-        greeks=coin_greeks(snapshot, positions, book.prices),
+        greeks=coin_greeks(book.pools, positions, book.prices),
     )
 
 

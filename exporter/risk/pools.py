@@ -106,6 +106,11 @@ class Pool:
         return bool(self.options) and (self.margin_equity or 0.0) < -DUST
 
     @property
+    def optioned(self) -> bool:
+        """True where options are in it, whether it backs them or they stand alone."""
+        return bool(self.options) or any(row.notional is None and row.is_option for row in self.isolated)
+
+    @property
     def charged(self) -> bool:
         """True where the venue requires closing fees."""
         return any(row.position.closing_fee_rate for row in self.cross)
@@ -170,7 +175,8 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
     symbols: dict[str, list[Facts]] = {}
     options = []
     for row in cross:
-        if row.is_option:
+        # Asked of the few without a notional: it takes time of all.
+        if row.notional is None and row.is_option:
             options.append(row)
         else:
             symbols.setdefault(row.position.symbol, []).append(row)

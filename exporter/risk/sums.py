@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exporter.model import AccountSnapshot, CoinGreeks, Greeks, PositionRisk
+from exporter.model import CoinGreeks, Greeks, PositionRisk
 from exporter.risk.facts import Facts
 from exporter.risk.notional import finite
 from exporter.risk.options import told_greeks
@@ -21,14 +21,13 @@ def notionals_usd(rows: Iterable[Facts], prices: Prices) -> tuple[float | None, 
     """Gross and net notional; None where that of a position is unknown: a sum without it would mislead."""
     gross = net = 0.0
     for row in rows:
-        if row.is_option:
-            signed = delta_usd(row, prices)
-        elif row.notional_usd is None or row.position.side == "long":
-            signed = row.notional_usd
-        else:
-            signed = -row.notional_usd
+        signed = row.notional_usd
         if signed is None:
-            return None, None
+            signed = delta_usd(row, prices) if row.is_option else None
+            if signed is None:
+                return None, None
+        elif row.position.side == "short":
+            signed = -signed
         gross += abs(signed)
         net += signed
     return finite(gross), finite(net)
@@ -41,10 +40,9 @@ def leverage(entry: Pool, rows: Iterable[Facts], prices: Prices) -> float | None
     gross = 0.0
     for row in rows:
         contract = row.position.contract
-        if row.is_option:
+        amount, coin = row.notional, contract.settle
+        if amount is None and row.is_option:
             amount, coin = _delta_quote(row, prices), contract.quote
-        else:
-            amount, coin = row.notional, contract.settle
         rate = prices.convert(coin, entry.pool.currency)
         if amount is None or rate is None:
             return None
@@ -68,12 +66,10 @@ def delta_usd(row: Facts, prices: Prices) -> float | None:
 
 
 def coin_greeks(
-    snapshot: AccountSnapshot, positions: Sequence[PositionRisk], prices: Prices
+    pools: Sequence[Pool], positions: Sequence[PositionRisk], prices: Prices
 ) -> tuple[CoinGreeks, ...]:
     """The sums by base coin of an account that has options; none where not all positions are listed."""
-    if all(position.contract.kind != "option" for position in snapshot.positions):
-        return ()
-    if any(pool.unlisted for pool in snapshot.pools):
+    if not any(entry.optioned for entry in pools) or any(entry.pool.unlisted for entry in pools):
         return ()
     rows: dict[str, list[Greeks | None]] = {}
     for one in positions:

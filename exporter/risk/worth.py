@@ -20,9 +20,9 @@ def stress_equity(entry: Pool, prices: Prices, shocks: Sequence[float], shifts: 
 
     Empty of a pool without options, and where the price, mark or amount of anything in it is unknown.
     """
-    rows = (*entry.cross, *entry.isolated)
-    if not any(row.is_option for row in rows) or entry.pool.unlisted:
+    if not entry.optioned or entry.pool.unlisted:
         return ()
+    rows = (*entry.cross, *entry.isolated)
     price = prices.known.get(entry.pool.currency)
     held = _held(entry, rows, prices)
     if entry.equity is None or price is None or held is None:
