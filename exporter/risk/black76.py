@@ -1,7 +1,7 @@
 """What an option is worth, and how that changes: Black's formula on a forward price, without interest.
 
 Source: F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976), 167-179; the
-greeks as in E. G. Haug, "The Complete Guide to Option Pricing Formulas", 2nd edition, chapters 1.1.6 and 2.
+greeks as in E. G. Haug, "The Complete Guide to Option Pricing Formulas", 2nd edition, chapters 1 and 2.
 Crypto venues credit and charge no interest on premiums and mark options so: what stands here is the
 undiscounted value, in the currency of the strike for one unit of base.
 
