@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from exporter.model import RiskSettings
-from tests.risk.optioned import PRICE, Book, Line, Settle
+from exporter.model import Greeks, OptionTerms, RiskSettings
+from exporter.risk import assess
+from tests.risk.optioned import AT, PRICE, Book, Line, Settle
 
 SETTINGS = RiskSettings(shocks=(-0.9, -0.3, -0.1, 0.1, 0.5, 3.0), volatility_shifts=(-0.4, 0.15))
 UP = [1.0 + 10.0 * (step / 400.0) ** 2 for step in range(401)]
@@ -84,3 +86,36 @@ def test_no_move_liquidates_before_the_one_that_is_reported(book: Book) -> None:
         if shock is not None:
             equity, needed, _ = book.at(1.0 + sign * shock)
             assert abs(equity - needed) <= 1e-6 * (abs(equity) + needed) + rounding
+
+
+odd = st.sampled_from(
+    [None, 0.0, -1.0, 5e-324, 1e-12, 0.05, 1.0, PRICE, 1e15, 1e200, 1.7e308, math.inf, math.nan]
+)
+
+
+@given(books(), st.tuples(odd, odd, odd, odd), st.sampled_from([-1e18, 0.0, AT, AT + 1e-6, 1e300, math.nan]))
+def test_no_figure_of_a_venue_makes_nonsense_of_an_account(
+    book: Book, figures_told: tuple[float | None, ...], expires_at: float
+) -> None:
+    mark, strike, volatility, forward = figures_told
+    told, line = book.snapshot(), book.lines[0]
+    one = line.position(
+        mark_price=mark,
+        maintenance_margin=mark,
+        option=OptionTerms(strike=strike or 0.0, expires_at=expires_at, right=line.right),
+        greeks=Greeks(delta=mark, gamma=forward, implied_volatility=volatility, underlying_price=forward),
+        pool_currency=told.positions[0].pool_currency,
+    )
+    risk = assess(replace(told, positions=(one, *told.positions[1:])), SETTINGS, AT)
+    (pool,) = risk.pools
+    shocks = (pool.liquidation_shock_up, pool.liquidation_shock_down)
+    figures = [
+        *(figure for row in pool.stress_equity for figure in row),
+        *(shock for shock in shocks if shock),
+    ]
+    for coin in risk.greeks:
+        figures += [
+            getattr(coin, name) or 0.0 for name in ("delta_usd", "gamma_usd", "vega_usd", "theta_usd")
+        ]
+    assert all(math.isfinite(figure) for figure in figures)
+    assert not any(math.isnan(rate) for *_, rate in (*pool.stress, *pool.volatility_stress))
