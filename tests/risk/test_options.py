@@ -196,6 +196,7 @@ def test_greeks_of_an_account_are_sums_by_coin_with_its_futures() -> None:
         "ETH": (6000.0, 0.0, 0.0, 0.0),
     }
     assert own.gamma < 0.0 < (own.theta or 0.0)
+    assert [row.delta_usd for row in risk.positions] == [pytest.approx(own.delta * PRICE), None, None]
 
 
 def test_the_venues_greeks_come_first_and_a_missing_one_leaves_its_sum_out() -> None:
