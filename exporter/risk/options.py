@@ -100,8 +100,8 @@ class Option:
     def greeks(self) -> Greeks:
         """Of the whole position, by the formula.
 
-        Theta is that of one day, or of what is left where that is less, as Deribit has it: in its last hour an
-        option cannot lose a day's.
+        Theta is that of one day, or of what is left where that is less, as Deribit has it: in its last hour
+        an option cannot lose a day's.
         """
         years, signed = self.root * self.root, self.sign * self.size
         at = (self.forward, self.strike, years, self.volatility)
