@@ -107,6 +107,22 @@ class GateSimulator(GateServer):
             )
 
     def _demo_books(self) -> Iterable[Book]:
+        book = self.new_book("gate-multi", MULTI, hedge_mode=True)
+        for coin, amount in (("USDT", "6320.4"), ("BTC", "0.12"), ("ETH", "1.9")):
+            book.deposit(coin, amount)
+        self.open(
+            book,
+            Order("SOL_USDT", "long", "210", "148.1"),
+            Order("SOL_USDT", "short", "60", "151.9"),
+            Order("LTC_USDT", "short", "900", "84.6"),
+        )
+        yield book
+
+        book = self.new_book("gate-portfolio", PORTFOLIO)
+        book.deposit("USDT", "14310.77")
+        self.open(book, Order("ETH_USDT", "short", "1500", "3395.1"))
+        yield book
+
         book = self.new_book("gate-classic", hedge_mode=True)
         for coin, amount in (("USDT", "13400.4471"), ("BTC", "0.42")):
             book.deposit(coin, amount)
@@ -138,22 +154,6 @@ class GateSimulator(GateServer):
             Order("BTC_USDT", "short", "3200", "65310.2"),
             Order("LTC_USDT", "long", "160", "83.4", 3, "isolated"),
         )
-        yield book
-
-        book = self.new_book("gate-multi", MULTI, hedge_mode=True)
-        for coin, amount in (("USDT", "6320.4"), ("BTC", "0.12"), ("ETH", "1.9")):
-            book.deposit(coin, amount)
-        self.open(
-            book,
-            Order("SOL_USDT", "long", "210", "148.1"),
-            Order("SOL_USDT", "short", "60", "151.9"),
-            Order("LTC_USDT", "short", "900", "84.6"),
-        )
-        yield book
-
-        book = self.new_book("gate-portfolio", PORTFOLIO)
-        book.deposit("USDT", "14310.77")
-        self.open(book, Order("ETH_USDT", "short", "1500", "3395.1"))
         yield book
 
     # --- What the venue answers ----------------------------------------------------------------------
