@@ -120,7 +120,7 @@ class GateSimulator(GateServer):
 
         book = self.new_book("gate-portfolio", PORTFOLIO)
         book.deposit("USDT", "14310.77")
-        self.open(book, Order("ETH_USDT", "short", "1500", "3395.1"))
+        self.open(book, Order("ETH_USDT", "long", "640", "3395.1"))
         yield book
 
         book = self.new_book("gate-classic", hedge_mode=True)
@@ -131,7 +131,7 @@ class GateSimulator(GateServer):
             Order("ETH_USDT", "long", "1350", "3361.4"),
             Order("ETH_USDT", "short", "420.5", "3440.2"),
             Order("SOL_USDT", "short", "130", "153.218"),
-            Order("LTC_USDT", "long", "210", "83.1", 4, "isolated"),
+            Order("LTC_USDT", "long", "210", "83.1", 3, "isolated"),
             Order("BTC_USD", "long", "21000", "64770.5"),
         )
         yield book
