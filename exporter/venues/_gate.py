@@ -140,6 +140,7 @@ class Account(Wire):
     in_dual_mode: MaybeFlag = None
     position_mode: str | None = None  # single, dual, dual_plus; newer than the flag
     margin_mode: Number = None  # 0 is classic; others belong to a unified account
+    margin_mode_name: str | None = None  # the same in words, where it is told
     enable_evolved_classic: MaybeFlag = None
     enable_tiered_mm: MaybeFlag = None
     cross_margin_balance: Number = None
@@ -160,7 +161,7 @@ class Account(Wire):
 
     @property
     def classic(self) -> bool:
-        return not self.margin_mode
+        return not self.margin_mode and self.margin_mode_name in {None, "", "classic"}
 
     @property
     def evolved(self) -> bool:
@@ -177,7 +178,7 @@ class Account(Wire):
 
     @property
     def equity(self) -> float | None:
-        return None if self.total is None else self.total + (self.unrealised_pnl or 0.0)
+        return None if self.total is None or self.unrealised_pnl is None else self.total + self.unrealised_pnl
 
 
 class Balance(Wire):
@@ -198,6 +199,7 @@ class Unified(Wire):
     """A unified account; the totals, in USD, are 0 in single-currency mode."""
 
     balances: dict[str, Balance]
+    locked: MaybeFlag = None  # told in multi-currency and portfolio mode
     unified_account_total_equity: Number = None  # at market prices
     total_margin_balance: Number = None  # after haircuts
     total_maintenance_margin: Number = None
@@ -304,7 +306,6 @@ def following() -> Callable[[Rows[PositionRow]], Params | None]:
 
 class ContractRow(Wire):
     name: str
-    type: str = ""  # direct or inverse
     quanto_multiplier: Positive = None  # base units a contract; 0 of an inverse one
     taker_fee_rate: Number = None
     funding_next_apply: Positive = None  # Unix seconds

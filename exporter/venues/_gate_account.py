@@ -178,8 +178,7 @@ def parse(
     assets: tuple[Asset, ...] = ()
     if unified is not None and mode.shared:
         totals.append(("USD", unified.total_maintenance_margin))
-        own = _isolated(inside) * prices.get("USDT", 1.0)
-        pools = (_pool(unified, inside, own, prices, unlisted=unlisted),)
+        pools = (_pool(unified, inside, prices, unlisted=unlisted),)
         assets = _assets(unified, inside, prices, known.discounts)
     elif unified is not None:
         totals += [(coin, balance.mm) for coin, balance in unified.balances.items()]
@@ -203,8 +202,21 @@ def parse(
         pools=pools,
         positions=tuple(_of_larger_side(positions, dict(totals))),
         assets=assets,
-        modes=_modes(mode, wallets),
-        prices=prices,
+        modes=_modes(mode, wallets, unified),
+        prices={
+            coin: prices[coin] for coin in sorted(_touched(positions, wallets, unified)) if coin in prices
+        },
+    )
+
+
+def _touched(
+    positions: Iterable[Position], wallets: Iterable[Wallet], unified: Unified | None
+) -> frozenset[str]:
+    """The coins that the account has anything to do with: the venue prices hundreds."""
+    contracts = (one.contract for one in positions)
+    found = {coin for one in contracts for coin in (one.base, one.quote, one.settle)}
+    return frozenset(
+        {"USDT", *found, *(one.coin for one in wallets), *(() if unified is None else unified.balances)}
     )
 
 
@@ -219,7 +231,7 @@ _EMPTY = MarginPool(
 """Of an account that has never had money for futures."""
 
 
-def _modes(mode: Mode, wallets: Sequence[Wallet]) -> Mapping[str, str]:
+def _modes(mode: Mode, wallets: Sequence[Wallet], unified: Unified | None) -> Mapping[str, str]:
     modes = {
         "asset_mode": "multi" if mode.shared else "single",
         "margin_mode": "portfolio" if mode.mode == "portfolio" else "cross",
@@ -227,6 +239,8 @@ def _modes(mode: Mode, wallets: Sequence[Wallet]) -> Mapping[str, str]:
     hedged = next((one.account.hedged for one in wallets if one.account.hedged is not None), None)
     if hedged is not None:
         modes["position_mode"] = "hedge" if hedged else "one_way"
+    if unified is not None and mode.shared and unified.locked is not None:
+        modes["account_status"] = "locked" if unified.locked else "normal"
     return modes
 
 
@@ -263,13 +277,15 @@ def _pool_of(position: Position) -> str:
     return position.pool_currency or position.contract.settle
 
 
-def _isolated(positions: Iterable[Position]) -> float:
-    """What isolated positions have of their own, in their settle currency."""
-    return sum(
-        (one.margin or 0.0) + (one.unrealized_pnl or 0.0)
-        for one in positions
-        if one.margin_mode == "isolated"
-    )
+def _isolated(positions: Iterable[Position]) -> float | None:
+    """What isolated positions have of their own, in their settle currency; None where one is not known."""
+    total = 0.0
+    for one in positions:
+        if one.margin_mode == "isolated":
+            if one.margin is None or one.unrealized_pnl is None:
+                return None
+            total += one.margin + one.unrealized_pnl
+    return total
 
 
 def _pnl(positions: Iterable[Position]) -> float | None:
@@ -323,19 +339,20 @@ def _without_bonus(row: Account) -> float | None:
 
 
 def _pool(
-    row: Unified, positions: Sequence[Position], own: float, prices: Mapping[str, float], *, unlisted: bool
+    row: Unified, positions: Sequence[Position], prices: Mapping[str, float], *, unlisted: bool
 ) -> MarginPool:
-    """What all coins back together, in USD; `own` is what isolated positions have, not counted."""
+    """What all coins back together, in USD. What isolated positions have is not in the venue's figures."""
+    own, unit = _isolated(positions), prices.get("USDT", 1.0)
     required = told(row.total_maintenance_margin, positions)
     backing, equity, pnl = row.total_margin_balance, row.unified_account_total_equity, _pnl(positions)
     return MarginPool(
         currency="USD",
-        equity=None if equity is None else equity + own,
-        adjusted_equity=None if backing is None else backing + own,
+        equity=None if equity is None or own is None else equity + own * unit,
+        adjusted_equity=None if backing is None or own is None else backing + own * unit,
         margin_equity=backing,
         maintenance_margin=required,
         available_balance=row.total_available_margin,
-        unrealized_pnl=None if pnl is None else pnl * prices.get("USDT", 1.0),
+        unrealized_pnl=None if pnl is None else pnl * unit,
         initial_margin=row.total_initial_margin,
         venue_margin_rate=turned(row.total_maintenance_margin_rate, backing, required),
         unlisted=unlisted,
@@ -349,7 +366,9 @@ def _coin_pool(row: Coin, positions: Sequence[Position], *, unlisted: bool) -> M
     """
     figures, own = row.balance, _isolated(positions)
     equity, backing = figures.equity, figures.margin_balance
-    if own and equity is not None and backing is not None:
+    if own is None:
+        equity = None
+    elif own and equity is not None and backing is not None:
         equity = backing + own if abs(equity - backing) < abs(equity - backing - own) else equity
     traded = row.coin == "USDT" or bool(positions)
     required = told(figures.mm, positions)
@@ -380,7 +399,7 @@ def _assets(
         own = _isolated(one for one in positions if one.contract.settle == coin)
         if coin in NOT_MONEY or not (balance.equity or own):
             continue
-        equity = None if balance.equity is None else balance.equity + own
+        equity = None if balance.equity is None or own is None else balance.equity + own
         price = prices.get(coin, 1.0 if coin == "USDT" else None)
         counts = row.is_all_collateral or balance.enabled_collateral is not False
         share: float | None = None

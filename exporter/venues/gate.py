@@ -117,9 +117,9 @@ class Gate(Venue[ApiKeyConfig]):
         "among its positions; while there are some, nothing is computed of what other prices would do to it. "
         "**Assumed**: a contract settled in bitcoin is worth 1 USD; equities of unified accounts do not "
         "contain isolated positions; coins count as margin by tiers of their amount; an account whose key "
-        "may not see options has none. **Not told**: what each position requires in portfolio mode, where it "
-        "prints none. **Not read**: delivery contracts, sub-accounts. **Kept**: contracts, risk limits and "
-        "haircuts for an hour, whether there are options for a minute.\n\n"
+        "may not see options has none. **Not told**: what positions require in portfolio mode, where it "
+        "prints none. **Not read**: delivery contracts, options of classic accounts, sub-accounts. "
+        "**Kept**: contracts, risk limits and haircuts for an hour, the sight of options for a minute.\n\n"
         "Test network: `base_url: https://api-testnet.gateapi.io`."
     )
     endpoints = (MODE, ACCOUNT, POSITIONS, UNIFIED, OPTIONS, KEYS, *PUBLIC)

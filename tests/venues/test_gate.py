@@ -230,3 +230,16 @@ async def test_contracts_in_bitcoin_are_apart_unless_their_account_is_a_part_of_
     snapshot = await snapshot_of(answers)
     assert [pool.key for pool in snapshot.pools] == ["USD"]
     assert [one.pool_currency for one in snapshot.positions] == ["USD", "USD"]
+
+
+async def test_a_locked_account_says_so_and_only_its_own_coins_are_priced() -> None:
+    locked = {**document("unified.json"), "locked": True}
+    snapshot = await snapshot_of({**IN_MULTI, UNIFIED: locked})
+    assert snapshot.modes["account_status"] == "locked"
+    assert sorted(snapshot.prices) == ["BTC", "ETH", "USDT"]
+
+
+async def test_without_the_margin_of_an_isolated_position_no_equity_is_made_up() -> None:
+    rows = [short(), classic(pos_margin_mode="isolated", margin="")]
+    snapshot = await snapshot_of({**IN_SINGLE, (POSITIONS, USDT): rows})
+    assert [pool.equity for pool in snapshot.pools if pool.currency == "USDT"] == [None]
