@@ -14,15 +14,14 @@ from typing import ClassVar
 
 from exporter.demo import _binance_coinm as coinm
 from exporter.demo import _binance_usdm as usdm
+from exporter.demo._binance_weights import BinanceError, WeightPool
 from exporter.demo.binance import (
-    BinanceError,
     BinanceSimulator,
     Credential,
     Endpoint,
     Parameters,
     PublicEndpoint,
     SignedEndpoint,
-    WeightPool,
     amount,
     fixed_weight,
     liquidation_price,
@@ -37,7 +36,6 @@ from exporter.demo.market import Market
 
 LIMIT = 6000
 """Request weight an address may use in a minute."""
-SAPI_LIMIT = 12_000
 """The same of each path of the spot host."""
 LOAN_MARGIN = Decimal("0.10")
 """Maintenance margin of a loan that is taken at three times leverage."""
@@ -127,7 +125,6 @@ class BinancePmSimulator(BinanceSimulator):
             BinanceUsdmSimulator(market, clock=self.now),
             BinanceCoinmSimulator(market, clock=self.now),
         )
-        self._sapi: dict[str, WeightPool] = {}
         for book in self._demo_books():
             self.add_account(book)
 
@@ -169,9 +166,6 @@ class BinancePmSimulator(BinanceSimulator):
     def limit_of(self, path: str) -> tuple[str, WeightPool]:
         if path.startswith(("/fapi/", "/dapi/")):
             return "X-MBX-USED-WEIGHT-1M", self.futures_weights
-        if path.startswith("/sapi/v1/portfolio/"):
-            pool = self._sapi.setdefault(path, WeightPool(limit=SAPI_LIMIT))
-            return "X-SAPI-USED-IP-WEIGHT-1M", pool
         return super().limit_of(path)
 
     def endpoints(self) -> Sequence[Endpoint]:

@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 
 from exporter.model import AccountSnapshot, Asset, Contract, ContractKind, MarginPool, Position
 from exporter.request import Endpoint
+from exporter.venues import _binance_coinm as coinm
 from exporter.venues import _binance_usdm as usdm
-from exporter.venues import binance_coinm as coinm
 from exporter.venues._binance import (
     LAST_CHANGE,
     OF_A_BRACKET,
@@ -26,10 +26,10 @@ from exporter.venues._binance import (
     sum_of,
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
+from exporter.venues._binance_coinm_account import unlisted_contract as unlisted_inverse
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
 from exporter.venues._binance_usdm_account import settle_of, unlisted_contract
 from exporter.venues.base import nothing_less, told
-from exporter.venues.binance_coinm import unlisted_contract as unlisted_inverse
 from exporter.wire import Millis, Number, Positive, Required, Wire, number
 
 _FAPI = "https://fapi.binance.com"

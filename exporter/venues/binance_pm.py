@@ -14,6 +14,7 @@ from exporter.tasks import Ready, then, together
 from exporter.venues._binance import (
     BUDGET,
     FAILURES,
+    BinanceConfig,
     BinanceVenue,
     ExchangeInformation,
     MarkRow,
@@ -22,6 +23,7 @@ from exporter.venues._binance import (
     newest,
 )
 from exporter.venues._binance_brackets import TABLES, Brackets
+from exporter.venues._binance_coinm import coin_of as coin_of_inverse
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, SAPI_BUDGET
 from exporter.venues._binance_pm import (
     ACCOUNT,
@@ -44,10 +46,8 @@ from exporter.venues._binance_pm import (
     parse,
     parse_positions,
 )
-from exporter.venues._binance_usdm import PremiumIndex
+from exporter.venues._binance_usdm import PremiumIndex, coin_of
 from exporter.venues.base import Refusal, Refusals
-from exporter.venues.binance_coinm import coin_of as coin_of_inverse
-from exporter.venues.binance_usdm import coin_of
 
 # A rate of funding is an average over hours.
 _FUNDING_MAX_AGE = 900.0
@@ -56,7 +56,7 @@ _FUNDING_MAX_AGE_WHEN_DUE = 60.0
 _NEW_CONTRACTS_AFTER = 60.0
 
 
-class BinancePm(BinanceVenue):
+class BinancePm(BinanceVenue[BinanceConfig]):
     """Source: the pages below https://developers.binance.com/docs/derivatives/portfolio-margin ."""
 
     name = "binance_pm"

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 
 from exporter.api import Client as Exporter
 from exporter.demo import Market, Server
-from exporter.demo.binance import WeightPool
+from exporter.demo._binance_weights import WeightPool
 from exporter.demo.binance_pm import BinancePmSimulator
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
