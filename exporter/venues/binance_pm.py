@@ -47,11 +47,8 @@ from exporter.venues._binance_pm import (
     parse_positions,
 )
 from exporter.venues._binance_usdm import PremiumIndex, coin_of
-from exporter.venues.base import Refusal, Refusals
+from exporter.venues.base import Refusal, Refusals, funding_by_symbol
 
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # A contract may be listed within the hour; a symbol that is not listed must not cost a request each time.
 _NEW_CONTRACTS_AFTER = 60.0
 
@@ -186,16 +183,8 @@ def _contracts(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[
 
 
 def _funding(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Mapping[str, PremiumIndex]]:
-    """Funding of every symbol; asked anew once that of a position has taken place."""
     ask, name = partial(_premiums, product=product), f"funding {product.kind}"
-
-    def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
-        due = (item.nextFundingTime for symbol in symbols if (item := kept.get(symbol)))
-        if any(time is not None and time <= api.now() for time in due):
-            return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
-        return Ready(kept)
-
-    return then(api.venue_cached(ask, _FUNDING_MAX_AGE, name=name), unless_due)
+    return funding_by_symbol(api, ask, symbols, lambda item: item.nextFundingTime, name=name)
 
 
 async def _premiums(api: Api, product: Product) -> Mapping[str, PremiumIndex]:

@@ -45,7 +45,7 @@ from exporter.venues._binance_usdm import (
 )
 from exporter.venues._binance_usdm_account import Known, hedged_of, multi_assets_of, parse
 from exporter.venues._binance_usdm_members import KIND, AccountAnswer, PositionsAnswer, parse_member
-from exporter.venues.base import schema_error
+from exporter.venues.base import funding_by_symbol, schema_error
 
 # Account and positions are asked in every collection, 10 of weight; all else together may take half a unit
 # of weight more. Settings are kept for long because the account itself shows when they have changed: see
@@ -55,9 +55,6 @@ _SETTINGS_MAX_AGE_AT_REST = 300.0
 # Margin is added to isolated positions, or not, without a trace; and a person may change the leverage.
 _SETTINGS_MAX_AGE_OF_ISOLATED = 300.0
 _LEVERAGE_MAX_AGE = 60.0
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # Coins that are worth a dollar, while nothing but dollars is counted in them.
 _STABLE_PRICE_MAX_AGE = 1800.0
 
@@ -283,15 +280,8 @@ async def _indices(api: Api) -> Mapping[str, AssetIndex]:
 
 
 def _funding(api: Api, rows: Iterable[PositionRow]) -> Awaitable[Mapping[str, PremiumIndex]]:
-    """Funding of every symbol; asked anew once that of a position has taken place."""
-
-    def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
-        due = (item.nextFundingTime for row in rows if row.quantity and (item := kept.get(row.symbol)))
-        if any(time is not None and time <= api.now() for time in due):
-            return api.venue_cached(_premiums, _FUNDING_MAX_AGE_WHEN_DUE)
-        return Ready(kept)
-
-    return then(api.venue_cached(_premiums, _FUNDING_MAX_AGE), unless_due)
+    held = [row.symbol for row in rows if row.quantity]
+    return funding_by_symbol(api, _premiums, held, lambda item: item.nextFundingTime)
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
