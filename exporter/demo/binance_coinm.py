@@ -62,10 +62,10 @@ class BinanceCoinmSimulator(BinanceSimulator):
         for book in self._demo_books():
             self.add_account(book)
         book = self.new_book("carry-coin", hedge_mode=True)
-        book.deposit("BTC", "0.35")
+        book.deposit("BTC", "0.9")
         perpetual, delivery = CONTRACTS["BTCUSD_PERP"], CONTRACTS[f"BTCUSD_{DELIVERY}"]
-        book.open(perpetual, "long", 500, price="64120.4", leverage=10, now=self.now())
-        book.open(delivery, "long", 40, price="66012.5", leverage=4, margin_mode="isolated", now=self.now())
+        book.open(perpetual, "short", 480, price="64120.4", leverage=10, now=self.now())
+        book.open(delivery, "long", 20, price="66012.5", leverage=2, margin_mode="isolated", now=self.now())
         self.below["coinm-hedged"] = {f"{book.name}_virtual@k3d8noemail.com": book}
 
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:

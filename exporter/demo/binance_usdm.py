@@ -46,12 +46,12 @@ TAKER_FEE = Decimal("0.0002")
 
 
 class BinanceUsdmSimulator(BinanceSimulator):
-    """Binance USD-M with four demo accounts, the first of which has sub-accounts.
+    """Binance USD-M with four demo accounts, one of which has sub-accounts.
 
-    ``usdm-directional``: single-asset, one-way, several symbols in USDT and USDC, moderate leverage; below
-    it ``arbitrage``, single-asset with an isolated position, and ``carry`` in multi-assets mode.
+    ``usdm-directional``: single-asset, one-way, several symbols in USDT and USDC, moderate leverage.
     ``usdm-hedged``: hedge mode, both legs of BTCUSDT (rate about a third) and an isolated ETHUSDT.
-    ``usdm-multi-asset``: multi-assets mode with BTC collateral; its key is an Ed25519 key.
+    ``usdm-multi-asset``: multi-assets mode with BTC collateral; its key is an Ed25519 key. Below it are
+    ``arbitrage``, single-asset with an isolated position, and ``carry`` in multi-assets mode.
     ``usdm-concentrated``: one large position in high brackets, about a fifth away from liquidation.
     """
 
@@ -61,7 +61,7 @@ class BinanceUsdmSimulator(BinanceSimulator):
         super().__init__(market, clock=clock)
         for book in self._demo_books():
             self.add_account(book)
-        self.below["usdm-directional"] = {
+        self.below["usdm-multi-asset"] = {
             f"{book.name}_virtual@k3d8noemail.com": book for book in self._demo_members()
         }
 

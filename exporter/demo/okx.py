@@ -137,8 +137,8 @@ class OkxSimulator(OkxServer):
             Order("ETH-USD-SWAP", "short", "520", "3421.35"),
         )
         below = self.new_book("hedging", MULTI)
-        below.deposit("USDT", "21500")
-        self.open(below, Order("ETH-USDT-SWAP", "short", "110", "3421.35"))
+        below.deposit("USDC", "21500")
+        self.open(below, Order("ETH-USDT-SWAP", "short", "20", "3421.35"))
         self.below[book.name] = {below.name: below}
         yield book
 

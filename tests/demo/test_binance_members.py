@@ -20,6 +20,7 @@ from exporter.venues import discover as venues
 from tests.demo.binance_usdm_client import NOW, STAMP, Client, Clock
 from tests.venues.harness import QuietObserver
 
+MASTER = "usdm-multi-asset"
 ARBITRAGE = "arbitrage_virtual@k3d8noemail.com"
 LIST, STATUS = "/sapi/v1/sub-account/list", "/sapi/v1/sub-account/status"
 ACCOUNT, POSITIONS = "/sapi/v2/sub-account/futures/account", "/sapi/v2/sub-account/futures/positionRisk"
@@ -39,13 +40,16 @@ def query(**parameters: str) -> str:
 
 async def test_the_list_has_one_row_a_page_unless_more_are_asked_for(client: Client) -> None:
     for number, name in enumerate(["arbitrage", "carry"], 1):
-        (row,) = (await client.signed(LIST, query(page=str(number)))).body["subAccounts"]
+        (row,) = (await client.signed(LIST, query(page=str(number)), account=MASTER)).body["subAccounts"]
         assert row["email"] == f"{name}_virtual@k3d8noemail.com"
-    assert len((await client.signed(LIST, query(limit="200"))).body["subAccounts"]) == 2
-    assert (await client.signed(LIST, query(page="3"))).body == {"subAccounts": []}
-    assert (await client.signed(LIST, query(limit="201"))).error[:2] == (400, -1100)
-    assert (await client.signed(LIST, account="usdm-hedged")).body == {"subAccounts": []}
-    assert [row["isFutureEnabled"] for row in (await client.signed(STATUS)).body] == [True, True]
+    assert len((await client.signed(LIST, query(limit="200"), account=MASTER)).body["subAccounts"]) == 2
+    assert (await client.signed(LIST, query(page="3"), account=MASTER)).body == {"subAccounts": []}
+    assert (await client.signed(LIST, query(limit="201"), account=MASTER)).error[:2] == (400, -1100)
+    assert (await client.signed(LIST, account="usdm-directional")).body == {"subAccounts": []}
+    assert [row["isFutureEnabled"] for row in (await client.signed(STATUS, account=MASTER)).body] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("path", [ACCOUNT, POSITIONS])
@@ -53,25 +57,28 @@ async def test_one_is_asked_about_by_its_address_with_the_master_s_key_alone(
     client: Client, path: str
 ) -> None:
     asked = query(email=ARBITRAGE.replace("@", "%40"), futuresType="1")
-    answer = await client.signed(path, asked)
+    answer = await client.signed(path, asked, account=MASTER)
     assert answer.status == 200
     assert answer.headers["X-SAPI-USED-IP-WEIGHT-1M"] == "1"
     assert "X-MBX-USED-WEIGHT-1M" not in answer.headers
     refused = [
-        (await client.signed(path, asked, account="usdm-hedged"), -1109),
-        (await client.signed(path, asked.replace("Type=1", "Type=2")), -1109),
-        (await client.signed(path, query(email="other%40example.com", futuresType="1")), -1109),
-        (await client.signed(path, query(email=ARBITRAGE)), -1102),
-        (await client.signed(path, query(futuresType="1")), -1102),
-        (await client.signed(path, f"{asked}&symbol=BTCUSDT"), -1104),
-        (await client.raw(f"{path}?{asked}&signature=0", key=client.credential().api_key), -1022),
-        (await client.raw(f"{path}?{asked}", key=client.credential().api_key), -1102),
+        (await client.signed(path, asked, account="usdm-directional"), -1109),
+        (await client.signed(path, asked.replace("Type=1", "Type=2"), account=MASTER), -1109),
+        (
+            await client.signed(path, query(email="other%40example.com", futuresType="1"), account=MASTER),
+            -1109,
+        ),
+        (await client.signed(path, query(email=ARBITRAGE), account=MASTER), -1102),
+        (await client.signed(path, query(futuresType="1"), account=MASTER), -1102),
+        (await client.signed(path, f"{asked}&symbol=BTCUSDT", account=MASTER), -1104),
+        (await client.raw(f"{path}?{asked}&signature=0", key=client.credential(MASTER).api_key), -1022),
+        (await client.raw(f"{path}?{asked}", key=client.credential(MASTER).api_key), -1102),
     ]
     assert [(answer.status, answer.body["code"]) for answer, _ in refused] == [
         (400, code) for _, code in refused
     ]
     client.clock.now += 6.0
-    assert (await client.signed(path, asked)).error[:2] == (400, -1021)
+    assert (await client.signed(path, asked, account=MASTER)).error[:2] == (400, -1021)
 
 
 def simulated(name: str, market: Market) -> BinanceSimulator:
@@ -129,7 +136,8 @@ async def test_rates_margin_modes_and_liquidation_prices_agree(name: str, seed: 
             position = held[row.position.symbol, row.position.side]
             assert row.position.margin_mode == position.margin_mode
             price = book.liquidation_price(position)
-            assert price is not None
-            assert row.liquidation_price == pytest.approx(float(price), rel=1e-5)
+            assert (row.liquidation_price is None) == (price is None)
+            if price is not None:
+                assert row.liquidation_price == pytest.approx(float(price), rel=1e-5)
             if position.margin_mode == "isolated":
                 assert row.position.margin == pytest.approx(float(position.isolated_wallet), rel=1e-4)
