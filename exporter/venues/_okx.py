@@ -155,8 +155,8 @@ class CoinRow(Wire):
     def asset(self, *, counts: bool) -> Asset:
         """As a part of what all coins back together; `counts` says whether any counts as margin.
 
-        What it counts decides, not its switch: only accounts of several currencies know that, and a documented
-        coin counts and is not enabled. One that is switched off counts 0.
+        What it counts decides, not its switch: only accounts of several currencies know that, and a coin of
+        a documented one counts and is not enabled. One that is switched off counts 0.
         """
         counted = None if self.disEq is None or not self.eq else max(self.disEq / self.eq, 0.0)
         off = self.collateralEnabled is False and not self.disEq
