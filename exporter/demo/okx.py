@@ -332,7 +332,7 @@ class OkxSimulator(OkxServer):
             "eqUsd": text(pool.equity * self._usd(coin)),
             "disEq": text(pool.equity * counted),
             "coinUsdPrice": text(self._usd(coin)),
-            "collateralEnabled": level in {MULTI, PORTFOLIO},
+            "collateralEnabled": level == MULTI,  # the others do not know it
             "upl": text(pool.unrealized_pnl),
             "isoEq": text(own + own_pnl),
             "isoUpl": text(own_pnl),
@@ -353,6 +353,17 @@ class OkxSimulator(OkxServer):
             if all(row.get(name) in value.split(",") for name, value in parameters.items())
         ]
 
+    def _margins(self, book: Book, held: Position, level: int) -> tuple[Decimal, Decimal]:
+        """Initial and maintenance margin; in portfolio margin those of all cross positions on one base."""
+        alike = [held]
+        if level == PORTFOLIO and held.margin_mode == "cross":
+            cross = [one for one in book.positions if one.margin_mode == "cross"]
+            alike = [one for one in cross if one.contract.base == held.contract.base]
+        return (
+            sum((book.initial_margin(one) for one in alike), ZERO),
+            sum((book.maintenance_margin(one) - self._fee(book, one) for one in alike), ZERO),
+        )
+
     def _position(self, book: Book, held: Position, level: int) -> dict[str, object]:
         one, isolated = held.contract, held.margin_mode == "isolated"
         pool = book.pool(book.currency_of(held))
@@ -361,6 +372,7 @@ class OkxSimulator(OkxServer):
             equity, required = book.isolated_equity(held), book.maintenance_margin(held)
         price = None if level == PORTFOLIO else book.liquidation_price(held)
         usd = self._usd(one.settle)
+        initial, maintenance = self._margins(book, held, level)
         stamp = str(int(held.updated_at * 1000))
         signed = held.quantity if book.hedge_mode else held.sign * held.quantity
         return {
@@ -377,8 +389,8 @@ class OkxSimulator(OkxServer):
             "liqPx": "" if price is None else text(price),
             "lever": "" if level == PORTFOLIO else str(held.leverage),
             "margin": text(held.isolated_wallet) if isolated else "",
-            "imr": "" if isolated or level == PORTFOLIO else text(book.initial_margin(held)),
-            "mmr": "" if level == PORTFOLIO else text(book.maintenance_margin(held) - self._fee(book, held)),
+            "imr": "" if isolated else text(initial),
+            "mmr": text(maintenance),
             "mgnRatio": _ratio(equity, required),
             "notionalUsd": text(book.notional(held) * usd),
             "upl": text(book.unrealized_pnl(held)),

@@ -161,13 +161,18 @@ class CoinRow(Wire):
         return self.cashBal + (self.upl or 0.0) - (self.isoUpl or 0.0)
 
     def asset(self, *, counts: bool) -> Asset:
-        """As a part of what all coins back together; `counts` says whether any counts as margin."""
+        """As a part of what all coins back together; `counts` says whether any counts as margin.
+
+        What it counts decides, not its switch: only accounts of several currencies know that, and a coin of
+        a documented one counts and is not enabled. One that is switched off counts 0.
+        """
         counted = None if self.disEq is None or not self.eq else max(self.disEq / self.eq, 0.0)
+        off = self.collateralEnabled is False and not self.disEq
         return Asset(
             asset=self.coin,
             wallet_balance=self.cashBal,
             equity=self.eq,
-            collateral_price_usd=(0.0 if self.collateralEnabled is False else counted) if counts else None,
+            collateral_price_usd=(0.0 if off else counted) if counts else None,
             debt_price_usd=self.price if counts else None,
         )
 

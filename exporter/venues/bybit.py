@@ -72,25 +72,22 @@ class Status(Envelope):
 
 # Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
 # Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
-_SHUT_OUT = 600.0
+_SHUT_OUT = "the address asked too often, or its country is barred"
 _NOT_UNIFIED = "no unified trading account: upgrade it"
 REFUSALS = Refusals(
-    Refusal("clock", codes=("10002",)),
+    Refusal("clock", codes=("10002", "-1")),
     Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("10004",)),
     Refusal("auth", "the API key is not accepted", codes=("10007",)),
-    Refusal("auth", "the API key has expired", codes=("33004",)),
+    Refusal("auth", "the API key has expired", codes=("33004", "-2015")),
     Refusal("permission", "the key lacks the permission to read this", codes=("10005",)),
     Refusal("permission", "the venue has shut this user out", codes=("10008",)),
-    Refusal("permission", "the venue does not serve this address or its country", codes=("10009",)),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
     Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
     Refusal("unsupported", f"the account is {_NOT_UNIFIED}", codes=("10028",)),
     Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
-    Refusal("banned", codes=("10018",), pause=_SHUT_OUT),
-    Refusal(
-        "banned", "the address asked too often, or its country is barred", statuses=(403,), pause=_SHUT_OUT
-    ),
+    Refusal("timeout", "the venue timed out", codes=("10000",)),
+    Refusal("banned", _SHUT_OUT, codes=("10009", "10018"), statuses=(403,), pause=600.0),
     envelope=Status,
     success=frozenset({"0"}),
 )
@@ -178,12 +175,10 @@ class Bybit(Venue[BybitConfig]):
 
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:
         reset = response.header_number("X-Bapi-Limit-Reset-Timestamp")
-        return self.refusals.read(
-            response,
-            self.config.secrets(),
-            signed=endpoint.signed,
-            until=None if reset is None else reset / 1000.0,
-        )
+        read = partial(self.refusals.read, response, self.secrets, signed=endpoint.signed)
+        found = read(until=None if reset is None else reset / 1000.0)
+        # Then the account may ask again; an address that is shut out is so for longer.
+        return read() if found is not None and found.reason == "banned" else found
 
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(TIME, Answer[Clock])).result.timeNano / 1e9

@@ -69,7 +69,7 @@ _AT_ONCE = 4
 
 # Sources: https://www.okx.com/docs-v5/en/#error-code ; the wait after 50011 is the window of its limits.
 REFUSALS = Refusals(
-    Refusal("clock", codes=("50102",)),
+    Refusal("clock", codes=("50102", "50112")),
     Refusal(
         "auth",
         "the key is of demo trading or of live trading, and the other was asked: see `simulated_trading`",
@@ -81,10 +81,12 @@ REFUSALS = Refusals(
     Refusal("auth", "the API key is frozen", codes=("50100",)),
     Refusal("auth", "the request is not accepted as signed", codes=("5010[3467]", "50114")),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("50110",)),
+    Refusal("permission", "the key must be bound to this address first", codes=("50035",)),
+    Refusal("permission", "the venue does not serve this address", codes=("50121",)),
     Refusal("permission", "the key lacks the permission to read this", codes=("50030", "50120")),
     Refusal("timeout", "the venue timed out", codes=("50004",)),
     Refusal("exchange", codes=("50013",)),  # busy, whoever asks, although by HTTP too many requests
-    Refusal("rate_limited", codes=("50011",), pause=2.0, scope="account"),
+    Refusal("rate_limited", codes=("50011", "50040"), pause=2.0, scope="account"),
     success=frozenset({"0"}),
 )
 
