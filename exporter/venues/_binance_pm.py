@@ -27,9 +27,9 @@ from exporter.venues._binance import (
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
+from exporter.venues._binance_usdm_account import settle_of, unlisted_contract
 from exporter.venues.base import nothing_less, told
 from exporter.venues.binance_coinm import unlisted_contract as unlisted_inverse
-from exporter.venues.binance_usdm import settle_of, unlisted_contract
 from exporter.wire import Millis, Number, Positive, Required, Wire, number
 
 _FAPI = "https://fapi.binance.com"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from msgspec import field
 from pydantic import BeforeValidator, Field
 
 from exporter.account import Member, SubAccounts
@@ -22,6 +21,7 @@ from exporter.venues._hyperliquid import (
     METAS,
     MODE,
     NAMES,
+    REFUSALS,
     ROLE,
     STATE,
     SUB_ACCOUNTS,
@@ -29,7 +29,6 @@ from exporter.venues._hyperliquid import (
     TOKENS,
     UNREAD,
     USDC,
-    Balances,
     Clock,
     Context,
     Exchange,
@@ -38,8 +37,6 @@ from exporter.venues._hyperliquid import (
     PairContext,
     Role,
     SpotMeta,
-    State,
-    SubAccount,
     Symbols,
     Tokens,
     address_of,
@@ -49,8 +46,18 @@ from exporter.venues._hyperliquid import (
     question,
     tokens_of,
 )
-from exporter.venues._hyperliquid_account import Held, check_age, nothing_held, portfolio, separate, unified
-from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.venues._hyperliquid_account import (
+    Balances,
+    Held,
+    State,
+    SubAccount,
+    check_age,
+    nothing_held,
+    portfolio,
+    separate,
+    unified,
+)
+from exporter.venues.base import Venue, schema_error
 from exporter.wire import decode
 
 _MODE_MAX_AGE, _MODE_GRACE = 300.0, 600.0
@@ -62,22 +69,6 @@ _PRICES_MAX_AGE = 60.0
 _FUNDING_MAX_AGE = 900.0
 _ROLE_MAX_AGE = 600.0
 _LIST_MAX_AGE = 30.0  # of the answer about all sub-accounts, for who only wants to know which there are
-
-
-class Status(Envelope):
-    """Around a failure that is told inside a success."""
-
-    code: str | int | None = field(default=None, name="status")
-    msg: str | None = field(default=None, name="response")
-
-
-# Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits
-REFUSALS = Refusals(
-    Refusal("rate_limited", statuses=(429,), pause=60.0),
-    Refusal("exchange", "the venue cannot read the question", statuses=(422,)),
-    envelope=Status,
-    success=frozenset({"ok"}),
-)
 
 
 class HyperliquidConfig(SubAccounts):
