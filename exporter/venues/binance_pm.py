@@ -45,7 +45,7 @@ from exporter.venues._binance_pm import (
     parse_positions,
 )
 from exporter.venues._binance_usdm import PremiumIndex
-from exporter.venues.base import Refusal, Refusals
+from exporter.venues.base import Refusal, Refusals, schema_error
 from exporter.venues.binance_coinm import coin_of as coin_of_inverse
 from exporter.venues.binance_usdm import coin_of
 
@@ -207,8 +207,13 @@ async def _premiums(api: Api, product: Product) -> Mapping[str, PremiumIndex]:
 async def _prices(api: Api) -> Mapping[str, float]:
     answer = await api.get_rows(INDEX_PRICE, IndexPrice)
     api.made_at(INDEX_PRICE, newest(answer))
+    if not answer:
+        raise schema_error(INDEX_PRICE, "no coin is listed")
     return {item.asset: item.price for item in answer if item.price}
 
 
 async def _rates(api: Api) -> Mapping[str, float | None]:
-    return {item.asset: item.collateralRate for item in await api.get_rows(COLLATERAL_RATE, CollateralRate)}
+    answer = await api.get_rows(COLLATERAL_RATE, CollateralRate)
+    if not answer:  # else no coin would be collateral, and none missed when it falls
+        raise schema_error(COLLATERAL_RATE, "no coin is listed")
+    return {item.asset: item.collateralRate for item in answer}
