@@ -48,6 +48,7 @@ NOT_PORTFOLIO_MARGIN = (
 )
 """For the documentation; the first sentence stands alone in the example configuration."""
 _INSIDE = ("-1000", "-1001", "-1006", "-1007", "-1008", "-1016")
+_NO_KEY = ("-1099", "-2008", "-4056", "-4057")
 
 # Pauses where the venue does not say when to come back: the limit's window, the shortest ban it documents,
 # and a time that lets a web firewall forget us. Limits are counted by address.
@@ -58,6 +59,8 @@ FAILURES = (
     Refusal("rate_limited", codes=("-1003", "-1015"), statuses=(429,), pause=60.0),
     Refusal("auth", "the key may not make this request", codes=("-1002",)),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("-1022",)),
+    Refusal("auth", "this address may not call the venue here", codes=("-1011",)),
+    Refusal("auth", "the venue does not know the API key, or knows it as another kind", codes=_NO_KEY),
     Refusal("auth", "the API key has the wrong format", codes=("-2014",)),
     Refusal(
         "auth",

@@ -48,7 +48,7 @@ from exporter.venues._binance_pm import (
 )
 from exporter.venues._binance_pm_pro import ENDPOINTS, PROGRAMS, STANDARD, UNREAD, Program
 from exporter.venues._binance_usdm import PremiumIndex, coin_of
-from exporter.venues.base import Refusal, Refusals, funding_by_symbol
+from exporter.venues.base import Refusal, Refusals, funding_by_symbol, schema_error
 
 # How long it is believed which calls answer an account, once those that did before refuse it.
 _PROGRAM_MAX_AGE = 600.0
@@ -240,8 +240,13 @@ async def _premiums(api: Api, product: Product) -> Mapping[str, PremiumIndex]:
 async def _prices(api: Api) -> Mapping[str, float]:
     answer = await api.get_rows(INDEX_PRICE, IndexPrice)
     api.made_at(INDEX_PRICE, newest(answer))
+    if not answer:
+        raise schema_error(INDEX_PRICE, "no coin is listed")
     return {item.asset: item.price for item in answer if item.price}
 
 
 async def _rates(api: Api) -> Mapping[str, float | None]:
-    return {item.asset: item.collateralRate for item in await api.get_rows(COLLATERAL_RATE, CollateralRate)}
+    answer = await api.get_rows(COLLATERAL_RATE, CollateralRate)
+    if not answer:  # else no coin would be collateral, and none missed when it falls
+        raise schema_error(COLLATERAL_RATE, "no coin is listed")
+    return {item.asset: item.collateralRate for item in answer}
