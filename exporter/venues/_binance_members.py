@@ -27,7 +27,8 @@ LIST = Endpoint("/sapi/v1/sub-account/list", weight=1, host=_HOST, apart=True)
 STATUS = Endpoint("/sapi/v1/sub-account/status", weight=10, host=_HOST, apart=True)
 ACCOUNT = Endpoint("/sapi/v2/sub-account/futures/account", weight=1, host=_HOST, apart=True)
 POSITIONS = Endpoint("/sapi/v2/sub-account/futures/positionRisk", weight=1, host=_HOST, apart=True)
-ENDPOINTS = (LIST, STATUS, ACCOUNT, POSITIONS)
+MEMBER_CALLS = (ACCOUNT, POSITIONS)
+ENDPOINTS = (LIST, STATUS, *MEMBER_CALLS)
 
 _MOST_IN_A_PAGE = 200
 _STATUS_MAX_AGE = 900.0
