@@ -35,7 +35,8 @@ _STATUS_MAX_AGE = 900.0
 
 NOTE = (
     "With `sub_accounts: true` the key of a master account shows its classic sub-accounts, too, each named "
-    "by the part of its e-mail address in front of the @."
+    "by the part of its e-mail address in front of the @; one in Portfolio Margin mode may look empty "
+    "here, and needs an entry of its own."
 )
 """For the documentation."""
 
