@@ -128,6 +128,11 @@ class Venue(ABC, Generic[ConfigT]):
         """Why this configuration cannot work here, in one sentence, or None. Called at start; no I/O."""
         return None
 
+    @classmethod
+    def calls_of(cls, config: ConfigT) -> tuple[Endpoint, ...]:  # noqa: ARG003 (for subclasses)
+        """The `each_collection` of one account, where it is not that of all: of a sub-account, say."""
+        return cls.each_collection or cls.endpoints
+
     @abstractmethod
     async def fetch(self, api: Api) -> AccountSnapshot:
         """Ask the venue and return what it said.

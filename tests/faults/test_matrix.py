@@ -15,6 +15,7 @@ import pytest
 
 from exporter.api import Client
 from exporter.errors import VenueError
+from exporter.venues import _binance_members, _binance_pm_pro
 from tests.faults.jumping import run
 from tests.faults.stage import BENCHES, Cell, complaints, play
 from tests.faults.table import SECTIONS, Row
@@ -23,9 +24,21 @@ from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
 
 LONG = 150.0
 """Seconds."""
+_OF_SUB_ACCOUNTS = {
+    one.label: "asked for where sub-accounts are wanted" for one in _binance_members.ENDPOINTS
+}
 NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
-    "binance_coinm": {"/dapi/v1/pmAccountInfo": "asked where the account shows nothing"},
-    "binance_usdm": {"/fapi/v1/pmAccountInfo": "asked where the account shows nothing"},
+    "binance_coinm": {
+        "/dapi/v1/pmAccountInfo": "asked where the account shows nothing",
+        **_OF_SUB_ACCOUNTS,
+    },
+    "binance_usdm": {
+        "/fapi/v1/pmAccountInfo": "asked where the account shows nothing",
+        **_OF_SUB_ACCOUNTS,
+    },
+    "binance_pm": {
+        one.label: "asked of accounts in Portfolio Margin Pro" for one in _binance_pm_pro.ENDPOINTS
+    },
     "bingx": {
         "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
         "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
