@@ -275,8 +275,9 @@ class TickerRow(Wire):
     nextFundingTime: Millis = None
 
 
-# A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25.
-_INVERSE = re.compile(r"(\w+?)USD([FGHJKMNQUVXZ]\d\d)?", re.ASCII)
+# A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25, or on a day, as
+# linear ones do.
+_INVERSE = re.compile(r"(\w+?)USD([FGHJKMNQUVXZ]\d\d|-\d\d?[A-Z]{3}\d\d)?", re.ASCII)
 
 
 def contract_of(symbol: str, settle: str) -> Contract:
@@ -351,7 +352,7 @@ def schedule_of(rows: Iterable[RiskLimit], symbol: str) -> Schedule:
     """A symbol's tiers, with the deductions that the venue leaves out: its margins have no jumps."""
     own = sorted((row for row in rows if row.symbol in {None, symbol}), key=lambda row: row.riskLimitValue)
     scale = next((row.scale for row in own if row.scale is not None), None)
-    if scale is None:
+    if scale is None or any(row.maintenanceMargin <= 0.0 for row in own):
         return Schedule()
     tiers: list[MaintenanceTier] = []
     floor = rate = deduction = 0.0

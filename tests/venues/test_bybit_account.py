@@ -1,0 +1,42 @@
+"""Bybit: what must not look safe because something of it is not known."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import MaintenanceTier, RiskSettings
+from exporter.risk import assess
+from exporter.venues._bybit import RISK_LIMIT
+from exporter.venues.base import ascending_tiers
+from tests.venues.payloads.bybit.bench import (
+    INVERSE,
+    inverse_row,
+    positions,
+    snapshot_of,
+    tiers,
+)
+
+SETTINGS = RiskSettings()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "known"), [("BTCUSDH26", True), ("BTCUSD-26DEC26", True), ("BTC/X", False)]
+)
+async def test_a_coin_is_not_free_of_requirements_that_nobody_can_attribute(symbol: str, known: bool) -> None:
+    """In an older account each coin backs its inverse contracts; of a strange one nobody knows which does."""
+    answers = {
+        INVERSE: positions(inverse_row(symbol=symbol)),
+        RISK_LIMIT: tiers(symbol, ("150", "0.005", "100", "")),
+    }
+    risk = assess(await snapshot_of(answers, scenario="older"), SETTINGS)
+    (bitcoin,) = (one for one in risk.pools if one.pool.currency == "BTC")
+    assert bitcoin.equity is not None
+    assert (bitcoin.maintenance_margin_rate is not None) is known
+
+
+async def test_a_tier_that_requires_nothing_is_not_told() -> None:
+    steps = [("200000", "0.01", "50", ""), ("400000", "0", "25", "")]
+    answers = {RISK_LIMIT: tiers("LTCUSDT", *steps)}
+    (position,) = (await snapshot_of(answers)).positions
+    assert position.maintenance_tiers == ()
+    assert ascending_tiers([MaintenanceTier(0.0, 9.0, 0.01, 0.0), MaintenanceTier(9.0, 99.0, 0.0, 0.0)]) == ()
