@@ -6,10 +6,11 @@ import pytest
 
 from exporter.model import MaintenanceTier, RiskSettings
 from exporter.risk import assess
-from exporter.venues._bybit import RISK_LIMIT
+from exporter.venues._bybit import INFO, RISK_LIMIT, TAKER_RATE
 from exporter.venues.base import ascending_tiers
 from tests.venues.payloads.bybit.bench import (
     INVERSE,
+    info,
     inverse_row,
     positions,
     snapshot_of,
@@ -32,6 +33,14 @@ async def test_a_coin_is_not_free_of_requirements_that_nobody_can_attribute(symb
     (bitcoin,) = (one for one in risk.pools if one.pool.currency == "BTC")
     assert bitcoin.equity is not None
     assert (bitcoin.maintenance_margin_rate is not None) is known
+
+
+async def test_inverse_contracts_that_are_apart_have_tiers_whatever_mode_the_rest_is_in() -> None:
+    answers = {INFO: info("PORTFOLIO_MARGIN", 4)}
+    risk = assess(await snapshot_of(answers, scenario="older"), SETTINGS)
+    (bitcoin,) = (one for one in risk.pools if one.pool.currency == "BTC")
+    assert bitcoin.maintenance_margin == pytest.approx(300 / 28224.5 * (0.005 + TAKER_RATE))
+    assert bitcoin.maintenance_margin_rate is not None
 
 
 async def test_a_tier_that_requires_nothing_is_not_told() -> None:
