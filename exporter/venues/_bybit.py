@@ -376,15 +376,19 @@ def isolated_margin(row: PositionRow, contract: Contract, schedule: Schedule) ->
     if row.positionBalance is not None:
         return row.positionBalance
     price, size = liquidation_price(row.liqPrice, row.markPrice or row.avgPrice), contract.size
-    if price is not None and row.avgPrice is not None and size is not None:
+    # Of USDC contracts the PnL is settled every few hours, and counts from then on and not from the entry.
+    since, pnl = row.markPrice, row.unrealisedPnl
+    if since is None or pnl is None:
+        since, pnl = row.avgPrice, 0.0
+    if price is not None and since is not None and size is not None:
         amount = row.size * size
-        at, entry = (
-            (amount * price, amount * row.avgPrice)
+        at, before = (
+            (amount * price, amount * since)
             if contract.kind == "linear"
-            else (-amount / price, -amount / row.avgPrice)
+            else (-amount / price, -amount / since)
         )
         required = schedule.required(abs(at))
-        found = None if required is None else required - (at - entry if row.long else entry - at)
+        found = None if required is None else required - pnl - (at - before if row.long else before - at)
         if found is not None and found > 0.0:
             return found
     return row.positionIM or None
