@@ -109,12 +109,13 @@ class Info(Wire):
     """The kind of an account: classic (1), unified of version 1 (3 and 4) or of version 2 (5 and 6)."""
 
     unifiedMarginStatus: Required
-    marginMode: str
+    marginMode: str = ""  # of unified accounts
 
     def __post_init__(self) -> None:
         super().__post_init__()
         names = ("REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN")
-        self.marginMode = one_of("marginMode", self.marginMode, *names)
+        if self.unified:
+            self.marginMode = one_of("marginMode", self.marginMode, *names)
 
     @property
     def unified(self) -> bool:
