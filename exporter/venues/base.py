@@ -315,9 +315,12 @@ def funding_by_symbol(
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:
     """A symbol's schedule in ascending order; the last tier is open.
 
+    Nobody lends for nothing: with a tier that requires nothing, the schedule is one that is not told.
     Accounts behind many addresses ask for the same schedules; each is kept once.
     """
     found = sorted(tiers, key=lambda tier: tier.floor)
+    if any(tier.rate <= 0.0 for tier in found):
+        return ()
     if found:
         found[-1] = msgspec.structs.replace(found[-1], cap=math.inf)
     return _kept_once(tuple(found))
