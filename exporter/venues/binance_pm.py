@@ -191,7 +191,8 @@ def _funding(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Ma
 
     def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
         due = (item.nextFundingTime for symbol in symbols if (item := kept.get(symbol)))
-        if any(time is not None and time <= api.now() for time in due):
+        now = api.now()
+        if any(time is not None and time <= now for time in due):
             return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
         return Ready(kept)
 

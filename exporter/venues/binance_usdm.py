@@ -314,7 +314,8 @@ def _funding(api: Api, rows: Iterable[PositionRow]) -> Awaitable[Mapping[str, Pr
 
     def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
         due = (item.nextFundingTime for row in rows if row.quantity and (item := kept.get(row.symbol)))
-        if any(time is not None and time <= api.now() for time in due):
+        now = api.now()
+        if any(time is not None and time <= now for time in due):
             return api.venue_cached(_premiums, _FUNDING_MAX_AGE_WHEN_DUE)
         return Ready(kept)
 

@@ -291,7 +291,8 @@ async def _funding(api: Api, category: str) -> Mapping[str, TickerRow]:
     ask, name = partial(_tickers, category=category), f"tickers {category}"
     kept = await api.venue_cached(ask, _FUNDING_MAX_AGE, name=name)
     due = (row.nextFundingTime for row in kept.values())
-    if any(time is not None and time <= api.now() for time in due):
+    now = api.now()
+    if any(time is not None and time <= now for time in due):
         return await api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
     return kept
 
