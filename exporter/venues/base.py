@@ -304,8 +304,9 @@ def funding_by_symbol(
     """
 
     def unless_due(kept: Mapping[str, T]) -> Awaitable[Mapping[str, T]]:
+        now = api.now()
         moments = (due(item) for symbol in symbols if (item := kept.get(symbol)) is not None)
-        if any(moment is not None and moment <= api.now() for moment in moments):
+        if any(moment is not None and moment <= now for moment in moments):
             return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
         return Ready(kept)
 
