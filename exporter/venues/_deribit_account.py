@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Asset, Greeks, MarginPool, OptionMargin, Position
 from exporter.venues._deribit import SUMMARIES, Book, Named, PositionRow, Summary
 from exporter.venues.base import pools_by_coin, schema_error, told
@@ -25,11 +26,11 @@ class Held(Struct, frozen=True):
     def settle(self) -> str:
         return self.named.contract.settle
 
-    @property
-    def coin_price(self) -> float | None:
-        """USD for a unit of what it settles in, where that is its base: the index then is one in USD."""
-        contract = self.named.contract
-        return self.row.index_price if contract.settle == contract.base else None
+    def base_price(self, prices: Mapping[str, float]) -> float | None:
+        """USD for a unit of its base: the index is in its quote, of which a dollar coin counts as one."""
+        quote = self.named.contract.quote
+        unit = 1.0 if quote == "USD" else prices.get(quote, 1.0 if quote in STABLE_COINS else None)
+        return None if unit is None or self.row.index_price is None else self.row.index_price * unit
 
 
 def parse(
@@ -80,11 +81,14 @@ def parse(
     )
 
 
-def prices_of(rows: Iterable[Summary], held: Iterable[Held]) -> dict[str, float]:
-    """What positions and totals say of the prices of coins, in USD."""
-    by_total = ((row.currency, row.price) for row in rows)
-    by_index = ((one.settle, one.coin_price) for one in held)
-    return {coin: price for coin, price in (*by_total, *by_index) if price is not None}
+def prices_of(rows: Iterable[Summary], held: Sequence[Held]) -> dict[str, float]:
+    """What totals and positions say of the prices of coins, in USD: an index in USD first."""
+    prices = {row.currency: row.price for row in rows if row.price is not None}
+    for one in sorted(held, key=lambda one: one.named.contract.quote == "USD"):
+        base, price = one.named.contract.base, one.base_price(prices)
+        if price is not None and (base not in prices or one.named.contract.quote == "USD"):
+            prices[base] = price
+    return prices
 
 
 def _required(amount: float | None, positions: Iterable[Position]) -> float | None:

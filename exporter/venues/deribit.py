@@ -228,19 +228,17 @@ class Deribit(Venue[DeribitConfig]):
         at = api.now()
         answers = await together(*(_books(api, coin=coin, kind="future") for coin in _SETTLED_IN))
         books = [book for answer in answers for book in answer.values()]
-        indices = {
-            base: PublicPrice(book.estimated_delivery_price, at)
-            for book in books
-            for base, _, rest in (book.instrument_name.partition("-"),)
-            if rest == "PERPETUAL" and "_" not in base and book.estimated_delivery_price is not None
-        }
+        coins: dict[str, PublicPrice] = {}
+        for book in books:
+            found = named("future", book.instrument_name)
+            if found is None or book.estimated_delivery_price is None:
+                continue
+            base, quote = found.contract.base, found.contract.quote
+            if book.instrument_name.endswith("-PERPETUAL") and (quote == "USD" or base not in coins):
+                coins[base] = PublicPrice(book.estimated_delivery_price, at, quote)
+        symbols = {one.instrument_name: one.mark_price for one in books}
         return Marks(
-            {
-                book.instrument_name: PublicPrice(book.mark_price, at)
-                for book in books
-                if book.mark_price is not None
-            },
-            indices,
+            {name: PublicPrice(price, at) for name, price in symbols.items() if price is not None}, coins
         )
 
 
