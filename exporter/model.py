@@ -27,6 +27,10 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from exporter.coins import PLAY_MONEY, STABLE_COINS
+from exporter.terms import CoinGreeks as CoinGreeks  # noqa: PLC0414 (others have them from here)
+from exporter.terms import Greeks as Greeks  # noqa: PLC0414
+from exporter.terms import OptionMargin as OptionMargin  # noqa: PLC0414
+from exporter.terms import OptionTerms as OptionTerms  # noqa: PLC0414
 
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
@@ -66,54 +70,6 @@ class MaintenanceTier(Struct, frozen=True, cache_hash=True):
     cap: float
     rate: float
     deduction: float
-
-
-class OptionTerms(Struct, frozen=True, kw_only=True):
-    """What an option gives the right to. It is European and pays the difference to the strike."""
-
-    strike: float
-    """In the contract's quote currency, for one unit of base; > 0."""
-    expires_at: float
-    """Unix seconds."""
-    right: Literal["call", "put"]
-
-
-class Greeks(Struct, frozen=True, kw_only=True):
-    """How the value of a whole position in options changes, signed with the side.
-
-    A short call's delta is negative. The value is that in the quote currency, also of a reversed option (the
-    greeks of Black and Scholes, and not those that are adjusted for a premium paid in the coin).
-    """
-
-    delta: float | None = None
-    """Units of base."""
-    gamma: float | None = None
-    """Change of the delta, units of base, for one unit of the quote currency in the underlying's price."""
-    vega: float | None = None
-    """Quote currency for one percentage point of volatility."""
-    theta: float | None = None
-    """Quote currency for one day that passes; negative where the position loses by waiting."""
-    implied_volatility: float | None = None
-    """Of the mark price, a year's, as a fraction: 0.6 is 60 %. That of one option, whatever the side; > 0."""
-    underlying_price: float | None = None
-    """What the venue values the option against, in the quote currency: the future of the same expiry, or
-    what such a one would cost; > 0."""
-
-
-class OptionMargin(Struct, frozen=True, kw_only=True):
-    """What a venue's standard margin requires to maintain a *short* option; a long one requires nothing.
-
-    For one unit of base, in the settle coin::
-
-        max(underlying_rate * underlying, mark_rate * mark) + mark
-
-    where the underlying is 1 of a reversed option, which settles in it. Sources are with the adapters.
-    """
-
-    underlying_rate: float
-    """Share of the underlying's price."""
-    mark_rate: float = 0.0
-    """Share of the option's mark price; 0 where only the underlying counts."""
 
 
 HIGHEST_MULTIPLE = 1e4
@@ -197,9 +153,8 @@ class Position(Struct, frozen=True, kw_only=True):
     greeks: Greeks | None = None
     """Of an option, as the venue says."""
     option_margin: OptionMargin | None = None
-    """The rule by which the venue's standard margin maintains an option, also of a long one, which requires
-    nothing by it; None where none is known: then nothing is computed of what other prices would require of
-    its pool."""
+    """The venue's rule for an option, also of a long one, which requires nothing by it; None where none is
+    known: then nothing is computed of what other prices would require of its pool."""
 
 
 class MarginPool(Struct, frozen=True, kw_only=True):
@@ -342,6 +297,9 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     and below 1."""
     shocks: tuple[float, ...] = (-0.2, -0.1, -0.05, 0.05, 0.1, 0.2)
     """Relative moves of all coins for the stress grid; empty switches it off."""
+    volatility_shifts: tuple[float, ...] = (-0.1, 0.1)
+    """Moves of the implied volatility of all options for the stress grid, as fractions: 0.1 is ten percentage
+    points; empty switches them off."""
     cross_check: bool = False
     """Also compute liquidation prices where the venue gives one, and publish the relative difference."""
 
@@ -370,11 +328,16 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     """Of such a position: share to close at the mark, 0 to 1, as much of its collateral going with it."""
     liquidation_price: float | None = None
     liquidation_source: LiquidationSource = "unknown"
-    """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told."""
+    """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told. Of
+    an option always ``none``: what liquidates is the price of its underlying."""
     liquidation_distance_ratio: float | None = None
     """Relative move of the mark, against the (net) position, that reaches the liquidation price."""
     liquidation_cross_check_ratio: float | None = None
     """(computed - venue) / venue liquidation price, where both are known and the check is on."""
+    option_value_usd: float | None = None
+    """Of an option at its mark, in USD; negative of a short one."""
+    greeks: Greeks | None = None
+    """Of an option: the venue's, else by Black's formula."""
 
 
 class PoolRisk(Struct, frozen=True, kw_only=True):
@@ -417,6 +380,10 @@ class PoolRisk(Struct, frozen=True, kw_only=True):
     """(shock, rate of the cross positions after it) for every configured shock whose rate is known."""
     isolated_stress: tuple[tuple[float, float], ...] = ()
     """(shock, highest known rate of an isolated position after it)."""
+    volatility_stress: tuple[tuple[float, float, float], ...] = ()
+    """(shock, shift of the volatility, rate of the cross positions after both), of a pool with options."""
+    stress_equity: tuple[tuple[float, float, float], ...] = ()
+    """(shock, shift of the volatility, equity in USD after both), of a pool with options."""
 
 
 class AccountRisk(Struct, frozen=True, kw_only=True):
@@ -428,3 +395,5 @@ class AccountRisk(Struct, frozen=True, kw_only=True):
     positions: tuple[PositionRisk, ...]
     prices_usd: Mapping[str, float] = NO_PRICES
     """Coin to USD for every coin the account touches: the venue's price, else the desk's peg."""
+    greeks: tuple[CoinGreeks, ...] = ()
+    """By base coin, of an account that has options."""
