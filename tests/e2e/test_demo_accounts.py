@@ -30,6 +30,7 @@ def test_every_documented_venue_is_simulated() -> None:
         "bingx_v1",
         "bittap",
         "bybit",
+        "deribit",
         "hyperliquid",
         "okx",
         "zkx",

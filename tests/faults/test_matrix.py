@@ -43,6 +43,9 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
         "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
         "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
     },
+    "deribit": {
+        "/api/v2/private/get_subaccounts": "asked for where sub-accounts are wanted",
+    },
     "hyperliquid": {
         "/info userRole": "asked where an address holds nothing",
         "/info subAccounts2": "asked where sub-accounts are wanted",
