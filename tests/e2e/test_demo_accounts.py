@@ -31,6 +31,7 @@ def test_every_documented_venue_is_simulated() -> None:
         "bittap",
         "bybit",
         "deribit",
+        "gate",
         "hyperliquid",
         "okx",
         "zkx",

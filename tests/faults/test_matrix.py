@@ -60,6 +60,7 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
 ASKED_BY: Mapping[str, str] = {
     "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",
     "/openApi/swap/v1/user/marginAssets": "bingx-multi-assets",
+    "/api/v4/futures/{settle}/risk_limit_tiers": "gate-older",
 }
 """Endpoints that only one account of a stand-in needs, with its name."""
 
