@@ -85,7 +85,7 @@ class Held(Struct, frozen=True):
         if required is None or not value or rate is None:
             return TAKER_RATE
         fee = required / value - rate
-        return min(fee, TAKER_RATE) if 0.0 <= fee <= TAKER_RATE * (1.0 + _SLACK) else TAKER_RATE
+        return fee if 0.0 <= fee < TAKER_RATE * (1.0 - _SLACK) else TAKER_RATE
 
     @property
     def tiers(self) -> tuple[MaintenanceTier, ...]:
@@ -119,7 +119,7 @@ class Held(Struct, frozen=True):
         return most / mark if mark else None
 
 
-# Figures that are rounded make a fee that is a little larger.
+# Figures that are rounded make a fee that is a little smaller.
 _SLACK = 0.01
 
 

@@ -240,8 +240,8 @@ class Bitget(Venue[BitgetConfig]):
         at = api.now()
         answers = await together(*(_list(api, MARKS, MarkRow, productType=one) for one in PRODUCTS))
         symbols, coins = {}, {}
-        for product, rows in zip(PRODUCTS, answers, strict=True):
-            for row in rows:  # those in USD last
+        for product, rows in reversed(list(zip(PRODUCTS, answers, strict=True))):
+            for row in rows:  # those in USDT last: coins are valued in it
                 if row.markPrice is not None:
                     symbols[row.symbol] = PublicPrice(row.markPrice, at)
                 found = index_coin(row.symbol, product)
