@@ -30,6 +30,9 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
         "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
         "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
     },
+    "bitget": {
+        "/api/v2/mix/market/tickers": "asked for live marks alone",
+    },
     "hyperliquid": {
         "/info userRole": "asked where an address holds nothing",
         "/info subAccounts2": "asked where sub-accounts are wanted",
@@ -42,6 +45,14 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
 }
 """Endpoints that no account of the stand-ins needs, with the reason."""
 ASKED_BY: Mapping[str, str] = {
+    "/api/v2/mix/market/discount-rate": "bitget-union",
+    "/api/v2/mix/market/symbol-price": "bitget-union",
+    "/api/v3/account/assets": "bitget-unified",
+    "/api/v3/account/collateral-type": "bitget-unified",
+    "/api/v3/account/settings": "bitget-unified",
+    "/api/v3/market/discount-rate": "bitget-unified",
+    "/api/v3/market/position-tier": "bitget-unified",
+    "/api/v3/position/current-position": "bitget-unified",
     "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",
     "/openApi/swap/v1/user/marginAssets": "bingx-multi-assets",
 }
