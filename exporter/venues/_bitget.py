@@ -133,6 +133,9 @@ def of_the_other_kind(error: VenueError) -> bool:
     return error.reason == "unsupported" and (_CLASSIC in error.message or _UNIFIED in error.message)
 
 
+CHANGING = "the account is being switched between classic and unified"
+
+
 class Clock(Wire):
     serverTime: Required
 
@@ -262,6 +265,11 @@ class AccountRow(Wire):
     @property
     def union(self) -> bool:
         return self.assetMode == "union"
+
+    @property
+    def beside(self) -> list[str]:
+        """The coins that back positions beside USDT in union mode."""
+        return [one.coin for one in listed(self.assetList) if self.union and one.coin != "USDT"]
 
     @property
     def pnl(self) -> float | None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from exporter.model import AccountSnapshot, Asset, Contract, KeyRights, MaintenanceTier, MarginPool, Position
 from exporter.venues._bitget import (
+    CLASSIC_ACCOUNTS,
     TAKER_RATE,
     AccountRow,
     AssetRow,
@@ -25,7 +26,7 @@ from exporter.venues._bitget import (
     Totals,
 )
 from exporter.venues._bitget_contract import Schedule, discount, in_base_units
-from exporter.venues.base import ascending_tiers, pools_by_coin, told
+from exporter.venues.base import ascending_tiers, pools_by_coin, schema_error, told
 from exporter.wire import Wire, listed
 
 Haircuts = Mapping[str, DiscountRow | ClassicDiscountRow]
@@ -121,6 +122,22 @@ class Held(Struct, frozen=True):
 
 # Figures that are rounded make a fee that is a little smaller.
 _SLACK = 0.01
+
+
+def margin_coins(rows: Iterable[AccountRow]) -> list[AccountRow]:
+    """The margin coins of all products, each once.
+
+    Raises:
+        VenueError: reason ``schema``, if two products hold the same one: it would be one pool.
+    """
+    found: dict[str, AccountRow] = {}
+    for row in rows:
+        before = found.get(row.coin)
+        if before is not None and before.holds and row.holds:
+            raise schema_error(CLASSIC_ACCOUNTS, "one `marginCoin` is held in several products")
+        if before is None or row.holds:
+            found[row.coin] = row
+    return list(found.values())
 
 
 def parse_classic(

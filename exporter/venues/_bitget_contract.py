@@ -72,10 +72,14 @@ def _quote_value(row: PositionRow) -> float | None:
     if not row.isolated:
         shown.append((value, size / mark))
     for told, expected in shown:
-        fitting = [each for each in (entry, 1.0) if told and abs(told / (expected * each) - 1.0) < _NEAR]
+        fitting = [each for each in (entry, 1.0) if told and _near(told, expected * each)]
         if len(fitting) == 1:
             return fitting[0]
     return None
+
+
+def _near(told: float, expected: float) -> bool:
+    return expected != 0.0 and abs(told / expected - 1.0) < _NEAR
 
 
 # Below this move of the mark a PnL has too few digits.

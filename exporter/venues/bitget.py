@@ -21,6 +21,7 @@ from exporter.signing import hmac_base64
 from exporter.tasks import together
 from exporter.venues._bitget import (
     ASSETS,
+    CHANGING,
     CLASSIC_ACCOUNTS,
     CLASSIC_DISCOUNTS,
     CLASSIC_KEY,
@@ -53,9 +54,17 @@ from exporter.venues._bitget import (
     Totals,
     of_the_other_kind,
 )
-from exporter.venues._bitget_account import ClassicKey, Haircuts, Held, Key, parse_classic, parse_unified
+from exporter.venues._bitget_account import (
+    ClassicKey,
+    Haircuts,
+    Held,
+    Key,
+    margin_coins,
+    parse_classic,
+    parse_unified,
+)
 from exporter.venues._bitget_contract import Schedule, contract_of, index_coin, schedule_of
-from exporter.venues.base import Answer, Venue, said_of_key, schema_error
+from exporter.venues.base import Answer, Venue, said_of_key
 from exporter.wire import Rows, listed
 
 T = TypeVar("T")
@@ -153,19 +162,18 @@ class Bitget(Venue[BitgetConfig]):
         except VenueError as error:
             if not of_the_other_kind(error):
                 raise
-        answer = await api.get(CLASSIC_KEY, Answer[ClassicKey])
-        return said_of_key(answer.data.rights, self.place(CLASSIC_KEY))
+        rights = (await api.get(CLASSIC_KEY, Answer[ClassicKey])).data.rights
+        return said_of_key(rights, self.place(CLASSIC_KEY))
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         """The kind of the account is not known before the first answer, and an upgrade changes it."""
         kinds = (self._fetch_unified, self._fetch_classic)
-        first, other = kinds[::-1] if self._classic else kinds
         try:
-            return await first(api)
+            return await kinds[self._classic](api)
         except VenueError as error:
             if not of_the_other_kind(error):
                 raise
-        found = await other(api)
+        found = await kinds[not self._classic](api)
         self._classic = not self._classic
         return found
 
@@ -174,26 +182,20 @@ class Bitget(Venue[BitgetConfig]):
             together(*(_list(api, CLASSIC_ACCOUNTS, AccountRow, productType=one) for one in PRODUCTS)),
             together(*(_list(api, CLASSIC_POSITIONS, ClassicRow, productType=one) for one in PRODUCTS)),
         )
-        coins = [row for found in accounts for row in found]
-        held = {row.coin for row in coins if row.holds}
-        if sum(row.holds for row in coins) != len(held):
-            raise schema_error(CLASSIC_ACCOUNTS, "one `marginCoin` is in several products")
-        beside = sorted(
-            {coin.coin for row in coins if row.union for coin in listed(row.assetList)} - {"USDT"}
-        )
+        coins = margin_coins(row for found in accounts for row in found)
+        beside = sorted({coin for row in coins for coin in row.beside})
         haircuts, index, known = await together(
             _haircuts(api, classic=True, wanted=bool(beside)),
             together(*(api.optional(_index(api, coin)) for coin in beside)),
             self._known(api, rows, "classic", tiered=True),
         )
         prices = {coin: price for coin, price in zip(beside, index, strict=True) if price is not None}
-        return parse_classic([row for row in coins if row.holds] or coins, known, haircuts, prices)
+        return parse_classic(coins, known, haircuts, prices)
 
     async def _fetch_unified(self, api: Api) -> AccountSnapshot:
         settings = (await api.get(SETTINGS, Answer[Settings])).data
         if settings.changing:
-            text = "the account is being switched between classic and unified"
-            raise VenueError("exchange", f"{self.place(SETTINGS)}: {text}")
+            raise VenueError("exchange", f"{self.place(SETTINGS)}: {CHANGING}")
         totals, answers = await together(
             api.get(ASSETS, Answer[Totals]),
             together(
@@ -214,8 +216,8 @@ class Bitget(Venue[BitgetConfig]):
         self, api: Api, rows: Iterable[Sequence[PositionRow]], kind: str, *, tiered: bool
     ) -> list[Held]:
         """The open positions, by product, with what public calls say of their symbols."""
-        open_ones = [(row, product) for product, found in zip(PRODUCTS, rows, strict=True) for row in found]
-        open_ones = [(row, product) for row, product in open_ones if row.size]
+        parts = zip(PRODUCTS, rows, strict=True)
+        open_ones = [(row, product) for product, found in parts for row in found if row.size]
         sizes: dict[tuple[str, str], float] = {}
         for row, product in open_ones:
             if not row.isolated:
@@ -238,10 +240,11 @@ class Bitget(Venue[BitgetConfig]):
 
     async def marks(self, api: Api) -> Marks:
         at = api.now()
-        answers = await together(*(_list(api, MARKS, MarkRow, productType=one) for one in PRODUCTS))
+        products = PRODUCTS[::-1]  # those in USDT last: coins are valued in it
+        answers = await together(*(_list(api, MARKS, MarkRow, productType=one) for one in products))
         symbols, coins = {}, {}
-        for product, rows in reversed(list(zip(PRODUCTS, answers, strict=True))):
-            for row in rows:  # those in USDT last: coins are valued in it
+        for product, rows in zip(products, answers, strict=True):
+            for row in rows:
                 if row.markPrice is not None:
                     symbols[row.symbol] = PublicPrice(row.markPrice, at)
                 found = index_coin(row.symbol, product)
@@ -262,13 +265,10 @@ async def _list(api: Api, endpoint: Endpoint, type_: type[T], **params: str) -> 
 
 async def _schedule(api: Api, name: str) -> Schedule:
     kind, product, symbol = name.split(" ", maxsplit=2)
+    asked = {"productType" if kind == "classic" else "category": product, "symbol": symbol}
     if kind == "classic":
-        rows: Sequence[TierRow] = await _list(
-            api, CLASSIC_TIERS, ClassicTierRow, productType=product, symbol=symbol
-        )
-    else:
-        rows = await _list(api, TIERS, TierRow, category=product, symbol=symbol)
-    return schedule_of(rows)
+        return schedule_of(await _list(api, CLASSIC_TIERS, ClassicTierRow, **asked))
+    return schedule_of(await _list(api, TIERS, TierRow, **asked))
 
 
 async def _haircuts(api: Api, *, classic: bool, wanted: bool) -> Haircuts:
@@ -290,11 +290,9 @@ async def _choice(api: Api) -> Choice:
     return (await api.get(COLLATERAL, Answer[Choice])).data
 
 
-async def _asked_index(api: Api, coin: str) -> float | None:
-    rows = await _list(api, INDEX, MarkRow, productType="USDT-FUTURES", symbol=f"{coin}USDT")
-    return rows[0].indexPrice if rows else None
-
-
 async def _index(api: Api, coin: str) -> float | None:
     """USDT a unit of a coin."""
-    return await api.venue_cached(partial(_asked_index, coin=coin), _INDEX_MAX_AGE, name=f"index {coin}")
+    asked = {"productType": "USDT-FUTURES", "symbol": f"{coin}USDT"}
+    ask = partial(_list, endpoint=INDEX, type_=MarkRow, **asked)
+    rows: list[MarkRow] = await api.venue_cached(ask, _INDEX_MAX_AGE, name=f"index {coin}")
+    return rows[0].indexPrice if rows else None

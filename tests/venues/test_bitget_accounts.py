@@ -181,7 +181,7 @@ async def test_tiers_that_make_no_sense_are_none_and_the_rate_of_the_position_co
 
 async def test_a_coin_that_two_products_have_is_told() -> None:
     answers = in_classic(success([COIN]), success([]), success([COIN]), success([IN_COINS]))
-    with pytest.raises(VenueError, match="one `marginCoin` is in several products") as caught:
+    with pytest.raises(VenueError, match="one `marginCoin` is held in several products") as caught:
         await snapshot_of(answers, scenario="classic")
     assert (caught.value.reason, CLASSIC_ACCOUNTS.label in str(caught.value)) == ("schema", True)
 
