@@ -71,7 +71,7 @@ class BitgetSimulator(BitgetServer):
 
     ``bitget-classic``: a pool for each margin coin, hedge mode, old and new positions, isolated ones.
     ``bitget-union``: classic, several coins back positions in USDT. ``bitget-unified``: all coins back all
-    contracts. ``bitget-isolated``: a unified account in which each position stands alone.
+    contracts. ``bitget-unified-isolated``: a unified account in which each position stands alone.
 
     Attributes:
         opened: When positions were opened, by account and identity.
@@ -164,7 +164,7 @@ class BitgetSimulator(BitgetServer):
         )
         yield book
 
-        book = self.new_book("bitget-isolated", "isolated")
+        book = self.new_book("bitget-unified-isolated", "isolated")
         book.deposit("USDT", "9120.3")
         self.open(
             book,

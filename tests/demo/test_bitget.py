@@ -195,7 +195,7 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
         held = {(one.contract.symbol, one.side): one for one in book.positions}
         assert len(held) == len(risk.positions)
         for pool in risk.pools:
-            if book.name == "bitget-isolated":
+            if book.name == "bitget-unified-isolated":
                 continue  # nothing backs its positions together
             expected = book.pool("USD" if book.multi_asset else pool.pool.currency)
             assert expected.rate is not None

@@ -56,7 +56,7 @@ ASKED_BY: Mapping[str, str] = {
     "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",
     "/openApi/swap/v1/user/marginAssets": "bingx-multi-assets",
 }
-"""Endpoints that only one account of a stand-in needs, with its name."""
+"""Endpoints that only some accounts of a stand-in need, with how their names begin."""
 
 
 def endpoints(bench: Bench, row: Row) -> list[str | None]:

@@ -372,5 +372,7 @@ BENCH = Bench(
     ),
     refused_time=(400, document("errors.json")[0]["body"]),
     failure=(200, {"code": "45001", "msg": "WORDS", "data": None}),
-    optional=frozenset({TIERS, DISCOUNTS, COLLATERAL, CLASSIC_TIERS, CLASSIC_DISCOUNTS, INDEX}),
+    optional=frozenset(
+        {TIERS, DISCOUNTS, COLLATERAL, CLASSIC_TIERS, CLASSIC_DISCOUNTS, INDEX, KEY, CLASSIC_KEY}
+    ),
 )
