@@ -28,6 +28,7 @@ def test_every_documented_venue_is_simulated() -> None:
         "binance_pm",
         "bingx",
         "bingx_v1",
+        "bitget",
         "bittap",
         "bybit",
         "deribit",
