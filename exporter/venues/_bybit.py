@@ -110,12 +110,13 @@ class Info(Wire):
     """The kind of an account: classic (1), unified of version 1 (3 and 4) or of version 2 (5 and 6)."""
 
     unifiedMarginStatus: Required
-    marginMode: str
+    marginMode: str = ""  # of unified accounts
 
     def __post_init__(self) -> None:
         super().__post_init__()
         names = ("REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN")
-        self.marginMode = one_of("marginMode", self.marginMode, *names)
+        if self.unified:
+            self.marginMode = one_of("marginMode", self.marginMode, *names)
 
     @property
     def unified(self) -> bool:
@@ -276,8 +277,9 @@ class TickerRow(Wire):
     nextFundingTime: Millis = None
 
 
-# A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25.
-_INVERSE = re.compile(r"(\w+?)USD([FGHJKMNQUVXZ]\d\d)?", re.ASCII)
+# A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25, or on a day, as
+# linear ones do.
+_INVERSE = re.compile(r"(\w+?)USD([FGHJKMNQUVXZ]\d\d|-\d\d?[A-Z]{3}\d\d)?", re.ASCII)
 
 
 def contract_of(symbol: str, settle: str) -> Contract:
@@ -332,7 +334,7 @@ def schedule_of(rows: Iterable[RiskLimit], symbol: str) -> Schedule:
     """A symbol's tiers, with the closing fee in their rates, as the venue's maintenance margins have it."""
     own = sorted((row for row in rows if row.symbol in {None, symbol}), key=lambda row: row.riskLimitValue)
     scale = next((row.scale for row in own if row.scale is not None), None)
-    if scale is None:
+    if scale is None or any(row.maintenanceMargin <= 0.0 for row in own):
         return Schedule()
     steps = (
         Step(row.riskLimitValue, row.maintenanceMargin * scale, row.mmDeduction, row.maxLeverage)
@@ -350,15 +352,19 @@ def isolated_margin(row: PositionRow, contract: Contract, schedule: Schedule) ->
     if row.positionBalance is not None:
         return row.positionBalance
     price, size = liquidation_price(row.liqPrice, row.markPrice or row.avgPrice), contract.size
-    if price is not None and row.avgPrice is not None and size is not None:
+    # Of USDC contracts the PnL is settled every few hours, and counts from then on and not from the entry.
+    since, pnl = row.markPrice, row.unrealisedPnl
+    if since is None or pnl is None:
+        since, pnl = row.avgPrice, 0.0
+    if price is not None and since is not None and size is not None:
         amount = row.size * size
-        at, entry = (
-            (amount * price, amount * row.avgPrice)
+        at, before = (
+            (amount * price, amount * since)
             if contract.kind == "linear"
-            else (-amount / price, -amount / row.avgPrice)
+            else (-amount / price, -amount / since)
         )
         required = schedule.required(abs(at))
-        found = None if required is None else required - (at - entry if row.long else entry - at)
+        found = None if required is None else required - pnl - (at - before if row.long else before - at)
         if found is not None and found > 0.0:
             return found
     return row.positionIM or None
