@@ -40,7 +40,6 @@ from exporter.venues._bybit import (
     Page,
     PositionRow,
     RiskLimit,
-    Schedule,
     TickerRow,
     Wallet,
     contract_of,
@@ -49,6 +48,7 @@ from exporter.venues._bybit import (
     schedule_of,
 )
 from exporter.venues._bybit_account import ApiKey, Held, parse
+from exporter.venues._schedule import Schedule
 from exporter.venues.base import Envelope, Refusal, Refusals, Venue, funding_by_symbol, schema_error
 from exporter.wire import listed
 

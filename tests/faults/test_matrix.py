@@ -43,6 +43,12 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
         "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
         "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
     },
+    "bitget": {
+        "/api/v2/mix/market/tickers": "asked for live marks alone",
+    },
+    "deribit": {
+        "/api/v2/private/get_subaccounts": "asked for where sub-accounts are wanted",
+    },
     "hyperliquid": {
         "/info userRole": "asked where an address holds nothing",
         "/info subAccounts2": "asked where sub-accounts are wanted",
@@ -55,10 +61,19 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
 }
 """Endpoints that no account of the stand-ins needs, with the reason."""
 ASKED_BY: Mapping[str, str] = {
+    "/api/v2/mix/market/discount-rate": "bitget-union",
+    "/api/v2/mix/market/symbol-price": "bitget-union",
+    "/api/v3/account/assets": "bitget-unified",
+    "/api/v3/account/collateral-type": "bitget-unified",
+    "/api/v3/account/settings": "bitget-unified",
+    "/api/v3/market/discount-rate": "bitget-unified",
+    "/api/v3/market/position-tier": "bitget-unified",
+    "/api/v3/position/current-position": "bitget-unified",
     "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",
     "/openApi/swap/v1/user/marginAssets": "bingx-multi-assets",
+    "/api/v4/futures/{settle}/risk_limit_tiers": "gate-older",
 }
-"""Endpoints that only one account of a stand-in needs, with its name."""
+"""Endpoints that only some accounts of a stand-in need, with how their names begin."""
 
 
 def endpoints(bench: Bench, row: Row) -> list[str | None]:
