@@ -12,7 +12,7 @@ from exporter.request import Endpoint
 from exporter.venues._binance import BUDGET, PORTFOLIO_MARGIN, AccountAsset, BinanceVenue
 from exporter.venues._binance_brackets import TABLES, Brackets
 from exporter.venues._binance_keys import SAPI_BUDGET
-from exporter.venues._binance_members import LIST, MEMBER_CALLS, FuturesConfig, listed_members
+from exporter.venues._binance_members import ENDPOINTS, LIST, MEMBER_CALLS, FuturesConfig, listed_members
 from exporter.wire import Number, Wire
 
 # How long it is believed that an account is in that mode, or is not.
@@ -49,6 +49,13 @@ class BinanceFutures(BinanceVenue[FuturesConfig]):
     portfolio_margin_endpoint: ClassVar[Endpoint]
     home: ClassVar[str]
     """The coin whose pool is shown of an empty account."""
+
+    def __init__(self, config: FuturesConfig) -> None:
+        super().__init__(config)
+        if not config.sub_accounts and config.handle is None:
+            # Each of these calls has a limit of its own, which is published: not where it is not asked.
+            asked = tuple(one for one in self.endpoints if one not in ENDPOINTS)
+            self.endpoints = asked  # type: ignore[misc]  # of this account alone
 
     @classmethod
     def calls_of(cls, config: FuturesConfig) -> tuple[Endpoint, ...]:

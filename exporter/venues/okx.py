@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from exporter.venues._okx import (
     MEMBERS,
     MOST_ROWS,
     POSITIONS,
+    PUBLIC,
     READ,
     TIERS,
     TIME,
@@ -135,18 +136,7 @@ class Okx(Venue[OkxConfig]):
         "Demo trading: `simulated_trading: true`. Other regions have hosts of their own: `base_url: "
         "https://eea.okx.com`, `https://us.okx.com`."
     )
-    endpoints = (
-        CONFIG,
-        BALANCE,
-        POSITIONS,
-        MEMBERS,
-        MEMBER_BALANCE,
-        INSTRUMENTS,
-        TIERS,
-        FUNDING,
-        MARKS,
-        TIME,
-    )
+    endpoints = (CONFIG, BALANCE, POSITIONS, MEMBERS, MEMBER_BALANCE, *PUBLIC)
     budgets = (
         RequestBudget("okx", (Limit(10.0, 2.0),), signed=False, each_endpoint=True),
         RequestBudget("okx_account", (Limit(10.0, 2.0),), scope="account", signed=True, each_endpoint=True),
@@ -234,7 +224,10 @@ class Okx(Venue[OkxConfig]):
         swaps = [row.instId for row in rows if row.instType == "SWAP"]
         schedules, funding = await together(
             self._schedules.of(api, names.values() if config.acctLv != 4.0 else ()),
-            api.optional(_funding(api, swaps) if swaps else Ready({}), {}),
+            api.optional(
+                funding_by_symbol(api, _funding, swaps, lambda row: row.fundingTime) if swaps else Ready({}),
+                {},
+            ),
         )
         return [
             Held(
@@ -289,11 +282,7 @@ async def _instruments(api: Api, kind: str) -> Mapping[str, Instrument]:
     return {row.instId: row for row in await _list(api, INSTRUMENTS, Instrument, instType=kind)}
 
 
-def _funding(api: Api, symbols: Iterable[str]) -> Awaitable[Mapping[str, FundingRow]]:
-    return funding_by_symbol(api, _all_funding, symbols, lambda row: row.fundingTime)
-
-
-async def _all_funding(api: Api) -> Mapping[str, FundingRow]:
+async def _funding(api: Api) -> Mapping[str, FundingRow]:
     return {row.instId: row for row in await _list(api, FUNDING, FundingRow, instId="ANY")}
 
 

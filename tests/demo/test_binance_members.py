@@ -108,6 +108,8 @@ async def collected(name: str, seed: int) -> list[tuple[AccountSnapshot, Book]]:
     cls, found = venues()[name], []
     async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
         for entry in simulator.demo_accounts(server.base_url):
+            if not entry.get("sub_accounts"):
+                continue
             config = cls.config_class.model_validate(entry)
             venue = cls(config)
             for member in await venue.sub_accounts(client.account(venue)):

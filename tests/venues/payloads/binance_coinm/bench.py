@@ -206,7 +206,7 @@ NOT_IN_THAT_MODE = {"maxWithdrawAmountUSD": "0.00000000", "asset": "BTC", "maxWi
 
 BENCH = Bench(
     venue=NAME,
-    config=CONFIG,
+    config={**CONFIG, "sub_accounts": True},
     check=check,
     scenarios={
         # The account beside the real row is made for it: the documented one with that row's margin added.

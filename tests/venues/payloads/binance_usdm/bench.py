@@ -199,7 +199,7 @@ ONLY_A_MASTER = {**DEFAULT, ACCOUNT: HOLDING, POSITION_RISK: [], ACCOUNT_CONFIG:
 
 BENCH = Bench(
     venue=NAME,
-    config=CONFIG,
+    config={**CONFIG, "sub_accounts": True},
     check=check,
     scenarios={
         "documented single-asset mode": Scenario(
