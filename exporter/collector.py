@@ -78,7 +78,7 @@ class _Published:
     def revaluation(self, settings: RiskSettings) -> Revaluation:
         """Made for the first marks, so that it costs nothing where there are none."""
         if self._revaluation is None:
-            self._revaluation = Revaluation(self.snapshot, settings)
+            self._revaluation = Revaluation(self.snapshot, settings, self.began_at)
         return self._revaluation
 
 
@@ -304,6 +304,9 @@ class Collector:
             behind = await self._admission.admitted()
         finally:
             self.waiting = False
+        if not waited and not behind:
+            self._behind = 0.0
+            return
         # It comes after each interval: as long is it from one collection to the next.
         interval = self.interval
         self._behind = round(behind, 1) if behind > SHORT_WAIT * interval else 0.0
@@ -349,7 +352,7 @@ class Collector:
         return began, began_at
 
     def _publish(self, published: _Published, snapshot: AccountSnapshot) -> AccountRisk:
-        risk = assess(snapshot, self.settings)
+        risk = assess(snapshot, self.settings, published.began_at)
         chunks = render(self.exchange, self.account, risk)
         self._store.put(
             self.exchange, self.account, chunks, taken_at=published.taken_at, max_age=published.max_age

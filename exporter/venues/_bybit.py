@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from msgspec import Struct, field
+from msgspec import field
 
-from exporter.model import Contract, MaintenanceTier, Side, liquidation_price
+from exporter.model import Contract, Side, liquidation_price
 from exporter.request import Endpoint, Params
-from exporter.venues.base import ascending_tiers
+from exporter.venues._haircut import HaircutTier, counted_share
+from exporter.venues._schedule import Schedule, Step, progressive
 from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed, one_of
 
 INFO = Endpoint("/v5/account/info")
@@ -329,43 +330,17 @@ class RiskLimit(Wire):
 _BETWEEN = 10.0
 
 
-class Schedule(Struct, frozen=True):
-    """What a symbol's risk limits say; nothing where they are not known."""
-
-    tiers: tuple[MaintenanceTier, ...] = ()
-    """With the closing fee in their rates, as the venue's maintenance margins have it."""
-    limits: tuple[tuple[float, float], ...] = ()
-    """The highest leverage of each tier and where it ends."""
-
-    def largest(self, leverage: float | None) -> float | None:
-        """The largest notional that a leverage allows, in the settle coin."""
-        if leverage is None:
-            return None
-        return max((cap for most, cap in self.limits if most >= leverage), default=None)
-
-    def required(self, notional: float) -> float | None:
-        """Maintenance margin and closing fee of a notional; None without tiers."""
-        tier = next((tier for tier in reversed(self.tiers) if tier.floor <= notional), None)
-        return None if tier is None else max(notional * tier.rate - tier.deduction, 0.0)
-
-
 def schedule_of(rows: Iterable[RiskLimit], symbol: str) -> Schedule:
-    """A symbol's tiers, with the deductions that the venue leaves out: its margins have no jumps."""
+    """A symbol's tiers, with the closing fee in their rates, as the venue's maintenance margins have it."""
     own = sorted((row for row in rows if row.symbol in {None, symbol}), key=lambda row: row.riskLimitValue)
     scale = next((row.scale for row in own if row.scale is not None), None)
     if scale is None or any(row.maintenanceMargin <= 0.0 for row in own):
         return Schedule()
-    tiers: list[MaintenanceTier] = []
-    floor = rate = deduction = 0.0
-    for row in own:
-        before, rate = rate, row.maintenanceMargin * scale
-        deduction += floor * (rate - before)
-        if row.mmDeduction is not None:
-            deduction = row.mmDeduction
-        tiers.append(MaintenanceTier(floor, row.riskLimitValue, rate + TAKER_RATE, deduction))
-        floor = row.riskLimitValue
-    limits = tuple((row.maxLeverage, row.riskLimitValue) for row in own if row.maxLeverage is not None)
-    return Schedule(ascending_tiers(tiers), limits)
+    steps = (
+        Step(row.riskLimitValue, row.maintenanceMargin * scale, row.mmDeduction, row.maxLeverage)
+        for row in own
+    )
+    return progressive(steps).with_fee(TAKER_RATE)
 
 
 def isolated_margin(row: PositionRow, contract: Contract, schedule: Schedule) -> float | None:
@@ -407,13 +382,11 @@ class CollateralRow(Wire):
 
     def ratio(self, amount: float) -> float | None:
         """The part of a coin's value that counts as margin, over all of an amount."""
-        tiers = sorted(listed(self.collateralRatioList), key=lambda tier: tier.minQty)
-        if not tiers or any(not 0.0 <= tier.collateralRatio <= 1.0 for tier in tiers):
-            return None
-        if amount <= 0.0:
-            return tiers[0].collateralRatio
-        parts = ((min(amount, tier.maxQty or math.inf) - tier.minQty, tier) for tier in tiers)
-        return sum(max(part, 0.0) * tier.collateralRatio for part, tier in parts) / amount
+        tiers = (
+            HaircutTier(tier.minQty, tier.maxQty or math.inf, tier.collateralRatio)
+            for tier in listed(self.collateralRatioList)
+        )
+        return counted_share(tiers, amount)
 
 
 def summed_usd(rows: Sequence[CoinRow], amount: Callable[[CoinRow], float | None]) -> float | None:

@@ -15,12 +15,12 @@ from exporter.venues._bybit import (
     CollateralRow,
     Info,
     PositionRow,
-    Schedule,
     TickerRow,
     Wallet,
     isolated_margin,
     summed_usd,
 )
+from exporter.venues._schedule import Schedule
 from exporter.venues.base import pools_by_coin, told
 from exporter.wire import Required, Wire, listed
 

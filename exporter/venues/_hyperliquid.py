@@ -1,4 +1,4 @@
-"""Hyperliquid's calls and messages, and what they mean by themselves: exchanges, tiers, tokens, addresses.
+"""Hyperliquid's calls, failures and public messages: addresses, exchanges, tiers, tokens.
 
 Sources: the pages below https://hyperliquid.gitbook.io/hyperliquid-docs : for-developers/api/info-endpoint,
 .../rate-limits-and-user-limits, trading/margin-tiers.
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from exporter.errors import VenueError
-from exporter.model import MaintenanceTier, Side
+from exporter.model import MaintenanceTier
 from exporter.request import Endpoint
-from exporter.venues.base import ascending_tiers, schema_error
-from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed, number
+from exporter.venues.base import Envelope, Refusal, Refusals, ascending_tiers, schema_error
+from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed
 
 
 def _info(kind: str, weight: float) -> Endpoint:
@@ -41,6 +41,23 @@ METAS = _info("allPerpMetas", 20.0)
 CONTEXTS = _info("metaAndAssetCtxs", 20.0)
 TOKENS = _info("spotMetaAndAssetCtxs", 20.0)
 TIME = _info("exchangeStatus", 2.0)
+
+
+class Status(Envelope):
+    """Around a failure that is told inside a success."""
+
+    code: str | int | None = field(default=None, name="status")
+    msg: str | None = field(default=None, name="response")
+
+
+# Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits
+REFUSALS = Refusals(
+    Refusal("rate_limited", statuses=(429,), pause=60.0),
+    Refusal("exchange", "the venue cannot read the question", statuses=(422,)),
+    envelope=Status,
+    success=frozenset({"ok"}),
+)
+
 
 _OF_TRADING = "of trading"
 _DISPLAY = "only how it is displayed"
@@ -132,124 +149,6 @@ class Role(Wire):
 
 class Clock(Wire):
     time: Millis = None
-
-
-class Leverage(Wire):
-    type: str = "cross"  # or isolated
-    value: Positive = None
-
-
-class PositionRow(Wire):
-    coin: str
-    szi: Required  # signed, in units of the coin
-    positionValue: Required  # unsigned, at the mark price
-    entryPx: Positive = None
-    unrealizedPnl: Number = None
-    liquidationPx: Number = None
-    marginUsed: Number = None  # of an isolated position its collateral and PnL, else its initial margin
-    leverage: Leverage | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.positionValue < 0.0 or (self.szi and not self.positionValue):
-            raise ValueError("`positionValue` of a position is not above 0")
-
-    @property
-    def isolated(self) -> bool:
-        return self.leverage is not None and self.leverage.type == "isolated"
-
-    @property
-    def side(self) -> Side:
-        return "long" if self.szi > 0.0 else "short"
-
-
-class AssetPosition(Wire):
-    position: PositionRow
-
-
-class Summary(Wire):
-    accountValue: Number = None
-    totalMarginUsed: Number = None
-
-
-class State(Wire):
-    """An account at one exchange; in units of what that takes as collateral.
-
-    The summaries are of the positions alone in unified and portfolio margin mode, where the money is among
-    the balances.
-    """
-
-    marginSummary: Summary
-    crossMarginSummary: Summary
-    assetPositions: Rows[AssetPosition]
-    crossMaintenanceMarginUsed: Number = None
-    withdrawable: Number = None
-    time: Millis = None
-
-    @property
-    def rows(self) -> list[PositionRow]:
-        """The open positions."""
-        return [one.position for one in listed(self.assetPositions) if one.position.szi]
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.rows or self.marginSummary.accountValue or self.crossMaintenanceMarginUsed)
-
-
-class Balance(Wire):
-    """A token that is held; the same row for what it is as collateral, and lent."""
-
-    coin: str
-    token: Number = None
-    total: Number = None  # with what positions are worth in unified and portfolio margin mode
-    hold: Number = None  # what they and orders bind
-    ltv: Number = None  # portfolio margin: what may be borrowed of its value; absent of what is no collateral
-    borrowed: Number = None
-
-
-class Balances(Wire):
-    balances: Rows[Balance]
-    tokenToAvailableAfterMaintenance: list[tuple[int, float | str | None]] | None = None
-    portfolioMarginRatio: Number = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        name = "tokenToAvailableAfterMaintenance"
-        if self.tokenToAvailableAfterMaintenance is not None:
-            self.tokenToAvailableAfterMaintenance = [
-                (token, number(amount, name)) for token, amount in self.tokenToAvailableAfterMaintenance
-            ]
-
-    @property
-    def mode(self) -> str:
-        """The account's, by what is told: what is left beside positions only where they live on these."""
-        if self.portfolioMarginRatio is not None:
-            return "portfolioMargin"
-        return "disabled" if self.tokenToAvailableAfterMaintenance is None else "unifiedAccount"
-
-    @property
-    def holds(self) -> bool:
-        return any(row.total or row.borrowed for row in listed(self.balances))
-
-    def row(self, token: float | None) -> Balance | None:
-        return next((row for row in listed(self.balances) if row.token == token), None)
-
-    def left(self, token: float | None) -> float | None:
-        """What is left of a token beside isolated positions and maintenance margins, while anything is."""
-        told = self.tokenToAvailableAfterMaintenance or ()
-        found = next((amount for number, amount in told if number == token), None)
-        return found if isinstance(found, float) and found > 0.0 else None
-
-
-class SubAccount(Wire):
-    name: str
-    subAccountUser: str
-    dexToClearinghouseState: list[tuple[str, State]]
-    spotState: Balances | None = None
-    abstraction: str | None = None
-
-
-# What all exchanges have
 
 
 class ExchangeName(Wire):

@@ -27,7 +27,9 @@ MEMBER_BALANCE = Endpoint("/api/v5/account/subaccount/balances", weight=10 / 6)
 INSTRUMENTS = Endpoint("/api/v5/public/instruments", weight=0.5, signed=False)
 TIERS = Endpoint("/api/v5/public/position-tiers", signed=False)
 MARKS = Endpoint("/api/v5/public/mark-price", signed=False)
+FUNDING = Endpoint("/api/v5/public/funding-rate", signed=False)
 TIME = Endpoint("/api/v5/public/time", signed=False)
+PUBLIC = (INSTRUMENTS, TIERS, FUNDING, MARKS, TIME)
 
 TAKER_RATE = 0.0005
 """What a taker of the lowest tier pays of a value: the venue liquidates where the equity no longer covers
@@ -77,6 +79,12 @@ UNREAD = {
         "what can be borrowed": "quoteMaxLoan baseMaxLoan",
     },
     MARKS: {"of live marks": "markPx ts code"},
+    FUNDING: {
+        "when the funding after the next one takes place": "nextFundingTime",
+        "bounds of the rate, and what it is made of": "maxFundingRate minFundingRate premium",
+        "of a funding that has taken place": "settFundingRate",
+        "when it was told; a rate is an average over hours": "ts",
+    },
 }
 
 
@@ -267,6 +275,12 @@ class MarkRow(Wire):
     instId: str
     markPx: Positive = None
     ts: Millis = None
+
+
+class FundingRow(Wire):
+    instId: str
+    fundingRate: Number = None  # of the funding at `fundingTime`
+    fundingTime: Millis = None
 
 
 class MemberRow(Wire):

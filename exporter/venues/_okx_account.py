@@ -15,6 +15,7 @@ from exporter.venues._okx import (
     Charge,
     CoinRow,
     Config,
+    FundingRow,
     PositionRow,
     Schedule,
     Totals,
@@ -36,6 +37,7 @@ class Held(Struct, frozen=True):
     schedule: Schedule = Schedule()
     alike: float = 0.0
     """Contracts by which its tier is found: its own, or all cross ones of its family."""
+    funding: FundingRow | None = None
 
     @property
     def value(self) -> float | None:
@@ -241,6 +243,8 @@ def _position(held: Held, name: str, config: Config) -> Position:
         # Of a cross position it is its pool's.
         closing_fee_rate=charge.fee_rate,
         largest_notional=None if most is None else value_of(most, row.markPx, contract),
+        funding_rate=None if held.funding is None else held.funding.fundingRate,
+        next_funding_at=None if held.funding is None else held.funding.fundingTime,
         accrued_funding=row.fundingFee,
         adl_ratio=None if row.adl is None else min(row.adl / _ADL_PLACES, 1.0),
         position_id=name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -40,7 +40,6 @@ from exporter.venues._bybit import (
     Page,
     PositionRow,
     RiskLimit,
-    Schedule,
     TickerRow,
     Wallet,
     contract_of,
@@ -49,7 +48,8 @@ from exporter.venues._bybit import (
     schedule_of,
 )
 from exporter.venues._bybit_account import ApiKey, Held, parse
-from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.venues._schedule import Schedule
+from exporter.venues.base import Envelope, Refusal, Refusals, Venue, funding_by_symbol, schema_error
 from exporter.wire import listed
 
 T = TypeVar("T")
@@ -57,9 +57,6 @@ T = TypeVar("T")
 _KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
 """The categories of contracts, and the coin that those of one are settled in; an inverse one in its own."""
 
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # For this long nobody notices that an account has its first option, or none any more.
 _OPTIONS_MAX_AGE = 60.0
 # Tiers that are asked for in one collection: public calls are counted by address alone, 120 a second.
@@ -213,14 +210,14 @@ class Bybit(Venue[BybitConfig]):
 
     async def _known(self, api: Api, held: Sequence[Held], info: Info) -> list[Held]:
         """The positions with what public calls say of their symbols."""
-        kinds = sorted({one.contract.kind for one in held})
+        kinds, symbols = sorted({one.contract.kind for one in held}), [one.row.symbol for one in held]
         # Portfolio margin has no tiers; inverse contracts that are apart are never in it.
         tiered = [
             one for one in held if info.mode != "portfolio" or (info.apart and one.contract.kind == "inverse")
         ]
         schedules, tickers = await together(
             self._schedules.of(api, [one.name for one in tiered]),
-            together(*(api.optional(_funding(api, kind), {}) for kind in kinds)),
+            together(*(api.optional(_funding(api, kind, symbols), {}) for kind in kinds)),
         )
         rows = {symbol: row for found in tickers for symbol, row in found.items()}
         return [
@@ -285,14 +282,9 @@ async def _tickers(api: Api, category: str) -> Mapping[str, TickerRow]:
     return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category)}
 
 
-async def _funding(api: Api, category: str) -> Mapping[str, TickerRow]:
-    """What tickers say of funding; asked anew once one has taken place."""
+def _funding(api: Api, category: str, symbols: Iterable[str]) -> Awaitable[Mapping[str, TickerRow]]:
     ask, name = partial(_tickers, category=category), f"tickers {category}"
-    kept = await api.venue_cached(ask, _FUNDING_MAX_AGE, name=name)
-    due = (row.nextFundingTime for row in kept.values())
-    if any(time is not None and time <= api.now() for time in due):
-        return await api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
-    return kept
+    return funding_by_symbol(api, ask, symbols, lambda row: row.nextFundingTime, name=name)
 
 
 async def _collateral(api: Api) -> Mapping[str, CollateralRow]:

@@ -13,6 +13,7 @@ from exporter.risk import assess
 from exporter.risk.assess import computed_liquidation_prices
 from exporter.venues._binance_pm import ACCOUNT, BALANCE, CM, COLLATERAL_RATE, INDEX_PRICE, UM
 from exporter.venues.binance_pm import BinancePm
+from tests.venues.harness import QuietObserver
 from tests.venues.payloads.binance_pm.bench import (
     BENCH,
     EXAMPLE,
@@ -124,6 +125,17 @@ async def test_a_coin_that_is_no_collateral_counts_nothing_and_one_of_unknown_ra
     assert snapshot.pools[0].adjusted_equity == EQUITY
 
 
+@pytest.mark.parametrize("call", [COLLATERAL_RATE, INDEX_PRICE], ids=["rates", "prices"])
+async def test_a_list_of_no_coins_is_a_failure_and_none_that_makes_all_of_them_worthless(call: Any) -> None:
+    observer = QuietObserver()
+    empty = await BENCH.snapshot("worked example", {call: []}, observer)
+    absent = await BENCH.snapshot("worked example", {call: None})
+    assert (empty.assets, empty.prices) == (absent.assets, absent.prices)
+    assert [(one.reason, "no coin" in one.message) for one in observer.optional_failures] == [
+        ("schema", True)
+    ]
+
+
 async def test_pnl_that_is_not_told_is_nothing_only_where_no_position_pays_it() -> None:
     balances = [{**one, "cmUnrealizedPNL": ""} for one in EXAMPLE[BALANCE]]
     assets = {
@@ -164,6 +176,9 @@ async def test_both_spellings_of_the_profit_are_read() -> None:
     [
         (400, -21001, "unsupported", "binance_usdm"),
         (401, -2015, "auth", "before Portfolio Margin mode"),
+        (403, -1011, "auth", "this address"),
+        (400, -2008, "auth", "does not know the API key"),
+        (400, -4056, "auth", "another kind"),
         (400, -1021, "clock", ""),
         (429, -1003, "rate_limited", ""),
         (418, -1003, "banned", ""),
