@@ -145,6 +145,7 @@ class CoinRow(Wire):
     walletBalance: Number = None
     usdValue: Number = None  # of the equity; 0 of a coin that is no collateral
     unrealisedPnl: Number = None
+    spotBorrow: Number = None
     totalPositionIM: Number = None
     totalOrderIM: Number = None
     marginCollateral: bool | None = None  # whether the venue takes it
@@ -168,6 +169,15 @@ class CoinRow(Wire):
         return price if 0.0 < price < math.inf else None
 
     @property
+    def unexplained(self) -> bool:
+        """Whether it is worth more or less than what is held, less loans, and PnL: then it has options."""
+        parts = (self.walletBalance or 0.0, -(self.spotBorrow or 0.0), self.unrealisedPnl or 0.0)
+        if self.equity is None:
+            return False
+        exact = max(_EXACT * sum(map(abs, parts)), _LAST_DIGITS)
+        return abs(self.equity - sum(parts)) > exact
+
+    @property
     def initial_margin(self) -> float | None:
         """Of positions and open orders."""
         if self.totalPositionIM is None:
@@ -177,6 +187,9 @@ class CoinRow(Wire):
 
 # Amounts and values have eight decimals: a price made of less would be off by more than a per mill.
 _LEAST_USD = 0.01
+# Of what figures add up to, and of the amount of a coin: what rounding leaves.
+_EXACT = 1e-6
+_LAST_DIGITS = 1e-7
 
 
 class Wallet(Wire):
@@ -191,6 +204,15 @@ class Wallet(Wire):
     totalWalletBalance: Number = None
     totalPerpUPL: Number = None
     accountMMRate: Number = None  # cut to four decimals
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it has options, as far as the coins tell.
+
+        Equity is wallet balance - spot loan + unrealized PnL + value of options.
+        Source: https://bybit-exchange.github.io/docs/v5/account/wallet-balance
+        """
+        return any(row.unexplained for row in listed(self.coin))
 
     def backing(self, *, portfolio: bool) -> float | None:
         """What the maintenance margin is held against, with the haircuts that no field has.

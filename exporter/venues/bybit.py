@@ -124,8 +124,9 @@ class Bybit(Venue[BybitConfig]):
         "nothing is computed of what other prices would do to the pool. **Assumed**: a closing fee of 0.055 "
         "% in the tiers, which are used where the venue gives no maintenance margin and to move it with the "
         "mark; coins count at their collateral ratio by tier; margin that is added to an isolated position "
-        "automatically is not counted; an account whose key may not see options has none. **Not told**: what "
-        "each position requires in portfolio margin, so that of several no liquidation price is known. "
+        "automatically is not counted; a key that may not see options has some if its coins are worth more "
+        "or less than their balances and PnL. **Not told**: what each position requires in portfolio margin, "
+        "so that of several no liquidation price is known. "
         "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, whether there are "
         "options for one.\n\n"
         "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
@@ -206,7 +207,8 @@ class Bybit(Venue[BybitConfig]):
             _nothing() if info.isolated else api.optional(api.venue_cached(_collateral, RARELY, grace=A_DAY)),
             self._known(api, held, info),
         )
-        return parse(info, wallet, apart, held, collateral or {}, unlisted=bool(options))
+        unlisted = wallet.unexplained if options is None else options
+        return parse(info, wallet, apart, held, collateral or {}, unlisted=unlisted)
 
     async def _known(self, api: Api, held: Sequence[Held], info: Info) -> list[Held]:
         """The positions with what public calls say of their symbols."""
@@ -264,13 +266,14 @@ async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
     return list(rows.values())
 
 
-async def _has_options(api: Api) -> bool:
+async def _has_options(api: Api) -> bool | None:
+    """None where the key may not see them."""
     try:
         return bool(await _rows(api, "option"))
     except VenueError as error:
         if error.reason != "permission":
             raise
-        return False
+        return None
 
 
 async def _schedule(api: Api, name: str) -> Schedule:

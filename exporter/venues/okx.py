@@ -71,18 +71,13 @@ _AT_ONCE = 4
 # Sources: https://www.okx.com/docs-v5/en/#error-code ; the wait after 50011 is the window of its limits.
 REFUSALS = Refusals(
     Refusal("clock", codes=("50102", "50112")),
-    Refusal(
-        "auth",
-        "the key is of demo trading or of live trading, and the other was asked: see `simulated_trading`",
-        codes=("50101",),
-    ),
+    Refusal("auth", "a key of the other market, demo or live; see `simulated_trading`", codes=("50101",)),
     Refusal("auth", "the passphrase is not that of the API key", codes=("50105",)),
     Refusal("auth", "the API key is not known here", codes=("50111", "50119")),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("50113",)),
     Refusal("auth", "the API key is frozen", codes=("50100",)),
     Refusal("auth", "the request is not accepted as signed", codes=("5010[3467]", "50114")),
-    Refusal("permission", "this address is not on the key's list of addresses", codes=("50110",)),
-    Refusal("permission", "the key must be bound to this address first", codes=("50035",)),
+    Refusal("permission", "this address is not on the key's list of addresses", codes=("50110", "50035")),
     Refusal("permission", "the venue does not serve this address", codes=("50121",)),
     Refusal("permission", "the key lacks the permission to read this", codes=("50030", "50120")),
     Refusal("timeout", "the venue timed out", codes=("50004",)),

@@ -12,12 +12,17 @@ from tests.venues.payloads.bybit.bench import (
     IN_USDC,
     IN_USDT,
     INVERSE,
+    OPTIONS,
+    UNIFIED,
+    coin,
+    document,
     info,
     inverse_row,
     positions,
     row,
     snapshot_of,
     tiers,
+    wallet,
 )
 
 SETTINGS = RiskSettings()
@@ -58,6 +63,21 @@ async def test_a_margin_that_is_not_told_knows_what_was_settled_already() -> Non
     (position,) = (await snapshot_of(answers)).positions
     required = 1.2 * 54.32 * (0.01 + TAKER_RATE)
     assert position.margin == pytest.approx(required - 2.4 + 1.2 * (71.1 - 54.32))
+
+
+@pytest.mark.parametrize(
+    ("equity", "loan", "options"), [("95", "5", False), ("95.5", "5", True), ("90", "", True)]
+)
+async def test_options_that_a_key_may_not_see_show_in_what_the_coins_are_worth(
+    equity: str, loan: str, options: bool
+) -> None:
+    """Equity is the wallet's balance, less what is borrowed, with PnL and the value of options."""
+    held = coin(
+        coin="USDT", equity=equity, walletBalance="98", unrealisedPnl="2", spotBorrow=loan, usdValue=equity
+    )
+    denied = document("errors.json")[3]["body"]
+    (pool,) = (await snapshot_of({OPTIONS: denied, UNIFIED: wallet(held)})).pools
+    assert pool.unlisted is options
 
 
 async def test_a_tier_that_requires_nothing_is_not_told() -> None:
