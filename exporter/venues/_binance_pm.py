@@ -362,13 +362,13 @@ def _asset(
 ) -> Asset:
     """What there is of a coin, less what is owed; a coin without a collateral rate is no collateral."""
     settled = {one.contract.kind for one in positions if one.contract.settle == row.asset}
-    owed = sum_of(row.crossMarginBorrowed or 0.0, row.crossMarginInterest or 0.0) or 0.0
+    owed = sum_of(row.crossMarginBorrowed, row.crossMarginInterest)
     wallet = sum_of(
         row.crossMarginFree,
-        row.crossMarginLocked or 0.0,
-        -owed,
-        row.umWalletBalance or 0.0,
-        row.cmWalletBalance or 0.0,
+        row.crossMarginLocked,
+        None if owed is None else -owed,
+        row.umWalletBalance,
+        row.cmWalletBalance,
     )
     linear = 0.0 if row.umUnrealizedPNL is None and "linear" not in settled else row.umUnrealizedPNL
     inverse = 0.0 if row.cmUnrealizedPNL is None and "inverse" not in settled else row.cmUnrealizedPNL

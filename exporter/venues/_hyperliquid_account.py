@@ -33,7 +33,7 @@ Source: https://hyperliquid.gitbook.io/hyperliquid-docs/trading/portfolio-margin
 
 
 class Leverage(Wire):
-    type: str = "cross"
+    type: str
     value: Positive = None
 
     def __post_init__(self) -> None:
@@ -45,11 +45,11 @@ class PositionRow(Wire):
     coin: str
     szi: Required  # signed, in units of the coin
     positionValue: Required  # unsigned, at the mark price
+    leverage: Leverage
     entryPx: Positive = None
     unrealizedPnl: Number = None
     liquidationPx: Number = None
     marginUsed: Number = None  # of an isolated position its collateral and PnL, else its initial margin
-    leverage: Leverage | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,7 +58,7 @@ class PositionRow(Wire):
 
     @property
     def isolated(self) -> bool:
-        return self.leverage is not None and self.leverage.type.upper() == "ISOLATED"
+        return self.leverage.type.upper() == "ISOLATED"
 
     @property
     def side(self) -> Side:
@@ -204,7 +204,7 @@ class Held(Struct, frozen=True):
     def _position(self, row: PositionRow, coin: str, pool: str, *, priced: bool) -> Position:
         schedule = self.exchange.schedules.get(row.coin, NO_SCHEDULE)
         context = self.contexts.get(row.coin)
-        leverage = None if row.leverage is None else row.leverage.value
+        leverage = row.leverage.value
         mark = row.positionValue / abs(row.szi)
         # As the engine does it: the venue's PnL has been rounded.
         profit = row.unrealizedPnl if row.entryPx is None else row.szi * (mark - row.entryPx)
@@ -360,8 +360,10 @@ def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Accou
 
 
 def _counts(row: Balance, by_token: Mapping[float | None, Sequence[Held]]) -> bool:
-    """Whether a coin that is held or owed is collateral."""
-    return bool(row.total or row.borrowed) and (row.ltv is not None or row.token in by_token)
+    """Whether a coin that is held or owed, as far as is told, is collateral."""
+    return (row.total is None or bool(row.total or row.borrowed)) and (
+        row.ltv is not None or row.token in by_token
+    )
 
 
 def _price(token: float | None, tokens: Tokens) -> float | None:

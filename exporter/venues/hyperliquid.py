@@ -184,6 +184,9 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         check_mode(mode)
         if mode in {None, "default"}:
             mode = balances.mode
+        if any(exchange.token is None and state.holds for exchange, state in pairs):
+            raise schema_error(METAS, "`collateralToken` of an exchange with positions is missing")
+        pairs = [(exchange, state) for exchange, state in pairs if exchange.token is not None]
         tokens, contexts = await together(
             self._tokens(api, mode, balances, pairs),
             together(*(self._contexts(api, exchange, state) for exchange, state in pairs)),
