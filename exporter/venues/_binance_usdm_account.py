@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from exporter.venues._binance_usdm import (
     ACCOUNT,
     POSITION_RISK,
     Account,
+    AccountConfiguration,
     AccountPosition,
     AssetIndex,
     PositionRow,
@@ -21,6 +23,9 @@ from exporter.venues._binance_usdm import (
     SymbolConfiguration,
 )
 from exporter.venues.base import nothing_less, pools_by_coin, schema_error, told
+
+# How near the totals must be to the sum of the wallets, whose prices are of another moment.
+_SAME_WORTH = 0.01
 
 
 class Known(Struct, frozen=True):
@@ -56,6 +61,35 @@ def parse(
         modes=modes,
         prices={coin: item.index for coin, item in known.indices.items() if item.index},
     )
+
+
+def hedged_of(sides: Iterable[str]) -> bool | None:
+    """Whether open positions are those of hedge mode; None without any that tells it."""
+    found = set(sides)
+    return True if found & {"LONG", "SHORT"} else False if "BOTH" in found else None
+
+
+def multi_assets_of(
+    configuration: AccountConfiguration, account: Account, indices: Mapping[str, AssetIndex]
+) -> bool | None:
+    """Whether the account is in multi-assets mode: as the venue says, else as its totals say."""
+    if configuration.multiAssetsMargin is not None:
+        return configuration.multiAssetsMargin
+    if account.of_usdt:
+        return False
+    return True if is_worth(account, indices) else None
+
+
+def is_worth(account: Account, indices: Mapping[str, AssetIndex]) -> bool:
+    """Whether the totals are what the wallets are worth together, as multi-assets mode counts them."""
+    amounts = []
+    for asset in account.assets:
+        if asset.walletBalance:
+            index = indices.get(asset.coin)
+            rate = None if index is None else index.bidRate if asset.walletBalance > 0.0 else index.askRate
+            amounts.append(None if rate is None else asset.walletBalance * rate)
+    worth, total = sum_of(*amounts), account.totalWalletBalance
+    return bool(worth and total) and math.isclose(worth or 0.0, total or 0.0, rel_tol=_SAME_WORTH)
 
 
 def _usd_pool(account: Account, positions: Iterable[Position]) -> MarginPool:

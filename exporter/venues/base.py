@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -27,6 +27,7 @@ from exporter.model import RIGHTS, AccountSnapshot, KeyRights, MaintenanceTier, 
 from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
+from exporter.tasks import Ready, then
 from exporter.wire import Wire
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Venue",
     "any_of",
     "ascending_tiers",
+    "funding_by_symbol",
     "http_error",
     "nothing_less",
     "pools_by_coin",
@@ -51,6 +53,11 @@ __all__ = [
 ConfigT = TypeVar("ConfigT", bound=AccountConfig)
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+
+
+# A rate of funding is an average over hours.
+_FUNDING_MAX_AGE = 900.0
+_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 
 
 class Answer(Wire, Generic[T]):
@@ -271,6 +278,33 @@ def said_of_key(rights: KeyRights, where: str) -> KeyRights:
 def nothing_less(amount: float | None) -> float | None:
     """What may be moved out: a venue that counts less than nothing lets nothing out."""
     return None if amount is None else max(amount, 0.0)
+
+
+def funding_by_symbol(
+    api: Api,
+    ask: Callable[[Api], Awaitable[Mapping[str, T]]],
+    symbols: Iterable[str],
+    due: Callable[[T], float | None],
+    *,
+    name: str = "",
+) -> Awaitable[Mapping[str, T]]:
+    """What one public answer says of the funding of every symbol; asked anew once it has taken place.
+
+    Args:
+        api: Of the account.
+        ask: Asks for it.
+        symbols: Those of its positions: what is due for others is of no interest.
+        due: When the next funding of a symbol takes place, Unix seconds.
+        name: Tells answers of one function apart.
+    """
+
+    def unless_due(kept: Mapping[str, T]) -> Awaitable[Mapping[str, T]]:
+        moments = (due(item) for symbol in symbols if (item := kept.get(symbol)) is not None)
+        if any(moment is not None and moment <= api.now() for moment in moments):
+            return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
+        return Ready(kept)
+
+    return then(api.venue_cached(ask, _FUNDING_MAX_AGE, name=name), unless_due)
 
 
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Hashable, Iterable, Mapping
 
 from msgspec import Struct, structs
@@ -13,17 +12,17 @@ from exporter.api import Api
 from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Contract, Marks
 from exporter.tasks import Ready, then, together
+from exporter.venues import _binance_members as members
 from exporter.venues._binance import (
     NOT_PORTFOLIO_MARGIN,
-    BinanceConfig,
-    BinanceFutures,
     ExchangeInformation,
     MarkRow,
     marks_of,
     newest,
-    sum_of,
 )
+from exporter.venues._binance_futures import BinanceFutures
 from exporter.venues._binance_keys import KEY_RESTRICTIONS
+from exporter.venues._binance_members import FuturesConfig
 from exporter.venues._binance_usdm import (
     ACCOUNT,
     ACCOUNT_CONFIG,
@@ -42,9 +41,11 @@ from exporter.venues._binance_usdm import (
     PositionRow,
     PremiumIndex,
     SymbolConfiguration,
+    coin_of,
 )
-from exporter.venues._binance_usdm_account import Known, parse
-from exporter.venues.base import schema_error
+from exporter.venues._binance_usdm_account import Known, hedged_of, multi_assets_of, parse
+from exporter.venues._binance_usdm_members import KIND, AccountAnswer, PositionsAnswer, parse_member
+from exporter.venues.base import funding_by_symbol, schema_error
 
 # Account and positions are asked in every collection, 10 of weight; all else together may take half a unit
 # of weight more. Settings are kept for long because the account itself shows when they have changed: see
@@ -54,16 +55,10 @@ _SETTINGS_MAX_AGE_AT_REST = 300.0
 # Margin is added to isolated positions, or not, without a trace; and a person may change the leverage.
 _SETTINGS_MAX_AGE_OF_ISOLATED = 300.0
 _LEVERAGE_MAX_AGE = 60.0
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # Coins that are worth a dollar, while nothing but dollars is counted in them.
 _STABLE_PRICE_MAX_AGE = 1800.0
 
 _SYMBOL_TABLES = Tables(SymbolConfiguration, "symbol")
-
-# How near the totals must be to the sum of the wallets, whose prices are of another moment.
-_SAME_WORTH = 0.01
 
 
 class Settings(Struct, frozen=True):
@@ -97,6 +92,12 @@ class BinanceUsdm(BinanceFutures):
     base_url = "https://fapi.binance.com"
     note = (
         f"{NOT_PORTFOLIO_MARGIN}\n\n"
+        f"{members.NOTE} **The venue tells less of them**: no asset mode, no margin mode, and not what each "
+        "position requires, which follows from the brackets. The asset mode is read from the totals, which "
+        "must fit one of both. A position is taken as isolated where its liquidation price says that less "
+        "stands behind it than the coin has left; where prices fit no such reading the account is "
+        "`unsupported`, and where brackets are not known all are taken as cross. Place in the "
+        "auto-deleveraging queue and available balance are not told.\n\n"
         "**Rate**: maintenance margin / margin balance of the cross positions, like the venue's own "
         "margin ratio; neither contains fees. **Liquidation**: by the mark price alone, when that rate is "
         "1, or that of an isolated position with its own collateral. **Multi-assets mode**: collateral "
@@ -122,6 +123,7 @@ class BinanceUsdm(BinanceFutures):
         ASSET_INDEX,
         PREMIUM_INDEX,
         TIME,
+        *members.ENDPOINTS,
     )
     each_collection = (ACCOUNT, POSITION_RISK)
     marks_endpoint = PREMIUM_INDEX
@@ -132,28 +134,30 @@ class BinanceUsdm(BinanceFutures):
     portfolio_margin_endpoint = PORTFOLIO_MARGIN
     home = "USDT"
 
-    def __init__(self, config: BinanceConfig) -> None:
+    def __init__(self, config: FuturesConfig) -> None:
         super().__init__(config)
         # Whether the last collection showed positions; before the first one it is not known.
         self._held = True
 
     async def fetch(self, api: Api) -> AccountSnapshot:
+        if self.config.handle is not None:
+            return await self._member(api, self.config.handle)
         account, rows = await self._account_and_rows(api)
         held = [row for row in (*rows, *(account.positions or ())) if row.quantity]
         self._held = bool(held)
-        hedged = _hedged(row.positionSide for row in held)
+        hedged = hedged_of(row.positionSide for row in held)
         (configuration, indices), known = await together(
             together(
                 api.optional(_configuration(api, account, hedged), AccountConfiguration()),
                 api.optional(api.venue_cached(_indices, _price_max_age(api, account)), {}),
             ),
-            _known(self, api, rows) if held else Ready(Known()),
+            _known(self, api, rows, _symbols(self, api, rows)) if held else Ready(Known()),
         )
-        multi_assets = _multi_assets(configuration, account, indices)
+        multi_assets = multi_assets_of(configuration, account, indices)
         if multi_assets is None:
             # Once more, for its failure: without the mode the account's figures cannot be read.
             configuration = await _configuration(api, account, hedged)
-            multi_assets = _multi_assets(configuration, account, indices)
+            multi_assets = multi_assets_of(configuration, account, indices)
         if multi_assets is None:
             raise schema_error(
                 ACCOUNT_CONFIG, "`multiAssetsMargin` is missing, and nothing else tells the mode"
@@ -164,6 +168,21 @@ class BinanceUsdm(BinanceFutures):
         if hedged is not None:
             modes["position_mode"] = "hedge" if hedged else "one_way"
         return parse(account, rows, modes, structs.replace(known, indices=indices))
+
+    async def _member(self, api: Api, email: str) -> AccountSnapshot:
+        """A sub-account, which the key of its master reads at another host."""
+        asking = members.asking(email, KIND)
+        answer, positions = await together(
+            api.get(members.ACCOUNT, AccountAnswer, asking),
+            api.get(members.POSITIONS, PositionsAnswer, asking),
+        )
+        account, held = answer.futureAccountResp, positions.open
+        rows = [row.row for row in held]
+        indices, known = await together(
+            api.optional(api.venue_cached(_indices, _price_max_age(api, account)), {}),
+            _known(self, api, rows, Ready({})) if held else Ready(Known()),
+        )
+        return parse_member(account, held, structs.replace(known, indices=indices))
 
     async def marks(self, api: Api) -> Marks:
         at = api.moments()
@@ -178,18 +197,6 @@ class BinanceUsdm(BinanceFutures):
             return await together(self.account(api, Account), api.get_rows(POSITION_RISK, PositionRow))
         account = await self.account(api, Account)
         return account, await api.get_rows(POSITION_RISK, PositionRow) if account.may_hold else []
-
-
-def coin_of(symbol: str) -> str:
-    """BTC of ``BTCUSDT``; nothing of a delivery contract, and of one in another coin."""
-    coin = symbol.removesuffix("USDT")
-    return coin if coin != symbol and "_" not in coin else ""
-
-
-def _hedged(sides: Iterable[str]) -> bool | None:
-    """Whether open positions are those of hedge mode; None without any that tells it."""
-    found = set(sides)
-    return True if found & {"LONG", "SHORT"} else False if "BOTH" in found else None
 
 
 def _configuration(api: Api, account: Account, hedged: bool | None) -> Awaitable[AccountConfiguration]:
@@ -210,40 +217,21 @@ def _configuration(api: Api, account: Account, hedged: bool | None) -> Awaitable
     return then(then(kept, unless_changed), lambda settings: Ready(settings.answer))
 
 
-def _multi_assets(
-    configuration: AccountConfiguration, account: Account, indices: Mapping[str, AssetIndex]
-) -> bool | None:
-    """Whether the account is in multi-assets mode: as the venue says, else as its totals say."""
-    if configuration.multiAssetsMargin is not None:
-        return configuration.multiAssetsMargin
-    if account.of_usdt:
-        return False
-    worth, total = _worth(account, indices), account.totalWalletBalance
-    if worth and total and math.isclose(worth, total, rel_tol=_SAME_WORTH):
-        return True
-    return None
-
-
-def _worth(account: Account, indices: Mapping[str, AssetIndex]) -> float | None:
-    """What the wallets are worth together, as multi-assets mode counts them."""
-    amounts = []
-    for asset in account.assets:
-        if asset.walletBalance:
-            index = indices.get(asset.coin)
-            rate = None if index is None else index.bidRate if asset.walletBalance > 0.0 else index.askRate
-            amounts.append(None if rate is None else asset.walletBalance * rate)
-    return sum_of(*amounts)
-
-
 def _price_max_age(api: Api, account: Account) -> float:
     """How old the prices of coins may be: in single-asset mode dollars are not valued in anything else."""
     stable = all(asset.coin in STABLE_COINS for asset in account.assets if asset.holds)
     return _STABLE_PRICE_MAX_AGE if stable and account.of_usdt else api.interval
 
 
-def _known(venue: BinanceUsdm, api: Api, rows: Iterable[PositionRow]) -> Awaitable[Known]:
+def _known(
+    venue: BinanceUsdm,
+    api: Api,
+    rows: Iterable[PositionRow],
+    symbols: Awaitable[Mapping[str, SymbolConfiguration]],
+) -> Awaitable[Known]:
+    """What is asked about positions besides, with the configuration of their symbols."""
     found = together(
-        api.optional(_symbols(venue, api, rows), {}),
+        api.optional(symbols, {}),
         api.optional(api.venue_cached(_contracts, RARELY, grace=A_DAY), {}),
         api.optional(api.account_cached(venue.brackets, RARELY, grace=A_DAY), {}),
         api.optional(_funding(api, rows), {}),
@@ -292,15 +280,8 @@ async def _indices(api: Api) -> Mapping[str, AssetIndex]:
 
 
 def _funding(api: Api, rows: Iterable[PositionRow]) -> Awaitable[Mapping[str, PremiumIndex]]:
-    """Funding of every symbol; asked anew once that of a position has taken place."""
-
-    def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
-        due = (item.nextFundingTime for row in rows if row.quantity and (item := kept.get(row.symbol)))
-        if any(time is not None and time <= api.now() for time in due):
-            return api.venue_cached(_premiums, _FUNDING_MAX_AGE_WHEN_DUE)
-        return Ready(kept)
-
-    return then(api.venue_cached(_premiums, _FUNDING_MAX_AGE), unless_due)
+    held = [row.symbol for row in rows if row.quantity]
+    return funding_by_symbol(api, _premiums, held, lambda item: item.nextFundingTime)
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -19,10 +19,11 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
 from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_base64
-from exporter.tasks import together
+from exporter.tasks import Ready, together
 from exporter.venues._okx import (
     BALANCE,
     CONFIG,
+    FUNDING,
     INSTRUMENTS,
     MARKS,
     MEMBER_BALANCE,
@@ -35,6 +36,7 @@ from exporter.venues._okx import (
     UNREAD,
     Clock,
     Config,
+    FundingRow,
     Instrument,
     MarkRow,
     MemberRow,
@@ -48,7 +50,15 @@ from exporter.venues._okx import (
     schedule_of,
 )
 from exporter.venues._okx_account import Held, member, parse
-from exporter.venues.base import Answer, Refusal, Refusals, Venue, said_of_key, schema_error
+from exporter.venues.base import (
+    Answer,
+    Refusal,
+    Refusals,
+    Venue,
+    funding_by_symbol,
+    said_of_key,
+    schema_error,
+)
 from exporter.wire import Rows, listed
 
 T = TypeVar("T")
@@ -59,7 +69,7 @@ _AT_ONCE = 4
 
 # Sources: https://www.okx.com/docs-v5/en/#error-code ; the wait after 50011 is the window of its limits.
 REFUSALS = Refusals(
-    Refusal("clock", codes=("50102",)),
+    Refusal("clock", codes=("50102", "50112")),
     Refusal(
         "auth",
         "the key is of demo trading or of live trading, and the other was asked: see `simulated_trading`",
@@ -71,10 +81,12 @@ REFUSALS = Refusals(
     Refusal("auth", "the API key is frozen", codes=("50100",)),
     Refusal("auth", "the request is not accepted as signed", codes=("5010[3467]", "50114")),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("50110",)),
+    Refusal("permission", "the key must be bound to this address first", codes=("50035",)),
+    Refusal("permission", "the venue does not serve this address", codes=("50121",)),
     Refusal("permission", "the key lacks the permission to read this", codes=("50030", "50120")),
     Refusal("timeout", "the venue timed out", codes=("50004",)),
     Refusal("exchange", codes=("50013",)),  # busy, whoever asks, although by HTTP too many requests
-    Refusal("rate_limited", codes=("50011",), pause=2.0, scope="account"),
+    Refusal("rate_limited", codes=("50011", "50040"), pause=2.0, scope="account"),
     success=frozenset({"0"}),
 )
 
@@ -118,12 +130,23 @@ class Okx(Venue[OkxConfig]):
         "today's share of their value. **Options and leveraged spot positions** count in the figures of "
         "their pool and are not among its positions; while there are some, nothing is computed of what other "
         "prices would do to it. Such a position with a margin of its own makes the account `unsupported`, "
-        "unless it is a bought option. **Not told**: what each position requires in portfolio margin; "
-        "funding rates are not asked for. **Kept**: contracts and tiers, for an hour.\n\n"
+        "unless it is a bought option. **Not told**: what each position requires in portfolio margin. "
+        "**Kept**: contracts and tiers for an hour, funding for 15 minutes.\n\n"
         "Demo trading: `simulated_trading: true`. Other regions have hosts of their own: `base_url: "
         "https://eea.okx.com`, `https://us.okx.com`."
     )
-    endpoints = (CONFIG, BALANCE, POSITIONS, MEMBERS, MEMBER_BALANCE, INSTRUMENTS, TIERS, MARKS, TIME)
+    endpoints = (
+        CONFIG,
+        BALANCE,
+        POSITIONS,
+        MEMBERS,
+        MEMBER_BALANCE,
+        INSTRUMENTS,
+        TIERS,
+        FUNDING,
+        MARKS,
+        TIME,
+    )
     budgets = (
         RequestBudget("okx", (Limit(10.0, 2.0),), signed=False, each_endpoint=True),
         RequestBudget("okx_account", (Limit(10.0, 2.0),), scope="account", signed=True, each_endpoint=True),
@@ -208,13 +231,18 @@ class Okx(Venue[OkxConfig]):
             family = family_of(row.instId, instruments.get(row.instId))
             names[id(row)] = name = f"{row.instType} {row.mgnMode.lower()} {family}"
             contracts[name] = contracts.get(name, 0.0) + abs(row.pos)
-        schedules = await self._schedules.of(api, names.values() if config.acctLv != 4.0 else ())
+        swaps = [row.instId for row in rows if row.instType == "SWAP"]
+        schedules, funding = await together(
+            self._schedules.of(api, names.values() if config.acctLv != 4.0 else ()),
+            api.optional(_funding(api, swaps) if swaps else Ready({}), {}),
+        )
         return [
             Held(
                 row,
                 contract_of(row.instId, row.ccy, instruments.get(row.instId)),
                 schedules.get(names[id(row)], Schedule()),
                 abs(row.pos) if row.isolated else contracts[names[id(row)]],
+                funding.get(row.instId),
             )
             for row in rows
         ]
@@ -259,6 +287,14 @@ async def _open_positions(api: Api) -> list[PositionRow]:
 
 async def _instruments(api: Api, kind: str) -> Mapping[str, Instrument]:
     return {row.instId: row for row in await _list(api, INSTRUMENTS, Instrument, instType=kind)}
+
+
+def _funding(api: Api, symbols: Iterable[str]) -> Awaitable[Mapping[str, FundingRow]]:
+    return funding_by_symbol(api, _all_funding, symbols, lambda row: row.fundingTime)
+
+
+async def _all_funding(api: Api) -> Mapping[str, FundingRow]:
+    return {row.instId: row for row in await _list(api, FUNDING, FundingRow, instId="ANY")}
 
 
 async def _schedule(api: Api, name: str) -> Schedule:

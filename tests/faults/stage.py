@@ -233,7 +233,10 @@ def _nothing() -> None:
 
 
 def _accounts(server: Server, first: str = "") -> list[dict[str, Any]]:
+    """Each for itself: what becomes of sub-accounts is not looked at here."""
     entries = server.simulator.demo_accounts(server.base_url)
+    for entry in entries:
+        entry.pop("sub_accounts", None)
     return sorted(entries, key=lambda entry: entry["name"] != first)
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from exporter.api import Client
 from exporter.demo import Market, Server
 from exporter.demo._binance_usdm import CONTRACTS
-from exporter.demo.binance import WeightPool
+from exporter.demo._binance_weights import WeightPool
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.demo.book import Book
 from exporter.demo.faults import Status

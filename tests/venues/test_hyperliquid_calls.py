@@ -6,13 +6,16 @@ import copy
 from typing import Any
 
 import pytest
+from msgspec import json
 from pydantic import ValidationError
 
 from exporter.account import Member
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, RiskSettings
+from exporter.request import Endpoint, Request
 from exporter.risk import assess
+from exporter.venues._hyperliquid import BALANCES, MODE, STATE, question
 from exporter.venues.hyperliquid import Hyperliquid, HyperliquidConfig
 from tests.venues.bench import as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver
@@ -36,6 +39,16 @@ from tests.venues.payloads.hyperliquid.bench import (
 )
 
 NOTHING = document(EMPTY)
+
+
+@pytest.mark.parametrize("endpoint", [STATE, BALANCES, MODE], ids=lambda one: one.label)
+def test_questions_are_those_of_an_independent_program(endpoint: Endpoint) -> None:
+    """Unsigned: a document and its type are all that is sent."""
+    kind, user = endpoint.label.rpartition(" ")[2], "0x1111111111111111111111111111111111111111"
+    body = f'{{"type":"{kind}","user":"{user}"}}'.encode()
+    assert json.encode(question(endpoint, user=user)) == body
+    signed = Hyperliquid(config_of(ADDRESS)).sign(Request(endpoint, (), endpoint.path, body))
+    assert (signed.query, signed.headers, signed.body) == ("", {"Content-Type": "application/json"}, body)
 
 
 # Addresses
