@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from exporter.account import Member
 from exporter.api import Client
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, RiskSettings
+from exporter.model import AccountSnapshot
 from exporter.request import Endpoint, Request
-from exporter.risk import assess
 from exporter.venues._hyperliquid import BALANCES, MODE, STATE, question
 from exporter.venues.hyperliquid import Hyperliquid, HyperliquidConfig
 from tests.venues.bench import as_answers
@@ -223,28 +222,6 @@ async def test_lists_that_do_not_belong_together_are_refused() -> None:
         assert caught.value.reason == "schema"
     gone = await snapshot_of({OF_ALL: [*metas[:2], None], AT_KM: None})
     assert len(gone.pools) == 2
-
-
-async def test_what_is_not_told_of_an_exchange_or_a_position_is_not_made_up() -> None:
-    metas = copy.deepcopy(document("all_perp_metas.json"))
-    del metas[0]["collateralToken"], metas[1]["collateralToken"]
-    found = await snapshot_of({OF_ALL: metas, AT_XYZ: NOTHING})
-    assert [pool.currency for pool in found.pools] == ["USDC"]
-    with pytest.raises(VenueError, match="`collateralToken` of an exchange with positions"):
-        await snapshot_of({OF_ALL: metas})
-    (ethereum,) = (row for row in metas[0]["universe"] if row["name"] == "ETH")
-    for number, known in ((50, True), (97, False)):
-        ethereum["marginTableId"] = number  # neither is listed
-        found = await snapshot_of({OF_ALL: metas, AT_XYZ: NOTHING})
-        assert bool(found.positions[0].maintenance_tiers) is known
-    for missing in (..., {"value": 20}):
-        with pytest.raises(VenueError, match=r"`leverage`|`type`"):
-            await snapshot_of({AT_MAIN: state(leverage=missing)})
-    unknown = copy.deepcopy(document("balances_portfolio.json"))
-    unknown["balances"][0]["total"] = None
-    found = await BENCH.snapshot("portfolio", {ON_BALANCES: unknown})
-    assert found.assets[0].equity is None
-    assert assess(found, RiskSettings()).pools[0].equity is None
 
 
 async def test_marks_stand_in_the_places_of_the_symbols() -> None:
