@@ -147,6 +147,19 @@ class Role(Wire):
     role: str
 
 
+def nothing_held(role: str) -> VenueError:
+    """What to tell of an address that holds nothing, by what the venue says that it is."""
+    if role == "missing":
+        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
+    if role == "agent":
+        return VenueError(
+            "auth",
+            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
+            "account for which it acts",
+        )
+    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
+
+
 class Clock(Wire):
     time: Millis = None
 

@@ -146,8 +146,8 @@ class Balances(Wire):
 class Named(Wire):
     """Which sub-account a row is about."""
 
-    name: str
     subAccountUser: str
+    name: str | None = None
 
 
 class SubAccount(Wire):
@@ -161,6 +161,8 @@ class Family(Struct, frozen=True):
 
     response: Response
     rows: Sequence[tuple[Named, Raw]]
+    nameless: VenueError | None
+    """Why it cannot be told which sub-account a row is about, where that is so."""
 
     def row(self, handle: str, where: str) -> SubAccount | None:
         """The one with this address.
@@ -176,8 +178,14 @@ class Family(Struct, frozen=True):
 def family_of(response: Response, where: str) -> Family:
     """The answer about all sub-accounts."""
     form: Any = list[Raw] | None
-    rows: list[Raw] = decode(response.body, form, where) or []
-    return Family(response, [(decode(bytes(row), Named, where), row) for row in rows])
+    rows: list[tuple[Named, Raw]] = []
+    nameless = None
+    for row in decode(response.body, form, where) or []:
+        try:
+            rows.append((decode(bytes(row), Named, where), row))
+        except VenueError as error:
+            nameless = error
+    return Family(response, rows, nameless)
 
 
 class Held(Struct, frozen=True):
@@ -391,19 +399,6 @@ def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
         collateral_price_usd=_counted(row, tokens),
         debt_price_usd=_price(row.token, tokens),
     )
-
-
-def nothing_held(role: str) -> VenueError:
-    """What to tell of an address that holds nothing, by what the venue says that it is."""
-    if role == "missing":
-        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
-    if role == "agent":
-        return VenueError(
-            "auth",
-            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
-            "account for which it acts",
-        )
-    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
 
 
 def check_age(response: Response, states: Iterable[State], age_limit: float) -> None:
