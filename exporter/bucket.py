@@ -222,8 +222,7 @@ class Bucket:
     def __init__(self, windows: Iterable[Window], *, elapsed: Elapsed, later: Later = later) -> None:
         self.windows = tuple(windows)
         """The first one hears what the venue tells."""
-        self.per_second = self._per_second()
-        """The weight a second that is ours in the long run."""
+        self._weigh()
         self.need = 0.0
         """Weight a second that the accounts would take at their configured intervals."""
         self.steady = 0.0
@@ -237,13 +236,12 @@ class Bucket:
         self._lead = 0.0
         self._timer: Timer | None = None
 
-    @property
-    def largest(self) -> float:
+    def _weigh(self) -> None:
+        """Looks anew what the windows give."""
+        self.largest = min([window.largest for window in self.windows])
         """The most that can be taken at once."""
-        return min(window.largest for window in self.windows)
-
-    def _per_second(self) -> float:
-        return min([window.per_second for window in self.windows])
+        self.per_second = min([window.per_second for window in self.windows])
+        """The weight a second that is ours in the long run."""
 
     @property
     def stretch(self) -> float:
@@ -266,7 +264,7 @@ class Bucket:
         before, self.windows = self.windows, tuple(windows)
         for place, window in enumerate(self.windows):
             window.inherit(before[min(place, len(before) - 1)])
-        self.per_second = self._per_second()
+        self._weigh()
         self._serve()
 
     def free(self) -> float:
@@ -327,7 +325,7 @@ class Bucket:
         for place, window in enumerate(self.windows):
             window.answered(weight, now, None if place else told)
         if told is not None:
-            self.per_second = self._per_second()
+            self._weigh()
         if self._whole or self._further:
             self._serve()
 

@@ -30,7 +30,7 @@ from exporter.family import (
     Row,
     RowFamily,
 )
-from exporter.model import AccountRisk, Asset, PoolRisk, PositionRisk
+from exporter.model import AccountRisk, Asset, CoinGreeks, PoolRisk, PositionRisk
 
 
 def _prices(risk: AccountRisk) -> Iterable[tuple[str, float]]:
@@ -62,7 +62,15 @@ POSITION = Level[PositionRisk](
     },
     {"position_id": lambda row: row.position.position_id},
 )
-LEVELS: tuple[Level[Any], ...] = (ACCOUNT, POOL, ASSET, PRICE, POSITION)
+# Apart from the positions, so that accounts without options spend no time on families that they do not have.
+OPTION = Level[PositionRisk](
+    "options",
+    lambda risk: [row for row in risk.positions if row.position.option is not None],
+    POSITION.labels,
+    POSITION.optional,
+)
+COIN = Level[CoinGreeks]("sums of a coin", lambda risk: risk.greeks, {"base": lambda row: row.base})
+LEVELS: tuple[Level[Any], ...] = (ACCOUNT, POOL, ASSET, PRICE, POSITION, OPTION, COIN)
 
 MODE_LABELS = ("position_mode", "asset_mode", "margin_mode", "account_status")
 """Labels of `risk_account_info` besides exchange and account; each where the venue has such a mode."""
@@ -111,6 +119,32 @@ def _shock(shock: float) -> str:
     return f"{shock:.12g}"
 
 
+def _shifted(grid: Iterable[tuple[float, float, float]]) -> Iterable[tuple[ExtraLabels, float | None]]:
+    for shock, shift, value in grid:
+        yield (("shock", _shock(shock)), ("volatility_shift", _shock(shift))), value
+
+
+def _worth(price: float | None, row: PositionRisk) -> float | None:
+    # Only an option can be worth nothing.
+    return None if price == 0.0 and row.position.option is not None else price
+
+
+def _strike(row: PositionRisk) -> float | None:
+    return None if row.position.option is None else row.position.option.strike
+
+
+def _expiry(row: PositionRisk) -> float | None:
+    return None if row.position.option is None else row.position.option.expires_at
+
+
+def _greek(name: str) -> Callable[[PositionRisk], float | None]:
+    def read(row: PositionRisk) -> float | None:
+        found: float | None = None if row.greeks is None else getattr(row.greeks, name)
+        return found
+
+    return read
+
+
 def _margin(row: PositionRisk) -> float | None:
     # A position in profit lives on with less than nothing of its own: funding took it, or its owner did.
     margin = row.position.margin
@@ -129,7 +163,8 @@ def _position_info(row: PositionRisk) -> Iterable[tuple[ExtraLabels, float | Non
         ("contract_kind", contract.kind),
         ("liquidation_source", row.liquidation_source),
     )
-    yield labels, 1.0
+    option = row.position.option
+    yield (labels if option is None else (*labels, ("right", option.right))), 1.0
 
 
 def _positions(row: AccountRisk) -> float:
@@ -137,7 +172,9 @@ def _positions(row: AccountRisk) -> float:
 
 
 def _positions_without_liquidation_price(row: AccountRisk) -> float:
-    return float(sum(position.liquidation_price is None for position in row.positions))
+    return float(
+        sum(one.liquidation_price is None and one.position.contract.kind != "option" for one in row.positions)
+    )
 
 
 FAMILIES: tuple[RowFamily[Any], ...] = (
@@ -276,15 +313,16 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         POOL,
         "account_gross_notional_usd",
         NOT_NEGATIVE,
-        "Sum of the unsigned notionals of all positions at the mark price in US dollars; not negative.",
+        "Sum of the unsigned notionals of all positions at the mark price in US dollars; an option counts "
+        "with its unsigned delta times the price of its underlying; not negative.",
         lambda row: row.gross_notional_usd,
     ),
     _family(
         POOL,
         "account_net_notional_usd",
         ANY,
-        "Notional of the long positions minus that of the short ones at the mark price in US dollars; "
-        "negative is net short.",
+        "Notional of the long positions minus that of the short ones at the mark price in US dollars; an "
+        "option counts with its delta times the price of its underlying; negative is net short.",
         lambda row: row.net_notional_usd,
     ),
     _family(
@@ -329,6 +367,62 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         option="risk.shocks",
     ),
     _family(
+        POOL,
+        "account_volatility_stress_maintenance_margin_rate",
+        RATE,
+        "Maintenance margin rate of the cross positions of a currency with options, as a ratio, after such a "
+        "shock (0 is today's prices) and a move of the implied volatility of all options by the fraction in "
+        "the volatility_shift label (0.1 is ten percentage points); absent in portfolio margin, where the "
+        "venue alone knows what it would require; +Inf is no equity left; not negative.",
+        samples=lambda row: _shifted(row.volatility_stress),
+        labels=("shock", "volatility_shift"),
+        option="risk.volatility_shifts",
+    ),
+    _family(
+        POOL,
+        "account_stress_equity_usd",
+        ANY,
+        "Equity in US dollars of a currency with options, if all coins' prices in US dollars moved by the "
+        "relative amount in the shock label, stable and pegged coins standing still, and the implied "
+        "volatility of all options by the fraction in the volatility_shift label; options are valued by "
+        "Black's formula of 1976; negative where losses exceed the collateral.",
+        samples=lambda row: _shifted(row.stress_equity),
+        labels=("shock", "volatility_shift"),
+        option="risk.shocks",
+    ),
+    _family(
+        COIN,
+        "account_delta_usd",
+        ANY,
+        "Value in US dollars of the coins that would win and lose as much as the account's positions in the "
+        "base coin, futures and options; collateral is not counted; negative is short; only of accounts that "
+        "have options; absent where the delta or a price of one of the positions is not known.",
+        lambda row: row.delta_usd,
+    ),
+    _family(
+        COIN,
+        "account_gamma_usd",
+        ANY,
+        "US dollars by which that delta changes if the base coin rises by one percent, at its price of "
+        "today; negative where a rise makes the account shorter.",
+        lambda row: row.gamma_usd,
+    ),
+    _family(
+        COIN,
+        "account_vega_usd",
+        ANY,
+        "US dollars that the options on the base coin win if their implied volatility rises by one "
+        "percentage point; negative where they lose.",
+        lambda row: row.vega_usd,
+    ),
+    _family(
+        COIN,
+        "account_theta_usd",
+        ANY,
+        "US dollars that the options on the base coin win in one day that passes; negative where they lose.",
+        lambda row: row.theta_usd,
+    ),
+    _family(
         ACCOUNT,
         "account_info",
         ONE,
@@ -370,7 +464,7 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         POSITION,
         "position_notional_usd",
         NOT_NEGATIVE,
-        "Value at the mark price in US dollars, unsigned.",
+        "Value at the mark price in US dollars, unsigned; absent of options, which have a value and a delta.",
         lambda row: row.notional_usd,
     ),
     _family(
@@ -384,24 +478,26 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         POSITION,
         "position_entry_price",
         ABOVE_ZERO,
-        "Average entry price in the contract's quote currency; above 0.",
+        "Average entry price in the contract's quote currency, of an option in units of the currency label "
+        "for one unit of base; above 0.",
         lambda row: row.position.entry_price,
     ),
     _family(
         POSITION,
         "position_mark_price",
         ABOVE_ZERO,
-        "Mark price in the contract's quote currency; above 0.",
-        lambda row: row.mark_price,
-        said=lambda row: row.position.mark_price,
+        "Mark price in the contract's quote currency, of an option in units of the currency label for one "
+        "unit of base; above 0; absent of an option that is worth nothing.",
+        lambda row: _worth(row.mark_price, row),
+        said=lambda row: _worth(row.position.mark_price, row),
     ),
     _family(
         POSITION,
         "position_liquidation_price",
         ABOVE_ZERO,
         "Mark price at which the position is liquidated, in the contract's quote currency; above 0; absent "
-        "where no price liquidates or it is not known. One above 10,000 times the mark price, or below a "
-        "billionth of it, is none, whoever says it.",
+        "where no price liquidates or it is not known, and of options. One above 10,000 times the mark "
+        "price, or below a billionth of it, is none, whoever says it.",
         lambda row: row.liquidation_price,
     ),
     _family(
@@ -536,10 +632,80 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         POSITION,
         "position_info",
         ONE,
-        "Contract of the position and where its liquidation price comes from (venue or computed; none if no "
-        "price liquidates, unknown if that cannot be told), as labels; the value is always 1.",
+        "Contract of the position (contract_kind linear, inverse or option, and call or put as right of an "
+        "option) and where its liquidation price comes from (venue or computed; none if no price liquidates, "
+        "and of options; unknown if that cannot be told), as labels; the value is always 1.",
         samples=_position_info,
         labels=("base", "quote", "contract_kind", "liquidation_source"),
+        optional_labels=("right",),
+    ),
+    _family(
+        OPTION,
+        "position_option_value_usd",
+        ANY,
+        "Value of a position in options at the mark price in US dollars; negative of a short one.",
+        lambda row: row.option_value_usd,
+    ),
+    _family(
+        OPTION,
+        "position_strike_price",
+        ABOVE_ZERO,
+        "Strike of an option in the contract's quote currency; above 0.",
+        _strike,
+    ),
+    _family(
+        OPTION,
+        "position_expiry_timestamp_seconds",
+        ABOVE_ZERO,
+        "When an option expires, in Unix seconds; above 0.",
+        _expiry,
+    ),
+    _family(
+        OPTION,
+        "position_underlying_price",
+        ABOVE_ZERO,
+        "Price that an option is valued against, in the contract's quote currency: that of a future of the "
+        "same expiry, as the venue tells, else of the coin; above 0.",
+        _greek("underlying_price"),
+    ),
+    _family(
+        OPTION,
+        "position_implied_volatility",
+        ABOVE_ZERO,
+        "Implied volatility of an option at its mark price, a year's, as a ratio (0.6 is 60 %); above 0.",
+        _greek("implied_volatility"),
+    ),
+    _family(
+        OPTION,
+        "position_delta",
+        ANY,
+        "Delta of a position in options, in units of the base coin: what it wins if the price of its "
+        "underlying rises by one; negative where it loses. The venue's, else by Black's formula of 1976.",
+        _greek("delta"),
+    ),
+    _family(
+        OPTION,
+        "position_gamma",
+        ANY,
+        "Change of the delta of a position in options, in units of the base coin, if the price of its "
+        "underlying rises by one; negative of a short one.",
+        _greek("gamma"),
+    ),
+    _family(
+        OPTION,
+        "position_vega",
+        ANY,
+        "What a position in options wins if the implied volatility rises by one percentage point, in the "
+        "contract's quote currency; negative of a short one.",
+        _greek("vega"),
+    ),
+    _family(
+        OPTION,
+        "position_theta",
+        ANY,
+        "What a position in options wins in one day that passes, in the contract's quote currency; negative "
+        "of a long one.",
+        _greek("theta"),
     ),
     _family(
         ACCOUNT,
@@ -552,8 +718,8 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
         ACCOUNT,
         "positions_without_liquidation_price",
         NOT_NEGATIVE,
-        "Number of open positions for which neither the venue nor the exporter has a liquidation price; not "
-        "negative.",
+        "Number of open positions, options not counted, for which neither the venue nor the exporter has a "
+        "liquidation price; not negative.",
         _positions_without_liquidation_price,
     ),
 )

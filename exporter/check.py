@@ -265,7 +265,8 @@ class _Check:
             await self._client.admission.admitted()
             self._started = self._client.pacing.elapsed()
             async with deadline.within(self._account.timeout) as api.meter.deadline:
-                assessed = assess(bounded(await venue.fetch(api)), self._settings)
+                snapshot = bounded(await venue.fetch(api))
+                assessed = assess(snapshot, self._settings, self._client.wall())
                 render(venue.name, self._account.name, assessed)  # what cannot be published is a failure
                 risk = assessed
         finally:

@@ -78,7 +78,7 @@ class _Published:
     def revaluation(self, settings: RiskSettings) -> Revaluation:
         """Made for the first marks, so that it costs nothing where there are none."""
         if self._revaluation is None:
-            self._revaluation = Revaluation(self.snapshot, settings)
+            self._revaluation = Revaluation(self.snapshot, settings, self.began_at)
         return self._revaluation
 
 
@@ -352,7 +352,7 @@ class Collector:
         return began, began_at
 
     def _publish(self, published: _Published, snapshot: AccountSnapshot) -> AccountRisk:
-        risk = assess(snapshot, self.settings)
+        risk = assess(snapshot, self.settings, published.began_at)
         chunks = render(self.exchange, self.account, risk)
         self._store.put(
             self.exchange, self.account, chunks, taken_at=published.taken_at, max_age=published.max_age

@@ -13,6 +13,8 @@ Vocabulary used everywhere (code, metrics, documentation):
 * *shock*: the USD price of every coin moves by the same share; stable coins, pegged ones and currencies stand
   still. The mark of a contract is the price of its base in its quote, and follows.
 * *stands alone*: an isolated position that nothing but its own margin backs.
+* *reversed option*: one that settles in its base coin. Prices of options are amounts of their settle coin for
+  one unit of base.
 """
 
 from __future__ import annotations
@@ -25,10 +27,14 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from exporter.coins import PLAY_MONEY, STABLE_COINS
+from exporter.terms import CoinGreeks as CoinGreeks  # noqa: PLC0414 (others have them from here)
+from exporter.terms import Greeks as Greeks  # noqa: PLC0414
+from exporter.terms import OptionMargin as OptionMargin  # noqa: PLC0414
+from exporter.terms import OptionTerms as OptionTerms  # noqa: PLC0414
 
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
-ContractKind = Literal["linear", "inverse"]
+ContractKind = Literal["linear", "inverse", "option"]
 LiquidationSource = Literal["venue", "computed", "none", "unknown"]
 Right = Literal["read", "trade", "transfer", "withdraw"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
@@ -40,9 +46,9 @@ NO_PRICES: Mapping[str, float] = MappingProxyType({})
 class Contract(Struct, frozen=True):
     """What one contract of a symbol is worth.
 
-    ``size`` is base units a contract for ``linear`` contracts, and quote value a contract (for example
-    100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and ``settle``
-    are coin codes such as ``BTC``.
+    ``size`` is base units a contract for ``linear`` contracts and options, and quote value a contract (for
+    example 100 USD) for ``inverse`` ones; None where the venue has not said. ``base``, ``quote`` and
+    ``settle`` are coin codes such as ``BTC``; the quote of an option is the currency of its strike.
     """
 
     kind: ContractKind
@@ -102,7 +108,8 @@ class Position(Struct, frozen=True, kw_only=True):
     """Venue units (base units or contracts), unsigned, > 0."""
     contract: Contract
     entry_price: float | None = None
-    """In the contract's quote currency, like every price here; > 0."""
+    """In the contract's quote currency, like every price here; > 0. Those of an option are in its settle coin
+    for one unit of base."""
     mark_price: float | None = None
     liquidation_price: float | None = None
     """The venue's own figure; None where it gives none. Always > 0."""
@@ -141,6 +148,13 @@ class Position(Struct, frozen=True, kw_only=True):
     """The symbol's schedule in ascending order; empty where the venue does not publish one."""
     pool_currency: str | None = None
     """The `MarginPool.key` of what backs a cross position; None means the settle currency."""
+    option: OptionTerms | None = None
+    """Of a contract of kind ``option``, and of no other."""
+    greeks: Greeks | None = None
+    """Of an option, as the venue says."""
+    option_margin: OptionMargin | None = None
+    """The venue's rule for an option, also of a long one, which requires nothing by it; None where none is
+    known: then nothing is computed of what other prices would require of its pool."""
 
 
 class MarginPool(Struct, frozen=True, kw_only=True):
@@ -183,6 +197,13 @@ class MarginPool(Struct, frozen=True, kw_only=True):
     unlisted: bool = False
     """True where the venue counts positions in these figures that are not among the snapshot's, such as
     options: then nothing is computed of what other prices would do to the pool."""
+    scenario_margin: bool = False
+    """True where the venue requires what the whole book would lose in scenarios (portfolio margin), no sum
+    over the positions: then nothing is computed of what other prices would require of the pool; what it
+    would be worth is."""
+    options_apart: bool = False
+    """True where the value of options is no part of `margin_equity` (it is one of `equity` all the same), as
+    in standard margin, where the requirement of a short option contains its price."""
 
     @property
     def key(self) -> str:
@@ -276,6 +297,9 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     and below 1."""
     shocks: tuple[float, ...] = (-0.2, -0.1, -0.05, 0.05, 0.1, 0.2)
     """Relative moves of all coins for the stress grid; empty switches it off."""
+    volatility_shifts: tuple[float, ...] = (-0.1, 0.1)
+    """Moves of the implied volatility of all options for the stress grid, as fractions: 0.1 is ten percentage
+    points; empty switches them off."""
     cross_check: bool = False
     """Also compute liquidation prices where the venue gives one, and publish the relative difference."""
 
@@ -304,11 +328,16 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     """Of such a position: share to close at the mark, 0 to 1, as much of its collateral going with it."""
     liquidation_price: float | None = None
     liquidation_source: LiquidationSource = "unknown"
-    """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told."""
+    """Who gives the liquidation price; ``none`` if no price liquidates, ``unknown`` if it cannot be told. Of
+    an option always ``none``: what liquidates is the price of its underlying."""
     liquidation_distance_ratio: float | None = None
     """Relative move of the mark, against the (net) position, that reaches the liquidation price."""
     liquidation_cross_check_ratio: float | None = None
     """(computed - venue) / venue liquidation price, where both are known and the check is on."""
+    option_value_usd: float | None = None
+    """Of an option at its mark, in USD; negative of a short one."""
+    greeks: Greeks | None = None
+    """Of an option: the venue's, else by Black's formula."""
 
 
 class PoolRisk(Struct, frozen=True, kw_only=True):
@@ -351,6 +380,10 @@ class PoolRisk(Struct, frozen=True, kw_only=True):
     """(shock, rate of the cross positions after it) for every configured shock whose rate is known."""
     isolated_stress: tuple[tuple[float, float], ...] = ()
     """(shock, highest known rate of an isolated position after it)."""
+    volatility_stress: tuple[tuple[float, float, float], ...] = ()
+    """(shock, shift of the volatility, rate of the cross positions after both), of a pool with options."""
+    stress_equity: tuple[tuple[float, float, float], ...] = ()
+    """(shock, shift of the volatility, equity in USD after both), of a pool with options."""
 
 
 class AccountRisk(Struct, frozen=True, kw_only=True):
@@ -362,3 +395,5 @@ class AccountRisk(Struct, frozen=True, kw_only=True):
     positions: tuple[PositionRisk, ...]
     prices_usd: Mapping[str, float] = NO_PRICES
     """Coin to USD for every coin the account touches: the venue's price, else the desk's peg."""
+    greeks: tuple[CoinGreeks, ...] = ()
+    """By base coin, of an account that has options."""

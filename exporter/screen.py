@@ -218,6 +218,9 @@ def _account(figures: Figures) -> str:
 
 
 def _price(position: PositionFigures) -> str:
+    if position.option is not None:
+        one = position.option
+        return texts.option(one.right, one.strike_price, one.expiry_timestamp_seconds)
     if position.liquidation_source == "none":
         return "no price liquidates it"
     if position.liquidation_price is None:

@@ -31,9 +31,23 @@ def _shock(value: float) -> float:
     return value
 
 
+def _shift(value: float) -> float:
+    if not -1.0 <= value <= 10.0 or value == 0.0:
+        raise ValueError(
+            "a shift is a move of the volatility from -1 to 10, and not 0, such as 0.1 for ten points"
+        )
+    return value
+
+
 def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
     if len(set(values)) != len(values):
         raise ValueError("the same shock stands twice")
+    return tuple(sorted(values))
+
+
+def _distinct_shifts(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("the same shift stands twice")
     return tuple(sorted(values))
 
 
@@ -106,6 +120,15 @@ class RiskSection(_Section):
         description="Maintenance margin rate to which risk_account_margin_to_target, "
         "risk_account_reduction_to_target_ratio and their like for isolated positions lead back; above 0 and "
         "below 1.",
+    )
+    volatility_shifts: Annotated[
+        tuple[Annotated[Number, AfterValidator(_shift)], ...], AfterValidator(_distinct_shifts)
+    ] = Field(
+        default=_DEFAULT_RISK.volatility_shifts,
+        max_length=10,
+        description="Moves of the implied volatility of all options, 0.1 for ten percentage points up, for "
+        "risk_account_volatility_stress_maintenance_margin_rate and risk_account_stress_equity_usd; the "
+        "latter has the volatility held besides. Of accounts that have options alone; [] switches it off.",
     )
     cross_check: bool = Field(
         default=_DEFAULT_RISK.cross_check,

@@ -17,8 +17,11 @@ from exporter.model import (
     AccountRisk,
     AccountSnapshot,
     Asset,
+    CoinGreeks,
     Contract,
+    Greeks,
     MarginPool,
+    OptionTerms,
     PoolRisk,
     Position,
     PositionRisk,
@@ -136,6 +139,25 @@ def complete_risk() -> AccountRisk:
             liquidation_distance_ratio=0.313,
             liquidation_cross_check_ratio=-0.314,
         ),
+        PositionRisk(
+            position=position(
+                "BTC-PUT",
+                contract=Contract(kind="option", size=1.0, base="BTC", quote="USD", settle="BTC"),
+                entry_price=None,
+                quantity=401.0,
+                option=OptionTerms(strike=402.0, expires_at=403.0, right="put"),
+            ),
+            liquidation_source="none",
+            option_value_usd=404.0,
+            greeks=Greeks(
+                delta=-405.0,
+                gamma=406.0,
+                vega=407.0,
+                theta=-408.0,
+                implied_volatility=0.409,
+                underlying_price=410.0,
+            ),
+        ),
         pools=(
             PoolRisk(
                 pool=MarginPool(
@@ -170,9 +192,12 @@ def complete_risk() -> AccountRisk:
                 cross_liquidation_shock_down=0.124,
                 stress=((-0.1, 0.116), (0.05, float("inf"))),
                 isolated_stress=((-0.1, 0.125),),
+                volatility_stress=((-0.1, 0.05, 0.126),),
+                stress_equity=((-0.1, 0.0, 127.0), (0.0, 0.05, -128.0)),
             ),
         ),
         assets=(Asset(asset="BTC", wallet_balance=201.0, equity=202.0),),
+        greeks=(CoinGreeks(base="BTC", delta_usd=411.0, gamma_usd=412.0, vega_usd=413.0, theta_usd=-414.0),),
         modes={
             "position_mode": "hedge",
             "asset_mode": "multi",

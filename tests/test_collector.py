@@ -12,6 +12,7 @@ from exporter.exposition import Format
 from exporter.model import AccountSnapshot
 from tests.accounts import API_SECRET, Bench, position, sample, scripted, snapshot
 from tests.desk import NETWORK, Desk
+from tests.risk.optioned import AT, DAY, PRICE, Book, Line
 
 
 async def test_collected_and_fresh_data_are_present() -> None:
@@ -22,6 +23,21 @@ async def test_collected_and_fresh_data_are_present() -> None:
     assert 'risk_account_equity{exchange="scripted",account="desk-a",currency="USDT"} 1000.0' in desk.page()
     assert desk.meta("risk_up") == 1.0
     assert desk.last_success() == began
+
+
+async def test_options_are_valued_at_the_time_of_their_collection() -> None:
+    """A day later they have a day less, and a short one has won it."""
+    desk = Desk()
+    book = Book((Line("call", PRICE, "short"),), coins=1.0)
+    worth = []
+    for passed in (0.0, 10.0 * DAY):
+        desk.clock.advance(AT + passed - desk.clock())
+        desk.venue.says(book.snapshot())
+        await desk.collect()
+        lines = [line for line in desk.page() if line.startswith("risk_account_theta_usd")]
+        worth += [float(line.rpartition(" ")[2]) for line in lines]
+    assert len(worth) == 2
+    assert 0.0 < worth[0] < worth[1]
 
 
 async def test_failing_and_young_data_are_kept_while_up_is_zero_at_once() -> None:

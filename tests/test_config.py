@@ -17,6 +17,7 @@ EVERYTHING = KeyRights(read=True, trade=True, transfer=True, withdraw=True)
 
 NAME_FORMAT = "expected letters, digits, `.`, `_` and `-`: at most 64, the first a letter or a digit"
 URL_FORMAT = "expected http://host or https://host, with an optional path and nothing after it"
+SHIFT_FORMAT = "a shift is a move of the volatility from -1 to 10, and not 0, such as 0.1 for ten points"
 SHOCK_FORMAT = "a shock is a relative move above -1 and up to 10, and not 0, such as -0.1 for -10 %"
 TOO_SLOW = "a collection would still run when the next one is due"
 TOO_OLD = "the data would vanish between two collections"
@@ -33,7 +34,7 @@ def test_the_documented_example_is_read(read: Read, tmp_path: Path) -> None:
         """
         collect: {interval: 15s, timeout: 10s, max_age: 45s}
         usd_pegs: {USDT: 1, USDC: 1.0}
-        risk: {shocks: [0.1, -0.1], cross_check: true, target_rate: 0.4}
+        risk: {shocks: [0.1, -0.1], cross_check: true, target_rate: 0.4, volatility_shifts: [0.2, -0.05]}
         accounts:
           - name: desk-a
             exchange: toy
@@ -57,6 +58,7 @@ def test_the_documented_example_is_read(read: Read, tmp_path: Path) -> None:
         shocks=(-0.1, 0.1),
         cross_check=True,
         target_rate=0.4,
+        volatility_shifts=(-0.05, 0.2),
     )
     first, second = toy(config, 0), toy(config, 1)
     assert first.api_key.get_secret_value() == "from-the-environment"
@@ -107,6 +109,7 @@ def test_a_peg_of_what_is_nearly_a_stable_coin_is_doubtful(read: Read) -> None:
 
 def test_an_empty_list_of_shocks_switches_the_grid_off(read: Read) -> None:
     assert read(f"risk: {{shocks: []}}\naccounts: [{ACCOUNT}]").risk.shocks == ()
+    assert read(f"risk: {{volatility_shifts: []}}\naccounts: [{ACCOUNT}]").risk.volatility_shifts == ()
 
 
 def test_fields_can_be_inherited_from_another_account_by_a_merge_key(read: Read) -> None:
@@ -276,6 +279,11 @@ def test_a_mistake_in_the_defaults_is_said_once(read: Read) -> None:
         ),
         ("usd_pegs: {USDT: .inf}\naccounts: []", "1: usd_pegs.USDT: expected a number"),
         ("risk: {shocks: [0.1, 0.1]}\naccounts: []", "1: risk.shocks: the same shock stands twice"),
+        (
+            "risk: {volatility_shifts: [0.1, 0.1]}\naccounts: []",
+            "1: risk.volatility_shifts: the same shift stands twice",
+        ),
+        ("risk: {volatility_shifts: [0]}\naccounts: []", f"1: risk.volatility_shifts[0]: {SHIFT_FORMAT}"),
         ("risk: {shocks: 0.1}\naccounts: []", "1: risk.shocks: expected a list, such as [-0.1, 0.1]"),
         ("accounts: !!python/object:os.system x", "1: accounts: a YAML tag that this file does not use"),
         ("accounts:\n- name: ${E}", "2: accounts[0].name: environment variable E is empty"),

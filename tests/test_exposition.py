@@ -61,10 +61,18 @@ risk_account_cross_liquidation_shock_ratio{POOL,direction="up"} 0.123
 risk_account_stress_maintenance_margin_rate{POOL,margin_mode="cross",shock="-0.1"} 0.116
 risk_account_stress_maintenance_margin_rate{POOL,margin_mode="cross",shock="0.05"} +Inf
 risk_account_stress_maintenance_margin_rate{POOL,margin_mode="isolated",shock="-0.1"} 0.125
+risk_account_volatility_stress_maintenance_margin_rate{POOL,shock="-0.1",volatility_shift="0.05"} 0.126
+risk_account_stress_equity_usd{POOL,shock="-0.1",volatility_shift="0"} 127.0
+risk_account_stress_equity_usd{POOL,shock="0",volatility_shift="0.05"} -128.0
+risk_account_delta_usd{exchange="x",account="a",base="BTC"} 411.0
+risk_account_gamma_usd{exchange="x",account="a",base="BTC"} 412.0
+risk_account_vega_usd{exchange="x",account="a",base="BTC"} 413.0
+risk_account_theta_usd{exchange="x",account="a",base="BTC"} -414.0
 risk_account_info{exchange="x",account="a",MODES} 1.0
 risk_asset_wallet_balance{exchange="x",account="a",asset="BTC"} 201.0
 risk_asset_equity{exchange="x",account="a",asset="BTC"} 202.0
 risk_asset_price_usd{exchange="x",account="a",asset="BTC"} 203.0
+risk_position_quantity{OPTION} 401.0
 risk_position_quantity{POSITION} 301.0
 risk_position_notional_usd{POSITION} 308.0
 risk_position_largest_notional{POSITION} 315.0
@@ -87,11 +95,30 @@ risk_position_margin{POSITION} 306.0
 risk_position_margin_to_target{POSITION} 320.0
 risk_position_reduction_to_target_ratio{POSITION} 0.321
 risk_position_adl_ratio{POSITION} 0.75
+risk_position_info{OPTION,base="BTC",quote="USD",contract_kind="option",liquidation_source="none",RIGHT} 1.0
 risk_position_info{POSITION,base="BTC",quote="USDT",contract_kind="linear",liquidation_source="computed"} 1.0
-risk_positions{exchange="x",account="a"} 1.0
+risk_position_option_value_usd{OPTION} 404.0
+risk_position_strike_price{OPTION} 402.0
+risk_position_expiry_timestamp_seconds{OPTION} 403.0
+risk_position_underlying_price{OPTION} 410.0
+risk_position_implied_volatility{OPTION} 0.409
+risk_position_delta{OPTION} -405.0
+risk_position_gamma{OPTION} 406.0
+risk_position_vega{OPTION} 407.0
+risk_position_theta{OPTION} -408.0
+risk_positions{exchange="x",account="a"} 2.0
 risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
 """.replace("MODES", 'account_status="normal",asset_mode="multi",margin_mode="unified",position_mode="hedge"')
+    .replace("RIGHT", 'right="put"')
     .replace("POOL", 'exchange="x",account="a",currency="USDT"')
+    .replace(
+        "OPTION}",
+        'exchange="x",account="a",symbol="BTC-PUT",side="long",margin_mode="cross",currency="BTC"}',
+    )
+    .replace(
+        "OPTION,",
+        'exchange="x",account="a",symbol="BTC-PUT",side="long",margin_mode="cross",currency="BTC",',
+    )
     .replace(
         "POSITION",
         'exchange="x",account="a",symbol="BTCUSDT",side="long",margin_mode="isolated",currency="USDT",position_id="7"',

@@ -22,6 +22,7 @@ from exporter.scheduler import Scheduler
 from exporter.telemetry import Telemetry
 from tests.accounts import FakeClock, ScriptedVenue, position, sample, snapshot
 from tests.desk import NETWORK, Desk
+from tests.risk.optioned import AT, PRICE, Book, Line
 
 MARKS = Endpoint("/marks", weight=10.0, signed=False)
 AGE = "risk_collector_last_success_timestamp_seconds"
@@ -76,6 +77,20 @@ async def test_marks_that_are_not_newer_than_the_snapshot_are_not_used(age: floa
     desk = await held()
     assert not desk.collector_.revalue(marks(desk.clock() - age, BTCUSDT=90.0))
     assert value(desk, "risk_position_mark_price") == 110.0
+
+
+async def test_options_follow_the_index_price_of_their_coin() -> None:
+    desk = Desk()
+    desk.clock.advance(AT - desk.clock())
+    book = Book((Line("call", 66_000.0, "short"), Line("put", 50_000.0, "long")), coins=0.5)
+    desk.venue.says(book.snapshot())
+    await desk.collect()
+    desk.clock.advance(5.0)
+    assert desk.collector_.revalue(Marks({}, {"BTC": PublicPrice(1.05 * PRICE, desk.clock())}))
+    backing, required, equity = book.at(1.05)
+    assert value(desk, "risk_account_margin_equity") == pytest.approx(backing)
+    assert value(desk, "risk_account_maintenance_margin") == pytest.approx(required)
+    assert value(desk, "risk_account_equity_usd") == pytest.approx(equity)
 
 
 @pytest.mark.parametrize("price", [55.0, 220.0, 1e-9, 1e9, math.inf, math.nan, 0.0, -90.0])

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from exporter import __version__
-from exporter.board.figures import AssetFigures, Figures, PoolFigures, PositionFigures
+from exporter.board.figures import AssetFigures, Figures, OptionFigures, PoolFigures, PositionFigures
 from exporter.board.history import MINUTES, STEP
 from exporter.board.overview import Overview, Summary
 from exporter.board.standing import Failed, Standing, State
@@ -153,6 +153,7 @@ _PREFIXES: Mapping[type[Struct], str] = {
     PositionFigures: "risk_position_",
     PoolFigures: "risk_account_",
     AssetFigures: "risk_asset_",
+    OptionFigures: "risk_position_",
 }
 _HELP = {family.name: family.help for family in FAMILIES}
 

@@ -67,6 +67,8 @@ def distance(position: PositionFigures) -> Markup:
     if ratio is not None:
         past = " <small>past it</small>" if ratio < 0.0 else ""
         return Markup(f'<b class="figure {position.level}">{texts.percent(ratio)}</b>{past}')
+    if position.option is not None:
+        return Markup('<span class="none">see joint move</span>')
     if position.liquidation_source == "none":
         return Markup('<span class="none">no price liquidates</span>')
     return Markup('<b class="figure unknown">unknown</b>')
@@ -154,7 +156,8 @@ def curve(line: Line, low: float, high: float) -> str:
 def ladder(position: PositionFigures) -> Markup:
     """Where liquidation, mark and entry stand on a scale of prices; nothing without a mark."""
     mark = position.mark_price
-    if mark is None or not mark > 0.0:
+    # The price of an option says nothing about what liquidates, and is in another unit than its strike.
+    if position.option is not None or mark is None or not mark > 0.0:
         return Markup("")
     liquidation, entry = (_part(price, mark) for price in (position.liquidation_price, position.entry_price))
     parts = [1.0, *(part for part in (liquidation, entry) if part is not None)]

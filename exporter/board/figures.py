@@ -21,8 +21,10 @@ from exporter.board.levels import (
 )
 from exporter.model import (
     AccountRisk,
+    Greeks,
     LiquidationSource,
     MarginMode,
+    OptionTerms,
     PoolRisk,
     PositionRisk,
     Side,
@@ -30,6 +32,20 @@ from exporter.model import (
 
 Rate = float | Literal["+Inf"]
 """JSON has no infinity."""
+
+
+class OptionFigures(Struct, frozen=True, kw_only=True, gc=False):
+    """What an option is, and how its value changes."""
+
+    right: Literal["call", "put"]
+    strike_price: float
+    expiry_timestamp_seconds: float
+    value_usd: Annotated[float | None, Meta(description="At the mark; negative of a short one.")]
+    implied_volatility: float | None
+    delta: float | None
+    gamma: float | None
+    vega: float | None
+    theta: float | None
 
 
 class PositionFigures(Struct, frozen=True, kw_only=True, gc=False):
@@ -56,6 +72,12 @@ class PositionFigures(Struct, frozen=True, kw_only=True, gc=False):
     margin: float | None
     maintenance_margin_rate: Rate | None
     margin_to_target: float | None
+    option: Annotated[
+        OptionFigures | None,
+        Meta(
+            description="Null of every other contract. What liquidates is its underlying: see the joint move."
+        ),
+    ]
 
 
 class PoolFigures(Struct, frozen=True, kw_only=True, gc=False):
@@ -226,6 +248,22 @@ def _position(row: PositionRisk) -> PositionFigures:
         margin=position.margin,
         maintenance_margin_rate=_rate(row.maintenance_margin_rate),
         margin_to_target=row.margin_to_target,
+        option=None if position.option is None else _option(row, position.option),
+    )
+
+
+def _option(row: PositionRisk, terms: OptionTerms) -> OptionFigures:
+    greeks = row.greeks or Greeks()
+    return OptionFigures(
+        right=terms.right,
+        strike_price=terms.strike,
+        expiry_timestamp_seconds=terms.expires_at,
+        value_usd=row.option_value_usd,
+        implied_volatility=greeks.implied_volatility,
+        delta=greeks.delta,
+        gamma=greeks.gamma,
+        vega=greeks.vega,
+        theta=greeks.theta,
     )
 
 
@@ -235,7 +273,9 @@ def _by_distance(position: PositionFigures) -> tuple[float, bool, float, str, st
     return (
         math.inf if distance is None else distance,
         position.liquidation_source == "none",
-        -(position.notional_usd or 0.0),
+        -(position.notional_usd or 0.0)
+        if position.option is None
+        else -abs(position.option.value_usd or 0.0),
         position.symbol,
         position.side,
     )

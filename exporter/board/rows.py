@@ -64,6 +64,11 @@ def position(row: PositionRow, now: float, *, account: bool) -> Markup:
     computed = ""
     if of.liquidation_source == "computed":
         computed = ' <small title="computed here: the venue gives none">computed</small>'
+    kind, worth = "", texts.dollars(of.notional_usd)
+    option = of.option
+    if option is not None:
+        kind = f"{texts.option(option.right, option.strike_price, option.expiry_timestamp_seconds)}, "
+        worth = f"{texts.dollars(option.value_usd)} <small>value</small>"
     pnl = texts.UNKNOWN
     if of.unrealized_pnl is not None:
         loss = ' class="loss"' if of.unrealized_pnl < 0.0 else ""
@@ -71,13 +76,13 @@ def position(row: PositionRow, now: float, *, account: bool) -> Markup:
     return Markup(
         f'<tr data-key="{key} {_text(of.currency)} {number}" {ends}>'
         f'<th scope="row"><span class="name">{symbol}</span> <span class="side">{of.side}</span> '
-        f'<small class="under">{of.margin_mode}{leverage} {number}</small></th>{whose}'
+        f'<small class="under">{kind}{of.margin_mode}{leverage} {number}</small></th>{whose}'
         f'<td data-label="To liquidation" class="f">{cells.distance(of)}</td>'
         f'<td data-label="Prices" class="f">{cells.ladder(of)}</td>'
         f'<td data-label="Mark" class="n f">{texts.amount(of.mark_price)}</td>'
         f'<td data-label="Liquidation" class="n f">{texts.amount(of.liquidation_price)}{computed}</td>'
         f'<td data-label="Entry" class="n f">{texts.amount(of.entry_price)}</td>'
-        f'<td data-label="Notional" class="n f">{texts.dollars(of.notional_usd)}</td>'
+        f'<td data-label="Notional" class="n f">{worth}</td>'
         f'<td data-label="PnL" class="n f">{pnl}</td></tr>\n'
     )
 

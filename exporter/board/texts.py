@@ -58,6 +58,19 @@ def shock(value: float) -> str:
     return _minus(f"{100.0 * value:+.3g}")
 
 
+def option(right: str, strike: float, expires_at: float) -> str:
+    """What an option is; the day is that of UTC."""
+    return f"{right} {amount(strike)}, expires {day(expires_at)}"
+
+
+def day(at: float) -> str:
+    """The date, UTC, of Unix seconds; a dash of a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+    except (OverflowError, ValueError, OSError):
+        return UNKNOWN
+
+
 def age(seconds: float | None) -> str:
     """A duration; the script of the page words it in the same way."""
     if seconds is None:

@@ -167,8 +167,8 @@ class BinancePmSimulator(BinanceSimulator):
 
         book = self.new_book("pm-pro")
         book.deposit("USDT", "21000")
-        book.deposit("BTC", "0.6")
-        book.open(usdm.CONTRACTS["ETHUSDT"], "long", "21", price="3377.8", leverage=20, now=now)
+        book.deposit("BTC", "0.25")
+        book.open(usdm.CONTRACTS["ETHUSDT"], "long", "2", price="3377.8", leverage=20, now=now)
         book.open(coinm.CONTRACTS["BTCUSD_PERP"], "short", 150, price="65204.5", leverage=20, now=now)
         yield book
 

@@ -293,7 +293,7 @@ class Book:
             if self.maintenance_margin_basis == "entry":
                 intercept -= self.maintenance_margin(leg) * weight
             else:
-                sizes.append((self._units(leg), weighted(contract.tiers, weight)))
+                sizes.append((self._units(leg), weighted(leg.contract.tiers, weight)))
         crossing = first_crossing(intercept, slope, sizes, x)
         if crossing is None or crossing <= 0:
             return None

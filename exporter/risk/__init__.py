@@ -15,11 +15,16 @@ are too, and the engine looks for the first place where they meet:
 * `exporter.risk.pools`: which positions stand or fall together, and what backs them
 * `exporter.risk.exposure`: what of a pool moves
 * `exporter.risk.crossing`: the exact search for the first crossing
+* `exporter.risk.black76`: what options are worth, and how that changes
+* `exporter.risk.options`: positions in options at other prices, and what they require
+* `exporter.risk.curves`: the search for the first crossing where there are options
 * `exporter.risk.liquidation`: the price of one symbol that liquidates, and the distance to it
 * `exporter.risk.shock`: the move of all coins that liquidates, and the rate under given shocks
+* `exporter.risk.worth`: what a pool with options would be worth under given shocks
+* `exporter.risk.sums`: notionals and greeks added up
 * `exporter.risk.target`: the money, or the cut, that brings a rate back to a target
 * `exporter.risk.assess`: all of it for one account
-* `exporter.risk.revalue`: a snapshot at newer marks
+* `exporter.risk.revalue`, `exporter.risk.moved`: a snapshot at newer marks
 """
 
 from exporter.risk.assess import assess, computed_liquidation_prices

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from exporter.model import (
     AccountRisk,
     AccountSnapshot,
@@ -26,6 +28,7 @@ from exporter.risk.liquidation import (
     symbol_liquidation,
 )
 from exporter.risk.notional import finite, positive
+from exporter.risk.options import told_greeks, value_of
 from exporter.risk.pools import Pool, book_of
 from exporter.risk.prices import Prices
 from exporter.risk.shock import (
@@ -36,40 +39,47 @@ from exporter.risk.shock import (
     pool_shocks,
     pool_stress,
     smallest,
+    volatility_stress,
 )
+from exporter.risk.sums import coin_greeks, leverage, notionals_usd
 from exporter.risk.target import UNKNOWN, isolated_way_back, pool_way_back
+from exporter.risk.worth import stress_equity
 
 Placed = Iterable[tuple[int, PositionRisk]]
 """Positions with their places in the snapshot."""
 
 
-def assess(snapshot: AccountSnapshot, settings: RiskSettings) -> AccountRisk:
+def assess(snapshot: AccountSnapshot, settings: RiskSettings, at: float | None = None) -> AccountRisk:
     """Compute everything the exporter publishes about one collected account.
+
+    `at` is the time of the snapshot in Unix seconds; options cannot be valued without it.
 
     Pure: the same snapshot and settings give the same result. Pools and positions keep the snapshot's
     order; a currency in which there are positions and no pool gets one of which nothing is known. Whatever
     cannot be known from the snapshot is None; no NaN comes out, and an infinity only as the rate of a pool or
     position that has something to liquidate and no equity left.
     """
-    book = book_of(snapshot, settings)
-    positions = dict(row for entry in book.pools for row in _positions(entry, settings, book.prices))
+    book = book_of(snapshot, settings, at)
+    found = dict(row for entry in book.pools for row in _positions(entry, settings, book.prices))
+    positions = tuple(found[place] for place in range(len(found)))
     return AccountRisk(
         snapshot=snapshot,
         pools=tuple(_assess_pool(entry, settings, book.prices) for entry in book.pools),
-        positions=tuple(positions[place] for place in range(len(positions))),
+        positions=positions,
         prices_usd=book.prices.known,
+        greeks=coin_greeks(book.pools, positions, book.prices),
     )
 
 
 def computed_liquidation_prices(
-    snapshot: AccountSnapshot, settings: RiskSettings
+    snapshot: AccountSnapshot, settings: RiskSettings, at: float | None = None
 ) -> tuple[tuple[Position, float | None], ...]:
     """Every position with the engine's own liquidation price, whether or not the venue gives one.
 
     For whoever compares the engine with a venue: move a symbol's mark to the price, and the pool's margin
     equity equals its requirement. None where no price liquidates or it cannot be known.
     """
-    book = book_of(snapshot, settings)
+    book = book_of(snapshot, settings, at)
     found: dict[int, float | None] = {}
     for entry in book.pools:
         for rows in entry.symbols.values():
@@ -82,8 +92,23 @@ def computed_liquidation_prices(
 def _positions(entry: Pool, settings: RiskSettings, prices: Prices) -> Placed:
     for rows in entry.symbols.values():
         yield from _assess_symbol(entry, rows, settings, prices)
+    for row in entry.options:
+        yield row.place, _assess_option(row, prices, settings)
     for row in entry.isolated:
-        yield row.place, _assess_isolated(row, settings)
+        if row.is_option:
+            yield row.place, _assess_option(row, prices, settings)
+        else:
+            yield row.place, _assess_isolated(row, settings)
+
+
+def _assess_option(row: Facts, prices: Prices, settings: RiskSettings) -> PositionRisk:
+    """Assess a position in options, whose underlying liquidates and not its own price."""
+    value, coin = value_of(row.position, row.mark), prices.known.get(row.position.contract.settle)
+    return replace(
+        _position_risk(row, None, None, NoLiquidation.IMPOSSIBLE, settings),
+        option_value_usd=None if value is None or coin is None else finite(value * coin),
+        greeks=told_greeks(row.position, row.option),
+    )
 
 
 def _assess_symbol(entry: Pool, rows: list[Facts], settings: RiskSettings, prices: Prices) -> Placed:
@@ -160,7 +185,8 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Prices) -> PoolRis
     any_shocks = smallest([shocks, *(isolated_shocks(row, moving) for row, moving in alone)])
     way_back = pool_way_back(entry, exposure, settings.target_rate)
     # A sum without those that are not listed would mislead.
-    gross, net = (None, None) if entry.pool.unlisted else _notionals_usd(rows)
+    gross, net = (None, None) if entry.pool.unlisted else notionals_usd(rows, prices)
+    shifts = settings.volatility_shifts
     return PoolRisk(
         pool=pool,
         equity=entry.equity,
@@ -174,35 +200,13 @@ def _assess_pool(entry: Pool, settings: RiskSettings, prices: Prices) -> PoolRis
         reduction_to_target=way_back.reduction,
         gross_notional_usd=gross,
         net_notional_usd=net,
-        leverage_ratio=_leverage(entry, rows, prices),
+        leverage_ratio=leverage(entry, rows, prices),
         liquidation_shock_up=any_shocks[0],
         liquidation_shock_down=any_shocks[1],
         cross_liquidation_shock_up=shocks[0],
         cross_liquidation_shock_down=shocks[1],
         stress=pool_stress(entry, exposure, settings.shocks),
         isolated_stress=isolated_stress(alone, settings.shocks),
+        volatility_stress=volatility_stress(entry, exposure, settings.shocks, shifts),
+        stress_equity=stress_equity(entry, prices, settings.shocks, shifts),
     )
-
-
-def _notionals_usd(rows: Iterable[Facts]) -> tuple[float | None, float | None]:
-    """Gross and net notional; None where that of a position is unknown: a sum without it would mislead."""
-    gross = net = 0.0
-    for row in rows:
-        if row.notional_usd is None:
-            return None, None
-        gross += row.notional_usd
-        net += row.notional_usd if row.position.side == "long" else -row.notional_usd
-    return finite(gross), finite(net)
-
-
-def _leverage(entry: Pool, rows: Iterable[Facts], prices: Prices) -> float | None:
-    """Gross notional / equity at market prices."""
-    if entry.equity is None or entry.equity <= 0.0 or entry.pool.unlisted:
-        return None
-    gross = 0.0
-    for row in rows:
-        rate = prices.convert(row.position.contract.settle, entry.pool.currency)
-        if row.notional is None or rate is None:
-            return None
-        gross += row.notional * rate
-    return finite(gross / entry.equity)

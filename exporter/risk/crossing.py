@@ -15,7 +15,8 @@ The *excess*, margin equity minus requirement, is therefore a sum of powers of `
 where a leg enters another piece of its schedule, and where a credit becomes a debt (a *bend*). The search
 walks the bends outward from today and solves each segment, so it finds the first crossing and not merely some
 crossing: in closed form where the excess is a straight line in ``x`` or in ``1 / x`` (every single-currency
-pool), else by isolating the roots of the segment's polynomial between its turning points.
+pool), else by isolating the roots of the segment's polynomial between its turning points. Options are curves:
+`exporter.risk.curves` searches where there are some.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from exporter.risk import curves
+from exporter.risk.curves import OptionLeg
 from exporter.risk.maintenance import Schedule
 
 # Powers of x run from -2 (an inverse contract's notional in a coin that moves against the pool's) to 2.
@@ -240,18 +243,24 @@ class Excess:
         legs: What moves.
         collateral: What else moves.
         purses: The coins in which a debt counts at another price than a credit.
+        options: What else moves.
+        along: Of `exporter.risk.curves`, where there are options.
     """
 
-    __slots__ = ("_bending", "_line", "_powers", "_purses", "today")
+    __slots__ = ("_along", "_bending", "_line", "_options", "_powers", "_purses", "today")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the parts of one sum, in their order)
         self,
         today: float,
         legs: Sequence[Leg],
         collateral: Sequence[Collateral] = (),
         purses: Sequence[Purse] = (),
+        options: Sequence[OptionLeg] = (),
+        along: int = 1,
     ) -> None:
         self.today = today
+        self._options = options
+        self._along = along
         self._bending = [leg for leg in legs if len(leg.schedule.floors) > 1 and leg.notional_power]
         self._purses = purses
         # Coefficients of x ** -2 ... x ** 2; the fixed parts of equity and margin are in x ** 0, found
@@ -270,8 +279,9 @@ class Excess:
         for item in collateral:
             powers[_OFFSET + item.coin_power] += item.value
             lowest, highest = min(lowest, item.coin_power), max(highest, item.coin_power)
+        curved = curves.join(powers, options, along) if options else 0.0
         powers[_OFFSET] = 0.0
-        powers[_OFFSET] = today - sum(powers)
+        powers[_OFFSET] = today - sum(powers) - curved
         # The power of x in which the excess is a straight line, 0 where there is none.
         if lowest == 0 and highest <= 1:
             self._line = 1
@@ -294,6 +304,10 @@ class Excess:
         if self.today == 0.0:
             return 1.0
         bends = self._bends(rising=rising, limit=limit)
+        if self._options:
+            return curves.first_crossing(
+                self.today, self._powers, self._options, bends, along=self._along, limit=limit
+            )
         if self._line == 0:
             return _curved(self.today, list(self._powers), bends, limit=limit)
         slope = self._powers[_OFFSET + self._line]

@@ -1,7 +1,12 @@
 """What of a pool moves, ready for the searches: when one symbol moves alone, and in a shock of everything.
 
 A schedule is scaled to the venue's own figure for the position. One that misses it by more than a factor of
-two is not this position's schedule; then the position's current rate is kept.
+two is not this position's schedule; then the position's current rate is kept. An option's rule is scaled like
+it; one that misses the figure is not the option's, and then nothing is known of the pool at other prices: an
+option has no rate that could be kept.
+
+Options move with the coin that they are written on: in a shock, and also when a future on the same coin moves
+alone.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from exporter.risk.crossing import Collateral, Excess, Leg, Purse
+from exporter.risk.curves import OptionLeg
 from exporter.risk.facts import Facts
 from exporter.risk.maintenance import constant_rate
 from exporter.risk.pools import Holding, Pool
@@ -26,24 +32,31 @@ class Exposure(Struct, frozen=True):
     legs: Sequence[Leg]
     collateral: Sequence[Collateral] = ()
     purses: Sequence[Purse] = ()
+    options: Sequence[OptionLeg] = ()
+    along: int = 1
+    """Of `exporter.risk.curves`."""
 
     @property
     def required(self) -> float:
-        """What the legs require today."""
-        return sum(leg.at(1.0)[1] for leg in self.legs)
+        """What the legs and the options require today."""
+        futures = sum(leg.at(1.0)[1] for leg in self.legs)
+        return futures + sum(leg.at(1.0)[1] for leg in self.options) if self.options else futures
 
     def survives(self, today: float, *, rising: bool) -> bool:
         """True only if it is plain that no move in a direction uses up an excess; else `excess` decides."""
-        if len(self.legs) > 1 or self.collateral or self.purses:
+        if len(self.legs) > 1 or self.collateral or self.purses or self.options:
             return False
         return self.legs[0].survives(today, rising=rising)
 
     def excess(self, today: float) -> Excess:
         """Margin equity minus requirement as a function of the move."""
-        return Excess(today, self.legs, self.collateral, self.purses)
+        return Excess(today, self.legs, self.collateral, self.purses, self.options, self.along)
 
-    def after(self, factor: float) -> tuple[float, float]:
-        """The change of the equity since today, and what the legs require, at a factor."""
+    def after(self, factor: float, shift: float = 0.0) -> tuple[float, float]:
+        """The change of the equity since today, and what all require, at a factor.
+
+        `shift` is that of the volatility of all options.
+        """
         equity = required = 0.0
         for leg in self.legs:
             profit, needed = leg.at(factor)
@@ -53,6 +66,10 @@ class Exposure(Struct, frozen=True):
             equity += item.value * (factor**item.coin_power - 1.0)
         for purse in self.purses:
             equity += purse.at(factor)
+        for option in self.options:
+            profit, needed = option.at(factor, shift)
+            equity += profit
+            required += needed
         return equity, required
 
 
@@ -93,7 +110,7 @@ def leg_from(
             schedule = None
     return Leg(
         notional=total,
-        linear=first.position.contract.kind == "linear",
+        linear=first.position.contract.kind != "inverse",
         long=first.position.side == "long",
         schedule=schedule if schedule is not None else constant_rate(margin / total),
         fee_rate=fee / total if fee else 0.0,
@@ -110,15 +127,23 @@ def of_symbol(rows: Sequence[Facts], entry: Pool, prices: Prices) -> Exposure | 
     legs = _legs_of(rows, entry, prices, together=False)
     if legs is None:
         return None
-    holding = entry.holdings[rows[0].position.contract.settle]
-    if holding.credit == holding.debt:
-        return Exposure(legs)
-    return Exposure(legs, purses=_purses(holding, legs, coin_power=0))
+    contract = rows[0].position.contract
+    holding = entry.holdings[contract.settle]
+    purses: Sequence[Purse] = ()
+    if holding.credit != holding.debt:
+        purses = _purses(holding, legs, coin_power=0)
+    if not entry.options:
+        return Exposure(legs, purses=purses)
+    options = options_of(entry, prices, base=contract.base)
+    return None if options is None else Exposure(legs, (), purses, options, along_of(entry, prices))
 
 
 def of_pool(entry: Pool, prices: Prices) -> Exposure | None:
     """All that a pool has when everything moves together; None where any of it is unknown."""
-    if entry.position_share is None:
+    if entry.position_share is None or entry.pool.scenario_margin:
+        return None
+    options: Sequence[OptionLeg] | None = options_of(entry, prices) if entry.options else ()
+    if options is None:
         return None
     legs: list[Leg] = []
     by_coin: dict[str, list[Leg]] = {}
@@ -139,13 +164,62 @@ def of_pool(entry: Pool, prices: Prices) -> Exposure | None:
         if value is None:
             return None
         collateral.append(Collateral(value, power))
-    return Exposure(legs, collateral, purses)
+    along = along_of(entry, prices) if options else 1
+    return Exposure(legs, collateral, purses, options, along)
 
 
 def of_isolated(row: Facts, prices: Prices) -> Exposure | None:
     """A position that stands alone, when everything moves together; in its settle currency."""
     leg = leg_from([row], mark_power=prices.mark_power(row.position.contract))
     return None if leg is None else Exposure([leg])
+
+
+def along_of(entry: Pool, prices: Prices) -> int:
+    """1 in a pool whose currency stands still in a shock, -1 in one whose currency moves."""
+    return -1 if prices.moving[entry.pool.currency] else 1
+
+
+def options_of(entry: Pool, prices: Prices, base: str | None = None) -> list[OptionLeg] | None:
+    """The options of a pool, or those on one coin; None where what one of them would require is unknown.
+
+    Also where it is not known what a coin in which options settle counts once losses have made a debt of it.
+    """
+    legs = []
+    share = entry.position_share if entry.position_share is not None else 1.0
+    for row in entry.options:
+        contract = row.position.contract
+        if base is not None and contract.base != base:
+            continue
+        holding, option = entry.holdings[contract.settle], row.option
+        scale, power = margin_scale(row), prices.mark_power(contract)
+        if option is None or scale is None or power < 0 or holding.required is None:
+            return None
+        counted = 0.0 if entry.pool.options_apart else holding.counted
+        if counted is None or (counted and holding.credit != holding.debt):
+            return None
+        if power and not option.reversed and prices.coin_power(contract.settle, contract.quote):
+            return None
+        legs.append(
+            OptionLeg(
+                option,
+                equity_weight=counted,
+                margin_weight=holding.required * share * scale,
+                coin_power=prices.coin_power(contract.settle, entry.pool.currency),
+                moving=power == 1,
+            )
+        )
+    return legs
+
+
+def margin_scale(row: Facts) -> float | None:
+    """By what the venue's figure for an option differs from its rule; None where it is not its rule."""
+    expected = None if row.option is None else row.option.required()
+    told = row.maintenance_margin
+    if expected is None or told is None:
+        return None
+    if expected == 0.0:
+        return 1.0 if told == 0.0 else None
+    return told / expected if expected / SCHEDULE_TOLERANCE <= told <= expected * SCHEDULE_TOLERANCE else None
 
 
 def _purses(holding: Holding, legs: Sequence[Leg], *, coin_power: int) -> Sequence[Purse]:

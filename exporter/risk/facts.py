@@ -7,6 +7,7 @@ Rules, where the venue leaves something out:
   position of a pool remains unknown and the venue gives the pool's total, it is given what the total
   leaves, provided that this is a plausible requirement (`LOWEST_RATE` to 1 of its notional).
 * Positions of one symbol and side in one pool share one schedule, as if they were one position.
+* An option has no schedule: its rule says what it requires (`exporter.risk.options`), else the venue alone.
 * A *closing fee* is counted beside the maintenance margin where the venue does so: a share of the notional.
 """
 
@@ -21,6 +22,7 @@ from exporter.model import AccountSnapshot, MarginPool, Position, liquidation_pr
 from exporter.risk import notional as formulas
 from exporter.risk.maintenance import Schedule, schedule_from
 from exporter.risk.notional import finite, not_negative, positive
+from exporter.risk.options import Option, option_of
 from exporter.risk.prices import Prices
 
 # No venue requires less than this share of a notional; a smaller remainder of a pool's total is rounding.
@@ -47,6 +49,13 @@ class Facts(msgspec.Struct, frozen=True):
     """Settle currency; 0 where the venue requires none."""
     from_schedule: bool = False
     """True where the maintenance margin is the schedule's own value."""
+    option: Option | None = None
+    """Of a position in options, ready to be valued; None where something it needs is unknown."""
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it is one in options: it has no notional of its own."""
+        return self.position.contract.kind == "option"
 
     @property
     def alone(self) -> bool:
@@ -82,13 +91,41 @@ class Facts(msgspec.Struct, frozen=True):
         return None if equity is None or requirement is None else finite(equity - requirement)
 
 
-def facts_of(snapshot: AccountSnapshot, prices: Prices) -> list[Facts]:
-    """What every position's own row says, in the snapshot's order."""
+def facts_of(snapshot: AccountSnapshot, prices: Prices, at: float | None) -> list[Facts]:
+    """What every position's own row says, in the snapshot's order; `at` is Unix seconds."""
     marks = formulas.symbol_marks(snapshot.positions)
     return [
         _own_facts(place, position, positive(position.mark_price) or marks.get(position.symbol), prices)
+        if position.contract.kind != "option"
+        else _option_facts(place, position, marks.get(position.symbol), prices, at)
         for place, position in enumerate(snapshot.positions)
     ]
+
+
+def _option_facts(
+    place: int, position: Position, derived: float | None, prices: Prices, at: float | None
+) -> Facts:
+    """Of a position in options, which may be worth nothing, and whose own price liquidates nobody."""
+    mark = not_negative(position.mark_price)
+    if mark is None:
+        mark = derived
+    option = option_of(position, mark, prices, at)
+    margin = not_negative(position.maintenance_margin)
+    if margin is None and option is not None:
+        margin = finite(option.required())
+    return Facts(
+        place=place,
+        position=position,
+        pool=position.pool_currency or position.contract.settle,
+        schedule=None,
+        mark=mark,
+        notional=None,
+        notional_usd=None,
+        unrealized_pnl=formulas.unrealized_pnl(position, mark),
+        maintenance_margin=margin,
+        closing_fee=0.0,
+        option=option,
+    )
 
 
 def _own_facts(place: int, position: Position, mark: float | None, prices: Prices) -> Facts:
@@ -127,6 +164,8 @@ def with_pool_pnl(rows: list[Facts], pool: MarginPool, prices: Prices) -> list[F
     (row,) = rows
     position = row.position
     if row.mark is not None or row.unrealized_pnl is not None or position.contract.settle != pool.currency:
+        return rows
+    if row.is_option:
         return rows
     mark = formulas.mark_from_pnl(position, total)
     settle_notional = formulas.notional(position, mark)

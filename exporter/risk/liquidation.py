@@ -51,6 +51,8 @@ def symbol_liquidation(entry: Pool, rows: Sequence[Facts], prices: Prices) -> Li
     exposure = of_symbol(rows, entry, prices)
     if excess is None or requirement is None or exposure is None or entry.pool.unlisted:
         return NoLiquidation.UNKNOWN
+    if entry.pool.scenario_margin:
+        return NoLiquidation.UNKNOWN
     # Other positions may be known only as a part of the pool's total, which must then have room for them.
     if entry.position_share is None and exposure.required > requirement:
         return NoLiquidation.UNKNOWN

@@ -48,7 +48,7 @@ def mark_from_pnl(position: Position, pnl: float) -> float | None:
     if size is None or entry is None:
         return None
     signed = size if position.side == "long" else -size
-    if position.contract.kind == "linear":
+    if position.contract.kind != "inverse":
         return positive(entry + pnl / signed)
     reciprocal = positive(1.0 / entry - pnl / signed)
     return None if reciprocal is None else positive(1.0 / reciprocal)
@@ -97,7 +97,7 @@ def computed_pnl(position: Position, mark: float | None) -> float | None:
     if size is None or entry is None or mark is None:
         return None
     signed = size if position.side == "long" else -size
-    if position.contract.kind == "linear":
+    if position.contract.kind != "inverse":
         return finite(signed * (mark - entry))
     return finite(signed * (1.0 / entry - 1.0 / mark))
 
@@ -107,7 +107,7 @@ def notional(position: Position, mark: float | None) -> float | None:
     size = exposure(position)
     if size is None or mark is None:
         return None
-    return positive(size * mark if position.contract.kind == "linear" else size / mark)
+    return positive(size * mark if position.contract.kind != "inverse" else size / mark)
 
 
 def notional_usd(

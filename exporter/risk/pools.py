@@ -13,6 +13,7 @@ Rules, where the venue leaves something out (what concerns single positions is i
   position's requirement down by the same share, so that no requirement can become negative.
 * Of a venue that liquidates at a multiple of the maintenance margin, what is required counts so many times.
 * Closing fees are added to what a pool requires; they are never part of its total.
+* Options back nothing where the venue counts their value apart: what they are worth is in the equity alone.
 * A pool with positions that are not listed has its figures as the venue gives them, and nothing of what would
   become of it at other prices.
 """
@@ -33,6 +34,7 @@ from exporter.risk.facts import (
     with_scheduled_margins,
 )
 from exporter.risk.notional import finite, not_negative
+from exporter.risk.options import value_of
 from exporter.risk.prices import Prices, prices_of
 
 
@@ -87,14 +89,26 @@ class Pool:
     position_share: float | None
     """Share of each position's own margin that the pool's total has room for; None if not known."""
     symbols: Mapping[str, list[Facts]]
-    """The positions it backs by symbol: what moves together."""
+    """The positions it backs by symbol, but for options: what moves together."""
+    options: Sequence[Facts]
+    """Those in options that it backs."""
+    assets: Sequence[Asset]
     legs: dict[tuple[str, int, int], list[Leg] | None] = field(default_factory=dict)
     """The legs of a symbol by the powers of a move in its mark and in its coin, once made."""
 
     @property
     def exposed(self) -> bool:
-        """True where there is something to liquidate."""
-        return bool(self.cross) or bool(self.maintenance_margin)
+        """True where there is something to liquidate: options that were bought and paid for are not."""
+        if self.maintenance_margin or len(self.cross) > len(self.options):
+            return True
+        if any(row.position.side == "short" for row in self.options):
+            return True
+        return bool(self.options) and (self.margin_equity or 0.0) < -DUST
+
+    @property
+    def optioned(self) -> bool:
+        """True where options are in it, whether it backs them or they stand alone."""
+        return bool(self.options) or any(row.notional is None and row.is_option for row in self.isolated)
 
     @property
     def charged(self) -> bool:
@@ -107,6 +121,10 @@ class Pool:
         return self.exposed or not self.isolated
 
 
+# In the pool's currency: a smaller debt beside options that require nothing is rounding.
+DUST = 1e-6
+
+
 @dataclass(slots=True, frozen=True)
 class Book:
     """One account, sorted out."""
@@ -115,14 +133,15 @@ class Book:
     prices: Prices
 
 
-def book_of(snapshot: AccountSnapshot, settings: RiskSettings) -> Book:
+def book_of(snapshot: AccountSnapshot, settings: RiskSettings, at: float | None = None) -> Book:
     """The snapshot's pools in its order, each with its positions and everything its rules give.
 
-    Positions whose pool the snapshot lacks get one of which nothing is known.
+    `at` is Unix seconds; without it no option can be valued. Positions whose pool the snapshot lacks get one
+    of which nothing is known.
     """
     prices = prices_of(snapshot, settings)
     rows: dict[str, list[Facts]] = {}
-    for row in facts_of(snapshot, prices):
+    for row in facts_of(snapshot, prices, at):
         rows.setdefault(row.pool, []).append(row)
     assets: dict[str, list[Asset]] = {}
     for asset in snapshot.assets:
@@ -154,14 +173,19 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
         known = None
     total = required_in_total(pool)
     symbols: dict[str, list[Facts]] = {}
+    options = []
     for row in cross:
-        symbols.setdefault(row.position.symbol, []).append(row)
+        # Asked of the few without a notional: it takes time of all.
+        if row.notional is None and row.is_option:
+            options.append(row)
+        else:
+            symbols.setdefault(row.position.symbol, []).append(row)
     share = None
     if known is not None:
         share = 1.0 if total is None or total >= known else total / known
     equity = _equity(pool, rows, assets, prices)
     adjusted = _adjusted_equity(pool, equity, rows, assets, holdings)
-    margin_equity = _margin_equity(pool, adjusted, isolated, prices)
+    margin_equity = _margin_equity(pool, adjusted, cross, isolated, prices)
     margin = finite(total if total is not None else known)
     closing_fees = _closing_fees(cross, required)
     requirement = excess = None
@@ -183,6 +207,8 @@ def _pool(pool: MarginPool, rows: list[Facts], assets: Sequence[Asset], prices: 
         excess=excess,
         position_share=share,
         symbols=symbols,
+        options=options,
+        assets=assets,
     )
 
 
@@ -196,8 +222,9 @@ def _holdings(
     """Every coin of the pool; what backs the positions that stand alone is not counted in."""
     settles = {row.position.contract.settle for row in cross}
     apart: dict[str, float | None] = {}
-    for row in isolated:
-        coin, own = row.position.contract.settle, row.isolated_equity
+    for row in (*isolated, *_counted_apart(pool, cross)):
+        coin = row.position.contract.settle
+        own = row.isolated_equity if row.alone else value_of(row.position, row.mark)
         before = apart.get(coin, 0.0)
         apart[coin] = None if own is None or before is None else before + own
     settles |= apart.keys()
@@ -289,20 +316,29 @@ def _adjusted_equity(
 
 
 def _margin_equity(
-    pool: MarginPool, adjusted: float | None, isolated: Iterable[Facts], prices: Prices
+    pool: MarginPool,
+    adjusted: float | None,
+    cross: Iterable[Facts],
+    isolated: Iterable[Facts],
+    prices: Prices,
 ) -> float | None:
     """The part of the equity that backs the pool's positions, in its currency."""
     if pool.margin_equity is not None:
         return finite(pool.margin_equity)
     if adjusted is None:
         return None
-    for row in isolated:
-        own = row.isolated_equity
+    for row in (*isolated, *_counted_apart(pool, cross)):
+        own = row.isolated_equity if row.alone else value_of(row.position, row.mark)
         rate = prices.convert(row.position.contract.settle, pool.currency)
         if own is None or rate is None:
             return None
         adjusted -= own * rate
     return finite(adjusted)
+
+
+def _counted_apart(pool: MarginPool, cross: Iterable[Facts]) -> Iterable[Facts]:
+    """The positions in options whose value is none of what backs the pool."""
+    return [row for row in cross if row.is_option] if pool.options_apart else ()
 
 
 def _closing_fees(cross: Iterable[Facts], required: Callable[[str], float | None]) -> float | None:

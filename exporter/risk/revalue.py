@@ -9,29 +9,39 @@ new ones, so that it stays the venue's figure, with the venue's rounding in it:
   with the notional;
 * *equity, adjusted equity, margin equity* by the PnL, and by what coins are worth that are held beside it;
 * *the venue's liquidation price* by what the engine's own moves: it depends on all other marks of the pool;
-* *the venue's own rate* by what the engine's moves.
+* *the venue's own rate* by what the engine's moves;
+* *options* to the venue's new mark, or where it tells none by Black's formula with the index price of the
+  coin that they are written on, volatility and time to expiry held. Their greeks are then the formula's, and
+  what they require follows their rule. They move with their coin or not at all.
 
 What the venue alone can tell stays as it was collected: balances, what is free or may be withdrawn, initial
 margins, the largest notional, funding, the place in the auto-deleveraging queue. A pool of which a part
-cannot be valued (a coin without a price, a position without a mark, or one that is not listed) stays whole as
-it was collected.
+cannot be valued (a coin without a price, a position without a mark, or one that is not listed, an option
+whose coin has no newer price or whose rule is not known) stays whole as it was collected, and so does one in
+portfolio margin.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from exporter.model import AccountSnapshot, Asset, MarginPool, Marks, Position, PublicPrice, RiskSettings
-from exporter.risk.exposure import SCHEDULE_TOLERANCE
+from exporter.model import (
+    AccountSnapshot,
+    Asset,
+    MarginPool,
+    Marks,
+    Position,
+    PublicPrice,
+    RiskSettings,
+)
 from exporter.risk.facts import Facts
 from exporter.risk.liquidation import Liquidation, NoLiquidation, price_of, symbol_liquidation
-from exporter.risk.maintenance import Schedule
-from exporter.risk.notional import exposure, finite, positive
+from exporter.risk.moved import Moved, at_marks, believed, moved_position, options_at
+from exporter.risk.notional import finite, positive
 from exporter.risk.pools import Book, Pool, book_of
 from exporter.risk.prices import Prices
 from exporter.risk.shock import margin_rate
@@ -51,29 +61,17 @@ class Usable(Struct, frozen=True):
     """Symbols and coins whose prices are too far from the snapshot's to be believed."""
 
 
-@dataclass(slots=True, frozen=True)
-class _Moved:
-    """A position at the new mark."""
-
-    row: Facts
-    mark: float
-    notional: float
-    profit: float
-    """Change of the unrealized PnL."""
-    margin: float | None
-    """Maintenance margin."""
-
-
 class Revaluation:
     """One snapshot, ready to be valued at other prices. Pure.
 
     Always from the collected figures, so that nothing adds up from one time to the next.
     """
 
-    def __init__(self, snapshot: AccountSnapshot, settings: RiskSettings) -> None:
+    def __init__(self, snapshot: AccountSnapshot, settings: RiskSettings, at: float | None = None) -> None:
         self.snapshot = snapshot
         self._settings = settings
-        self._book = book_of(snapshot, settings)
+        self._at = at
+        self._book = book_of(snapshot, settings, at)
         self._rows = {row.place: row for pool in self._book.pools for row in (*pool.cross, *pool.isolated)}
         self._liquidations: Mapping[int, float | None] | None = None
 
@@ -94,7 +92,11 @@ class Revaluation:
 
         for row in self._rows.values():
             symbol = row.position.symbol
-            if symbol not in found:
+            if row.is_option:
+                mark = _price(marks.symbols.get(symbol), newer_than)
+                if mark is not None and believed(row, mark):
+                    found[symbol] = mark
+            elif symbol not in found:
                 take(found, symbol, _price(marks.symbols.get(symbol), newer_than), row.mark)
         for coin, own in self.snapshot.prices.items():
             quote = marks.coins.get(coin) if coin in known else None
@@ -109,11 +111,13 @@ class Revaluation:
         moves = {
             coin: price / own for coin, price in prices.items() if (own := self.snapshot.prices.get(coin))
         }
-        moved: dict[int, _Moved] = {}
+        moved: dict[int, Moved] = {}
         pools: list[MarginPool] = []
         assets: dict[int, Asset] = {id(asset): asset for asset in self.snapshot.assets}
         for entry in self._book.pools:
-            rows = {one.row.place: one for one in _at_marks(entry, usable.marks)}
+            rows = {one.row.place: one for one in at_marks(entry, usable.marks)}
+            if entry.options:
+                rows |= {one.row.place: one for one in options_at(entry, usable.marks, moves)}
             held = [one for one in self.snapshot.assets if one.pool_currency == entry.pool.key]
             change = _Change(entry, held, rows, moves, self._book.prices)
             pool = change.pool()
@@ -127,7 +131,7 @@ class Revaluation:
             self.snapshot,
             pools=tuple(pools[: len(self.snapshot.pools)]),
             positions=tuple(
-                _position(position, moved.get(place))
+                moved_position(position, moved.get(place))
                 for place, position in enumerate(self.snapshot.positions)
             ),
             assets=tuple(assets.values()),
@@ -152,7 +156,7 @@ class Revaluation:
             return new
         if self._liquidations is None:
             self._liquidations = _liquidations(self._book)
-        before, after = self._liquidations, _liquidations(book_of(new, self._settings))
+        before, after = self._liquidations, _liquidations(book_of(new, self._settings, self._at))
         positions = list(new.positions)
         for place in places:
             row, position = self._rows[place], positions[place]
@@ -192,59 +196,6 @@ def _liquidations(book: Book) -> Mapping[int, float | None]:
     return found
 
 
-def _position(position: Position, moved: _Moved | None) -> Position:
-    if moved is None:
-        return position
-    pnl, margin = position.unrealized_pnl, position.maintenance_margin
-    return replace(
-        position,
-        mark_price=moved.mark,
-        unrealized_pnl=None if pnl is None else pnl + moved.profit,
-        maintenance_margin=None if margin is None else moved.margin,
-        liquidation_price=moved.row.position.liquidation_price,
-    )
-
-
-def _at_marks(entry: Pool, marks: Mapping[str, float]) -> Iterable[_Moved]:
-    """The positions of a pool that have a new mark."""
-    # One schedule for all that the pool backs of one symbol and side.
-    sharing: dict[tuple[str, str, int], list[_Moved]] = {}
-    for row in (*entry.cross, *entry.isolated):
-        mark, size = marks.get(row.position.symbol), exposure(row.position)
-        if mark is None or size is None or row.notional is None:
-            continue
-        linear = row.position.contract.kind == "linear"
-        notional = size * mark if linear else size / mark
-        change = notional - row.notional
-        profit = change if linear == (row.position.side == "long") else -change
-        key = (row.position.symbol, row.position.side, row.place if row.alone else -1)
-        sharing.setdefault(key, []).append(_Moved(row, mark, notional, profit, None))
-    for rows in sharing.values():
-        schedule = next((one.row.schedule for one in rows if one.row.schedule is not None), None)
-        factor = _margin_factor(schedule, rows)
-        for one in rows:
-            margin = one.row.maintenance_margin
-            by = factor if factor is not None else one.notional / (one.row.notional or one.notional)
-            yield _Moved(one.row, one.mark, one.notional, one.profit, None if margin is None else margin * by)
-
-
-def _margin_factor(schedule: Schedule | None, rows: Iterable[_Moved]) -> float | None:
-    """By what their maintenance margins change along their schedule; None where it is not theirs."""
-    if schedule is None:
-        return None
-    before = after = told = 0.0
-    for one in rows:
-        if one.row.notional is None or one.row.maintenance_margin is None:
-            return None
-        before += one.row.notional
-        after += one.notional
-        told += one.row.maintenance_margin
-    expected = schedule.at(before)
-    if expected <= 0.0 or not expected / SCHEDULE_TOLERANCE <= told <= expected * SCHEDULE_TOLERANCE:
-        return None
-    return schedule.at(after) / expected
-
-
 Amounts = Mapping[str, float | None]
 Value = Callable[[str, float], float | None]
 """Of an amount of a coin, in the pool's currency, at the snapshot's prices."""
@@ -257,7 +208,7 @@ class _Change:
         self,
         entry: Pool,
         assets: Iterable[Asset],
-        moved: Mapping[int, _Moved],
+        moved: Mapping[int, Moved],
         moves: Mapping[str, float],
         prices: Prices,
     ) -> None:
@@ -287,13 +238,18 @@ class _Change:
     def pool(self) -> MarginPool | None:
         """The totals; None where they cannot be told."""
         entry, pool = self._entry, self._entry.pool
-        if pool.unlisted:
+        if pool.unlisted or pool.scenario_margin:
+            return None
+        if any(row.place not in self._moved for row in entry.options) and (self._moved or self._moves):
             return None
         whole = {coin: self._amount(coin) for coin in entry.holdings}
         cross = {coin: holding.amount for coin, holding in entry.holdings.items()}
         equity = self._gain(whole, self._profit, self._market)
         adjusted = self._gain(whole, self._profit, self._counted)
-        backing = self._gain(cross, self._profits(entry.cross), self._counted)
+        counted = entry.cross
+        if pool.options_apart and entry.options:
+            counted = [row for row in entry.cross if not row.is_option]
+        backing = self._gain(cross, self._profits(counted), self._counted)
         margin, pnl = self._maintenance_margin(), self._unrealized_pnl()
         told = (
             (pool.equity, equity),
@@ -397,13 +353,14 @@ class _Change:
         for row in self._entry.cross:
             coin = row.position.contract.settle
             rate, new = self._entry.holdings[coin].required, self._moved.get(row.place)
-            if rate is None or row.notional is None:
+            own = 0.0 if row.is_option else row.notional
+            if rate is None or own is None:
                 return None
-            notional, margin = row.notional, row.maintenance_margin
+            notional, margin = own, row.maintenance_margin
             if new is not None:
                 notional, margin = new.notional, new.margin
             if row.maintenance_margin is None or margin is None:
-                unknown_before += row.notional * rate
+                unknown_before += own * rate
                 unknown_after += notional * rate * self._move(coin)
             else:
                 before += row.maintenance_margin * rate
@@ -429,6 +386,8 @@ class _Change:
             coin, new = row.position.contract.settle, self._moved.get(row.place)
             required = entry.holdings[coin].required
             notional = row.notional if new is None else new.notional
+            if row.is_option:
+                continue
             if required is None or notional is None:
                 return None
             fees += row.position.closing_fee_rate * notional * required * self._move(coin)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from exporter.risk.exposure import Exposure
 from exporter.risk.facts import Facts
 from exporter.risk.notional import finite
-from exporter.risk.pools import Pool
+from exporter.risk.pools import DUST, Pool
 
 # A rise of all coins by 1000 %; a fall to nothing has no price left, so that the search ends just before.
 HIGHEST_SHOCK_FACTOR = 11.0
@@ -24,6 +24,8 @@ Shocks = tuple[float | None, float | None]
 """The smallest rise and fall that liquidate, as positive numbers; 0 is there, None is none or unknown."""
 Rates = tuple[tuple[float, float], ...]
 """(shock, rate after it); a shock whose rate is unknown, or that leaves no price, is left out."""
+Shifted = tuple[tuple[float, float, float], ...]
+"""(shock, shift of the volatility, what is after both)."""
 
 
 def margin_rate(required: float, equity: float, *, exposed: bool) -> float | None:
@@ -56,7 +58,9 @@ def isolated_rate(row: Facts) -> float | None:
 
 def pool_shocks(entry: Pool, exposure: Exposure | None) -> Shocks:
     """Those that bring the pool's rate to 1, up to +1000 % and down to -100 %."""
-    return _shocks(entry.excess, exposure) if entry.exposed else (None, None)
+    # Options that are paid for can lose nothing more, but what backs a debt beside them can.
+    backed = bool(entry.options) and (entry.excess or 0.0) > 0.0
+    return _shocks(entry.excess, exposure) if entry.exposed or backed else (None, None)
 
 
 def isolated_shocks(row: Facts, exposure: Exposure | None) -> Shocks:
@@ -94,6 +98,27 @@ def pool_stress(entry: Pool, exposure: Exposure | None, shocks: Sequence[float])
     return _stressed(entry.margin_equity, requirement, exposure, shocks, exposed=entry.exposed)
 
 
+def volatility_stress(
+    entry: Pool, exposure: Exposure | None, shocks: Sequence[float], shifts: Sequence[float]
+) -> Shifted:
+    """Rates of a pool with options after every shock, none among them, and every shift of the volatility."""
+    requirement = entry.requirement
+    if not entry.options or exposure is None or entry.margin_equity is None or requirement is None:
+        return ()
+    return tuple(
+        (shock, shift, rate)
+        for shift in shifts
+        for shock, rate in _stressed(
+            entry.margin_equity, requirement, exposure, with_none(shocks), exposed=entry.exposed, shift=shift
+        )
+    )
+
+
+def with_none(shocks: Sequence[float]) -> Sequence[float]:
+    """The shocks, in their order, and none of them."""
+    return sorted({0.0, *shocks}) if shocks else ()
+
+
 def isolated_stress(rows: Iterable[tuple[Facts, Exposure | None]], shocks: Sequence[float]) -> Rates:
     """After each shock the rate of the worst position that stands alone, of those whose rate is known."""
     worst: dict[float, float] = {}
@@ -107,7 +132,13 @@ def isolated_stress(rows: Iterable[tuple[Facts, Exposure | None]], shocks: Seque
 
 
 def _stressed(
-    equity: float, requirement: float, exposure: Exposure, shocks: Sequence[float], *, exposed: bool
+    equity: float,
+    requirement: float,
+    exposure: Exposure,
+    shocks: Sequence[float],
+    *,
+    exposed: bool,
+    shift: float = 0.0,
 ) -> Rates:
     # What does not move: open orders and the like.
     constant = requirement - exposure.required
@@ -116,12 +147,13 @@ def _stressed(
         factor = 1.0 + shock
         if factor <= 0.0:
             continue
-        change, required = exposure.after(factor)
+        change, required = exposure.after(factor, shift)
         then, margin = equity + change, constant + required
         if finite(then) is None or finite(margin) is None:
             continue
         # Rounding may leave a requirement of nothing a hair below 0.
-        rate = margin_rate(max(margin, 0.0), then, exposed=exposed)
+        owed = exposed or (bool(exposure.options) and then < -DUST)
+        rate = margin_rate(max(margin, 0.0), then, exposed=owed)
         if rate is not None:
             rates.append((shock, rate))
     return tuple(rates)

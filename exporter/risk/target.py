@@ -2,7 +2,8 @@
 
 Both leave the market where it is. Closing at the mark realises the PnL, so that the equity of a pool changes
 by the fees for closing only; what the venue requires for open orders stays. The requirement of the rest
-follows the schedules: piecewise linear in the share, and solved piece by piece.
+follows the schedules: piecewise linear in the share, and solved piece by piece. Options require and are worth
+their share; where their value is no part of the margin equity, closing them pays it out, or in.
 """
 
 from __future__ import annotations
@@ -42,7 +43,18 @@ def pool_way_back(entry: Pool, exposure: Exposure | None, target: float) -> WayB
     if exposure is None:
         return WayBack(margin)
     constant = requirement - exposure.required
-    return WayBack(margin, _to_close(equity, constant, exposure, target))
+    return WayBack(margin, _to_close(equity, constant, exposure, target, _paid_out(entry)))
+
+
+def _paid_out(entry: Pool) -> float:
+    """What closing options that are counted apart adds to the margin equity, in the pool's currency."""
+    if not entry.pool.options_apart:
+        return 0.0
+    return sum(
+        row.option.worth * (entry.holdings[row.position.contract.settle].counted or 0.0)
+        for row in entry.options
+        if row.option is not None
+    )
 
 
 def isolated_way_back(row: Facts, target: float) -> WayBack:
@@ -61,7 +73,7 @@ def _to_add(equity: float, requirement: float, target: float) -> float | None:
     return finite(max(requirement / target - equity, 0.0))
 
 
-def _to_close(equity: float, constant: float, exposure: Exposure, target: float) -> float | None:
+def _to_close(equity: float, constant: float, exposure: Exposure, target: float, paid: float) -> float | None:
     """Smallest share of all legs whose closing takes the rate to the target.
 
     With ``u`` the share that is kept, the slack ``target * equity - requirement`` is
@@ -70,8 +82,10 @@ def _to_close(equity: float, constant: float, exposure: Exposure, target: float)
     """
     legs = exposure.legs
     fees = sum(leg.fee_rate * leg.notional * leg.equity_weight for leg in legs)
-    height = target * (equity - fees) - constant
-    slope = target * fees
+    height = target * (equity - fees + paid) - constant
+    slope = target * (fees - paid)
+    for option in exposure.options:
+        slope -= option.at(1.0)[1]
     bends = []
     for leg in legs:
         schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight

@@ -12,7 +12,7 @@ from exporter.request import Endpoint
 from exporter.venues._binance import BUDGET, PORTFOLIO_MARGIN, AccountAsset, BinanceVenue
 from exporter.venues._binance_brackets import TABLES, Brackets
 from exporter.venues._binance_keys import SAPI_BUDGET
-from exporter.venues._binance_members import LIST, FuturesConfig, listed_members
+from exporter.venues._binance_members import LIST, MEMBER_CALLS, FuturesConfig, listed_members
 from exporter.wire import Number, Wire
 
 # How long it is believed that an account is in that mode, or is not.
@@ -49,6 +49,10 @@ class BinanceFutures(BinanceVenue[FuturesConfig]):
     portfolio_margin_endpoint: ClassVar[Endpoint]
     home: ClassVar[str]
     """The coin whose pool is shown of an empty account."""
+
+    @classmethod
+    def calls_of(cls, config: FuturesConfig) -> tuple[Endpoint, ...]:
+        return MEMBER_CALLS if config.handle is not None else super().calls_of(config)
 
     async def sub_accounts(self, api: Api) -> Sequence[Member]:
         return await listed_members(api)

@@ -27,14 +27,16 @@ LIST = Endpoint("/sapi/v1/sub-account/list", weight=1, host=_HOST, apart=True)
 STATUS = Endpoint("/sapi/v1/sub-account/status", weight=10, host=_HOST, apart=True)
 ACCOUNT = Endpoint("/sapi/v2/sub-account/futures/account", weight=1, host=_HOST, apart=True)
 POSITIONS = Endpoint("/sapi/v2/sub-account/futures/positionRisk", weight=1, host=_HOST, apart=True)
-ENDPOINTS = (LIST, STATUS, ACCOUNT, POSITIONS)
+MEMBER_CALLS = (ACCOUNT, POSITIONS)
+ENDPOINTS = (LIST, STATUS, *MEMBER_CALLS)
 
 _MOST_IN_A_PAGE = 200
 _STATUS_MAX_AGE = 900.0
 
 NOTE = (
     "With `sub_accounts: true` the key of a master account shows its classic sub-accounts, too, each named "
-    "by the part of its e-mail address in front of the @."
+    "by the part of its e-mail address in front of the @; one in Portfolio Margin mode may look empty "
+    "here, and needs an entry of its own."
 )
 """For the documentation."""
 

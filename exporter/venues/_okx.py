@@ -232,9 +232,10 @@ class PositionRow(Wire):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.pos:
-            if not self.instType:
-                raise ValueError("`instType` is empty")
+        if self.pos and not self.instType:
+            raise ValueError("`instType` is empty")
+        # Of other kinds it is enough to know that they are there: a new one costs nobody his contracts.
+        if self.pos and self.instType in READ:
             self.mgnMode = one_of("mgnMode", self.mgnMode, "CROSS", "ISOLATED")
             self.posSide = one_of("posSide", self.posSide, "LONG", "SHORT", "NET")
 
@@ -246,7 +247,12 @@ class PositionRow(Wire):
 
     @property
     def isolated(self) -> bool:
-        return self.mgnMode == "ISOLATED"
+        return self.mgnMode.upper() == "ISOLATED"
+
+    @property
+    def owes(self) -> bool:
+        """Whether it can lose more than was paid for it: a bought option cannot, nor an event contract."""
+        return self.instType != "EVENTS" and not (self.instType == "OPTION" and self.pos > 0.0)
 
 
 class Instrument(Wire):
@@ -390,6 +396,8 @@ def charge_of(
         exact: Whether `backing` is the venue's own figure.
         unlisted: Whether the pool has others.
     """
+    if backing is None and ratio is not None and ratio > 0.0 and required is not None and value is not None:
+        return Charge(required, ratio * (required + TAKER_RATE * value))
     if backing is None or ratio is None or ratio <= 0.0 or backing <= 0.0:
         return Charge(required, backing)
     total = backing / ratio

@@ -128,6 +128,11 @@ class Venue(ABC, Generic[ConfigT]):
         """Why this configuration cannot work here, in one sentence, or None. Called at start; no I/O."""
         return None
 
+    @classmethod
+    def calls_of(cls, config: ConfigT) -> tuple[Endpoint, ...]:  # noqa: ARG003 (for subclasses)
+        """The `each_collection` of one account, where it is not that of all: of a sub-account, say."""
+        return cls.each_collection or cls.endpoints
+
     @abstractmethod
     async def fetch(self, api: Api) -> AccountSnapshot:
         """Ask the venue and return what it said.
@@ -299,8 +304,9 @@ def funding_by_symbol(
     """
 
     def unless_due(kept: Mapping[str, T]) -> Awaitable[Mapping[str, T]]:
+        now = api.now()
         moments = (due(item) for symbol in symbols if (item := kept.get(symbol)) is not None)
-        if any(moment is not None and moment <= api.now() for moment in moments):
+        if any(moment is not None and moment <= now for moment in moments):
             return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
         return Ready(kept)
 
@@ -310,9 +316,12 @@ def funding_by_symbol(
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:
     """A symbol's schedule in ascending order; the last tier is open.
 
+    Nobody lends for nothing: with a tier that requires nothing, the schedule is one that is not told.
     Accounts behind many addresses ask for the same schedules; each is kept once.
     """
     found = sorted(tiers, key=lambda tier: tier.floor)
+    if any(tier.rate <= 0.0 for tier in found):
+        return ()
     if found:
         found[-1] = msgspec.structs.replace(found[-1], cap=math.inf)
     return _kept_once(tuple(found))

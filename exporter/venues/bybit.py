@@ -40,7 +40,6 @@ from exporter.venues._bybit import (
     Page,
     PositionRow,
     RiskLimit,
-    Schedule,
     TickerRow,
     Wallet,
     contract_of,
@@ -49,6 +48,7 @@ from exporter.venues._bybit import (
     schedule_of,
 )
 from exporter.venues._bybit_account import ApiKey, Held, parse
+from exporter.venues._schedule import Schedule
 from exporter.venues.base import Envelope, Refusal, Refusals, Venue, funding_by_symbol, schema_error
 from exporter.wire import listed
 
@@ -204,15 +204,19 @@ class Bybit(Venue[BybitConfig]):
         ]
         collateral, held = await together(
             _nothing() if info.isolated else api.optional(api.venue_cached(_collateral, RARELY, grace=A_DAY)),
-            self._known(api, held, tiered=info.mode != "portfolio"),
+            self._known(api, held, info),
         )
         return parse(info, wallet, apart, held, collateral or {}, unlisted=bool(options))
 
-    async def _known(self, api: Api, held: Sequence[Held], *, tiered: bool) -> list[Held]:
+    async def _known(self, api: Api, held: Sequence[Held], info: Info) -> list[Held]:
         """The positions with what public calls say of their symbols."""
         kinds, symbols = sorted({one.contract.kind for one in held}), [one.row.symbol for one in held]
+        # Portfolio margin has no tiers; inverse contracts that are apart are never in it.
+        tiered = [
+            one for one in held if info.mode != "portfolio" or (info.apart and one.contract.kind == "inverse")
+        ]
         schedules, tickers = await together(
-            self._schedules.of(api, [one.name for one in held] if tiered else ()),
+            self._schedules.of(api, [one.name for one in tiered]),
             together(*(api.optional(_funding(api, kind, symbols), {}) for kind in kinds)),
         )
         rows = {symbol: row for found in tickers for symbol, row in found.items()}

@@ -127,10 +127,10 @@ class Okx(Venue[OkxConfig]):
         "of the value; where it would be more, the rest counts as requirement. **Tiers**: all of a position "
         "at the rate of its tier, which cross positions of a family reach together, longs and shorts. "
         "**Assumed**: that they do; a fee of 0.05 % where there is no ratio; coins count as margin at "
-        "today's share of their value. **Options and leveraged spot positions** count in the figures of "
+        "today's share of their value. **Options, leveraged spot, event contracts** count in the figures of "
         "their pool and are not among its positions; while there are some, nothing is computed of what other "
         "prices would do to it. Such a position with a margin of its own makes the account `unsupported`, "
-        "unless it is a bought option. **Not told**: what each position requires in portfolio margin. "
+        "unless it was paid in full. **Not told**: what each position requires in portfolio margin. "
         "**Kept**: contracts and tiers for an hour, funding for 15 minutes.\n\n"
         "Demo trading: `simulated_trading: true`. Other regions have hosts of their own: `base_url: "
         "https://eea.okx.com`, `https://us.okx.com`."
@@ -204,7 +204,7 @@ class Okx(Venue[OkxConfig]):
             text = f"accounts of level {config.acctLv:g} are not known here"
             raise VenueError("unsupported", text).within(self.place(CONFIG))
         for row in rows:
-            if row.isolated and row.instType not in READ and not (row.instType == "OPTION" and row.pos > 0.0):
+            if row.isolated and row.instType not in READ and row.owes:
                 text = "an isolated position in leveraged spot trading, or of a sold option, is not read"
                 raise VenueError("unsupported", text).within(self.place(POSITIONS))
         held = await self._known(api, [row for row in rows if row.instType in READ], config)

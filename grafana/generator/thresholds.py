@@ -68,6 +68,7 @@ COIN_CONCENTRATION = Threshold(
 )
 MIN_NOTIONAL = Threshold(desk.MIN_NOTIONAL.value, desk.MIN_NOTIONAL.reason, "USD")
 STRESS_BREACH = Threshold(1.0, "1 is liquidation: the account does not survive this move")
+STRESS_NO_EQUITY = Threshold(0.0, "below 0 more is lost than there is", "USD")
 RELEASE = Threshold(
     1.5,
     "a distance that swings around its limit is as dangerous as one that stays below: it must have grown by "

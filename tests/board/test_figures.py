@@ -134,6 +134,18 @@ def test_every_figure_is_where_it_belongs() -> None:
         "margin": 306.0,
         "maintenance_margin_rate": 0.311,
         "margin_to_target": 320.0,
+        "option": None,
+    }
+    assert msgspec.to_builtins(found.positions[1].option) == {
+        "right": "put",
+        "strike_price": 402.0,
+        "expiry_timestamp_seconds": 403.0,
+        "value_usd": 404.0,
+        "implied_volatility": 0.409,
+        "delta": -405.0,
+        "gamma": 406.0,
+        "vega": 407.0,
+        "theta": -408.0,
     }
     assert msgspec.to_builtins(found.pools[0]) == {
         "currency": "USDT",

@@ -14,6 +14,7 @@ from exporter.errors import VenueError
 from exporter.keys import state_of
 from exporter.model import KeyRights
 from exporter.trail import MOST_MISSED, MOST_REQUESTS, Trail
+from tests.accounts import complete_risk
 from tests.board.accounts import AT, NOW, figures, leg, near, pool, standing
 
 SHOWN = Shown(telemetry_path="/metrics", shard="", at=AT, renew=10)
@@ -124,6 +125,19 @@ def test_unknown_is_a_dash_or_a_word_and_never_a_zero() -> None:
     assert "0.00" not in text
     assert "$0" not in text
     assert "no price liquidates" in text_of(standing(found=figures(leg(liquidation_source="none"))))
+
+
+def test_an_option_says_what_it_is_and_has_no_distance() -> None:
+    option = complete_risk().positions[1]
+    figures_found = figures(option, pools=(pool(liquidation_shock_up=0.21),))
+    text = text_of(standing(found=figures_found))
+    assert "BTC-PUT long put 402, expires 1970-01-01, cross" in text
+    assert "see joint move" in text
+    assert "$404 value" in text
+    assert "no price liquidates" not in text
+    assert '<svg class="ladder"' not in all_of(standing(found=figures_found))
+    # It is the joint move that says how dangerous the account is.
+    assert (figures_found.level, figures_found.room, figures_found.without_distance) == ("ok", 0.21, 0)
 
 
 def test_past_its_liquidation_price_a_position_is_called_so() -> None:

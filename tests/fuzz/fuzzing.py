@@ -192,7 +192,7 @@ class Fuzzer:
         self, transport: _Transport, observer: QuietObserver, tally: Tally, *, whole: bool
     ) -> str:
         snapshot = await self._snapshot(transport, observer, whole=whole)
-        chunks = render(self.bench.venue, "desk", assess(bounded(snapshot), _SETTINGS))
+        chunks = render(self.bench.venue, "desk", assess(bounded(snapshot), _SETTINGS, NOW))
         tally.complaints += tally.pages.check(chunks)
         return "page"
 

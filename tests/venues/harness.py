@@ -321,7 +321,7 @@ def exposition(
     venue: str, account: str, snapshot: AccountSnapshot, settings: RiskSettings | None = None
 ) -> str:
     """The sample lines of one account, as /metrics shows them, without HELP and TYPE."""
-    risk: AccountRisk = assess(snapshot, settings or RiskSettings(cross_check=True))
+    risk: AccountRisk = assess(snapshot, settings or RiskSettings(cross_check=True), NOW)
     return b"".join(render(venue, account, risk).values()).decode()
 
 

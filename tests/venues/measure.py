@@ -79,7 +79,7 @@ async def _outcome(bench: Bench, documents: Mapping[Call, Any]) -> _Outcome:
         api = client.account(venue)
         try:
             snapshot = await venue.fetch(api)
-            found: dict[str, object] = dict(render(bench.venue, "desk", assess(snapshot, _SETTINGS)))
+            found: dict[str, object] = dict(render(bench.venue, "desk", assess(snapshot, _SETTINGS, NOW)))
         except VenueError as error:
             return {FAILURE: str(error)}
         if venue.key_endpoint is not None and venue.key_endpoint in map(endpoint_of, documents):
@@ -102,7 +102,7 @@ async def _below(client: Client, venue: Venue[Any]) -> list[tuple[str, object]]:
     for member in await api.optional(venue.sub_accounts(api), ()):
         below = type(venue)(venue.config.member(f"desk.{member.name}", member))
         try:
-            risk = assess(await below.fetch(client.account(below)), _SETTINGS)
+            risk = assess(await below.fetch(client.account(below)), _SETTINGS, NOW)
             found += render(venue.name, below.config.name, risk).items()
         except VenueError as error:
             found.append((BELOW, str(error)))

@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
 
-from exporter.demo.binance import Credential
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Contract, RiskSettings
 from exporter.risk import assess
 from exporter.risk.assess import computed_liquidation_prices
-from exporter.signing import signer
 from exporter.venues._binance_brackets import Bracket, Brackets, maintenance_tiers
 from exporter.venues._binance_pm import ACCOUNT, BALANCE, CM, COLLATERAL_RATE, INDEX_PRICE, UM
 from exporter.venues.binance_pm import BinancePm
@@ -29,14 +26,6 @@ from tests.venues.payloads.binance_pm.bench import (
 
 SETTINGS = RiskSettings()
 EQUITY, MARGIN = 21_720.5, 3_983.65
-
-
-def test_the_signature_is_that_of_an_independent_program_and_the_stand_in_takes_it() -> None:
-    secret = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI="
-    signature = "7de943b192614592f06f20fcba138a37cd0ee02ad1af86f43c274833f946c710"
-    query = b"timestamp=1700000000000&recvWindow=10000"
-    assert signer(SecretStr(secret), "Binance")(query) == signature
-    assert Credential("desk", "TESTKEY", secret).verify(query, signature)
 
 
 async def example(**changed: Any) -> AccountSnapshot:

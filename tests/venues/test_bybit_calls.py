@@ -112,10 +112,11 @@ async def test_a_full_page_is_followed_by_its_cursor_and_no_position_is_counted_
     assert len((await snapshot_of({IN_USDT: again})).positions) == 200
 
 
+@pytest.mark.parametrize("mode", ["REGULAR_MARGIN", ""])
 @pytest.mark.parametrize("status", [1, 2, 7])
-async def test_an_account_that_is_not_unified_is_unsupported(status: int) -> None:
+async def test_an_account_that_is_not_unified_is_unsupported(status: int, mode: str) -> None:
     with pytest.raises(VenueError, match="unified") as caught:
-        await snapshot_of({INFO: info(status=status)})
+        await snapshot_of({INFO: info(mode, status)})
     assert caught.value.reason == "unsupported"
 
 

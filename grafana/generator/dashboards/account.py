@@ -9,6 +9,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana.generator import links
 from grafana.generator.dashboards import panels as p
 from grafana.generator.dashboards.frame import ACCOUNT, EXCHANGE, Panel, Row, build
+from grafana.generator.dashboards.options import options
 from grafana.generator.dashboards.panels import Query
 from grafana.generator.dashboards.shared import (
     BLIND,
@@ -49,6 +50,7 @@ def account() -> Dashboard:
         rows=[
             Row("Margin", _margin()),
             Row("Equity", _equity()),
+            Row("Options", options(), folded=True),
             Row("Collateral and modes", _collateral(), folded=True),
         ],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.generator import thresholds as t
-from grafana.generator.promql import POOL
+from grafana.generator.promql import POOL, POSITION
 from grafana.generator.recording.known import (
     ACCOUNT_THERE,
     ASSET_THERE,
@@ -48,14 +48,24 @@ RULES: Final = (
         "Gross notional of the pool in USD.",
         POOL_THERE,
     ),
+    known(
+        "risk:account:short_options:known",
+        f"""
+        count by (exchange, account) (
+          max by ({POSITION}) (risk_position_info{{contract_kind="option", side="short"}})
+        )
+        """,
+        "How many options the account has sold.",
+    ),
     Recording(
         record="risk:account:small_notional_usd:known",
         about="Gross notional of pools that are too small for anybody to be told of their danger; absent "
-        "for all "
-        "others, and where it is not known.",
+        "for all others, where it is not known, and of accounts that sold options: far from their strike "
+        "these have hardly a delta, and bind margin all the same.",
         expr=f"""
         risk:account:gross_notional_usd:known
           < on (exchange, account) group_left () {MIN_NOTIONAL}
+          unless on (exchange, account) risk:account:short_options:known
         """,
     ),
     Recording(

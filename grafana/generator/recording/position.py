@@ -56,10 +56,13 @@ RULES: Final = (
         max by ({POSITION}) (risk_position_info{{margin_mode="isolated", liquidation_source!="none"}})
           unless on ({POSITION}) risk_position_liquidation_distance_ratio
           unless on ({POSITION}) risk_position_maintenance_margin_rate
+        or
+        max by ({POSITION}) (risk_position_info{{contract_kind="option", side="short"}})
+          unless on (exchange, account) risk_account_maintenance_margin_rate
+          unless on ({POSITION}) risk_position_maintenance_margin_rate
         """,
-        "1 for such a position if nothing else tells how near it is either: the maintenance margin rate of "
-        "its "
-        "account, or its own if it is isolated.",
+        "1 for such a position, and for an option that was sold, if nothing else tells how near it is "
+        "either: the maintenance margin rate of its account, or its own if it is isolated.",
     ),
     known(
         "risk:position:adl_ratio:known",

@@ -6,13 +6,44 @@ from typing import Final
 
 from tests.grafana.rule_tests.recording.expected import recorded
 from tests.grafana.rule_tests.trials import Test
-from tests.grafana.rule_tests.world import KEY, MAIN, POOL, World, selector, span
+from tests.grafana.rule_tests.world import KEY, MAIN, POOL, POSITION, World, selector, span
 
+_SMALL: Final = "risk:account:small_notional_usd:known"
+_SOLD: Final = {
+    **POSITION,
+    "symbol": "BTC-PUT",
+    "side": "short",
+    "base": "BTC",
+    "quote": "USD",
+    "contract_kind": "option",
+    "liquidation_source": "none",
+    "right": "put",
+}
 _COIN_POOL: Final = {**MAIN, "currency": "BTC"}
 
 
 def tests() -> list[Test]:
     return [
+        recorded(
+            "a pool with hardly a notional is small, unless its account sold options: also while it is blind",
+            World(
+                60,
+                accounts={KEY: span(("ok", 30), ("blind", 30))},
+                data=[
+                    ("risk_account_equity", POOL, [1000.0]),
+                    ("risk_account_gross_notional_usd", POOL, [10.0]),
+                    ("risk_position_info", _SOLD, span((None, 10), (1.0, 1))),
+                ],
+            ),
+            (_SMALL, 9, [(selector(_SMALL, POOL), 10)]),
+            (_SMALL, 20, []),
+            (_SMALL, 50, []),
+            (
+                "risk:account:short_options:known",
+                50,
+                [(selector("risk:account:short_options:known", MAIN), 1)],
+            ),
+        ),
         recorded(
             "a pool whose requirement is missing keeps what was known until the pool is gone",
             World(

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tests.grafana.rule_tests.recording.expected import DISTANCE, INFO, KNOWN, OF_POSITION, recorded
 from tests.grafana.rule_tests.trials import Test
 from tests.grafana.rule_tests.world import KEY, POOL, POSITION, World, selector, span
 
 _MISSING = "risk:position:margin_to_warning_usd:estimate"
+_PUT: Final = {**POSITION, "symbol": "BTC-PUT", "side": "short", "currency": "BTC"}
+_OPTION_INFO: Final = {
+    "base": "BTC",
+    "quote": "USD",
+    "contract_kind": "option",
+    "liquidation_source": "none",
+    "right": "put",
+}
 
 
 def tests() -> list[Test]:
@@ -152,6 +162,26 @@ def tests() -> list[Test]:
                     "adl_ratio",
                     "notional_usd",
                 )
+            ),
+        ),
+        recorded(
+            "an option has no liquidation price that could be unknown; one that was sold is unwatched if "
+            "nothing tells the rate of its account",
+            World(
+                60,
+                accounts={KEY: []},
+                data=[
+                    ("risk_position_info", {**_PUT, **_OPTION_INFO}, [1.0]),
+                    ("risk_position_info", {**_PUT, "side": "long", **_OPTION_INFO}, [1.0]),
+                    ("risk_account_maintenance_margin_rate", POOL, span((0.2, 30), (None, 1))),
+                ],
+            ),
+            ("risk:position:liquidation_price_unknown:known", 40, []),
+            ("risk:position:liquidation_unwatched:known", 29, []),
+            (
+                "risk:position:liquidation_unwatched:known",
+                30,
+                [(selector("risk:position:liquidation_unwatched:known", _PUT), 1)],
             ),
         ),
     ]

@@ -305,6 +305,7 @@ BENCH = Bench(
         {
             *(UM.account, UM.brackets, UM.exchange_info, UM.premium_index),
             *(CM.account, CM.brackets, CM.exchange_info, CM.premium_index),
+            *(pro.UM.account, pro.UM.brackets, pro.CM.account, pro.CM.brackets),
             *(COLLATERAL_RATE, INDEX_PRICE, KEY_RESTRICTIONS),
         }
     ),
