@@ -30,8 +30,10 @@ def test_what_stands_behind_large_positions_is_told_apart_however_little_it_is(
     """An isolated one and two cross ones: 0.02 % of 100,000 is less than marks of two moments differ by."""
     positions = [long("A", 25.0, own), long("B", 4000.0, shared), long("C", 0.5, shared)]
     wallet = own + REQUIRED + shared + 2 * REQUIRED
-    ((found, equity),) = isolated(wallet, positions) or ()
-    assert found.symbol == "A"
+    found = isolated(wallet, positions)
+    assert found is not None
+    ((one, equity),) = found
+    assert one.symbol == "A"
     assert equity == pytest.approx(own + REQUIRED)
 
 
