@@ -155,6 +155,11 @@ class Symbol(Wire):
 class ExchangeInformation(Wire):
     symbols: list[Symbol]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.symbols:  # an answer that is kept for an hour
+            raise ValueError("`symbols` is empty")
+
     def contracts(self, kind: ContractKind) -> Mapping[str, Contract]:
         """The contract of every symbol that is listed with its coins; a linear one is one base unit."""
         return {

@@ -368,13 +368,13 @@ def _asset(
 ) -> Asset:
     """What there is of a coin, less what is owed; a coin without a collateral rate is no collateral."""
     settled = {one.contract.kind for one in positions if one.contract.settle == row.asset}
-    owed = sum_of(row.crossMarginBorrowed or 0.0, row.crossMarginInterest or 0.0) or 0.0
+    owed = sum_of(row.crossMarginBorrowed, row.crossMarginInterest)
     wallet = sum_of(
         row.crossMarginFree,
-        row.crossMarginLocked or 0.0,
-        -owed,
-        row.umWalletBalance or 0.0,
-        row.cmWalletBalance or 0.0,
+        row.crossMarginLocked,
+        None if owed is None else -owed,
+        row.umWalletBalance,
+        row.cmWalletBalance,
     )
     if row.optionWalletBalance or row.optionEquity:
         # What options add to a coin, and whether it is in another figure, is not documented.

@@ -20,6 +20,9 @@ from exporter.model import MaintenanceTier
 # wallet, and that of all positions of the coin, on whose gains it depends.
 _SLACK_OF_ITS_OWN = 0.01
 _SLACK_OF_ALL = 0.002
+_STRICTER = (0.0005, 0.005, 0.02, 0.1, 0.4)
+"""Shares of this slack that are tried before all of it: where little stands behind large positions, all of it
+would hide what the figures of one moment tell."""
 _SAME_PRICE = 1e-4
 
 
@@ -78,17 +81,27 @@ def isolated(wallet: float, positions: Sequence[Standing]) -> list[tuple[Standin
         None where prices say that some are isolated, and not which.
     """
     parties = _parties(positions)
-    gross = sum(one.notional for one in parties)
     whole = wallet + math.fsum(one.profit - one.required(one.mark) for one in positions)
+    for share in _STRICTER:
+        found = _apart(whole, parties, share)
+        if found is not None:
+            return found
+    return _apart(whole, parties, 1.0)
+
+
+def _apart(whole: float, parties: Sequence[_Party], share: float) -> list[tuple[Standing, float]] | None:
+    """The isolated ones as far as prices tell them within a share of the slack; None where they do not."""
+    gross = sum(one.notional for one in parties)
 
     def slack(*which: _Party) -> float:
-        return _SLACK_OF_ALL * gross + _SLACK_OF_ITS_OWN * sum(one.notional for one in which)
+        return share * (_SLACK_OF_ALL * gross + _SLACK_OF_ITS_OWN * sum(one.notional for one in which))
 
     if all(one.off(whole) <= slack(one) for one in parties):
         return []
     # Of a cross and an isolated position either may be which: alike for both, and the larger one is cross.
     told = sorted((one for one in parties if one.excess is not None), key=lambda one: -(one.excess or 0.0))
-    for shared in (*told, None):
+    # That all of them are isolated fits whatever is left of the wallet: the last thing to be believed.
+    for shared in (*told, None) if share == 1.0 else told:
         alone = [one for one in told if shared is None or abs(one.off(shared.excess or 0.0)) > slack(one)]
         rest = whole - math.fsum(one.excess or 0.0 for one in alone)
         fits = rest >= -slack(*alone) if shared is None else abs(shared.off(rest)) <= slack(shared, *alone)

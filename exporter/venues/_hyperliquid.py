@@ -147,6 +147,19 @@ class Role(Wire):
     role: str
 
 
+def nothing_held(role: str) -> VenueError:
+    """What to tell of an address that holds nothing, by what the venue says that it is."""
+    if role == "missing":
+        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
+    if role == "agent":
+        return VenueError(
+            "auth",
+            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
+            "account for which it acts",
+        )
+    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
+
+
 class Clock(Wire):
     time: Millis = None
 
@@ -192,7 +205,7 @@ class AssetRow(Wire):
 class Meta(Wire):
     universe: list[AssetRow]
     marginTables: list[tuple[int, TableRow]] = []  # noqa: RUF012 (msgspec copies it)
-    collateralToken: int = USDC
+    collateralToken: int | None = None
 
 
 class Schedule(Struct, frozen=True):
@@ -218,8 +231,8 @@ class Exchange(Struct, frozen=True):
 
     name: str
     """Empty of the venue's own."""
-    token: int
-    """Its collateral."""
+    token: int | None
+    """Its collateral; None where that is not told."""
     schedules: Mapping[str, Schedule]
     """By symbol."""
 
@@ -251,23 +264,36 @@ def exchanges_of(names: Sequence[ExchangeName | None], metas: Sequence[Meta | No
     Raises:
         VenueError: reason ``schema``, if they do not belong together.
     """
-    if len(names) != len(metas) or not metas or metas[0] is None:
+    if len(names) != len(metas) or not metas or metas[0] is None or not metas[0].universe:
         raise schema_error(METAS, f"{len(metas)} exchanges, and {len(names)} in {NAMES.label}")
+    called = [name.name for name in names if name is not None]
+    if len({"", *called}) <= len(called):
+        raise schema_error(NAMES, "two exchanges of one name, or one without")
     return tuple(
-        Exchange("" if name is None else name.name, meta.collateralToken, _schedules(meta))
+        Exchange("" if name is None else name.name, _token(name, meta), _schedules(meta))
         for name, meta in zip(names, metas, strict=True)
         if meta is not None and (name is not None or meta is metas[0])
     )
 
 
+def _token(name: ExchangeName | None, meta: Meta) -> int | None:
+    return USDC if name is None and meta.collateralToken is None else meta.collateralToken
+
+
+_PLAIN_TABLES = 50
+"""The highest number of a table of one tier."""
+
+
 def _schedules(meta: Meta) -> Mapping[str, Schedule]:
-    """By symbol; a table that is not listed has one tier, up to the symbol's highest leverage."""
+    """By symbol; a table of one tier is not listed, and has the symbol's highest leverage for its number."""
     tables: dict[object, Schedule] = {
         float(number): schedule_of(listed(table.marginTiers)) for number, table in meta.marginTables
     }
     found = {}
     for row in meta.universe:
         known = tables.get(row.marginTableId)
+        if known is None and row.marginTableId is not None and row.marginTableId > _PLAIN_TABLES:
+            known = NO_SCHEDULE
         if known is None:
             plain = f"up to {row.maxLeverage}"
             known = tables.setdefault(
@@ -336,7 +362,13 @@ class Tokens(Struct, frozen=True):
 
 
 def tokens_of(meta: SpotMeta, contexts: Sequence[PairContext | None]) -> Tokens:
-    """What tokens are called and cost."""
+    """What tokens are called and cost.
+
+    Raises:
+        VenueError: reason ``schema``, if there are none.
+    """
+    if not meta.tokens or not meta.universe:
+        raise schema_error(TOKENS, "no token, or no pair of them, is listed")
     in_place = len(contexts) == len(meta.universe)
     marks: dict[Any, float] = {}
     for place, context in enumerate(contexts):

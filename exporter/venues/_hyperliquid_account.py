@@ -33,7 +33,7 @@ Source: https://hyperliquid.gitbook.io/hyperliquid-docs/trading/portfolio-margin
 
 
 class Leverage(Wire):
-    type: str = "cross"
+    type: str
     value: Positive = None
 
     def __post_init__(self) -> None:
@@ -45,11 +45,11 @@ class PositionRow(Wire):
     coin: str
     szi: Required  # signed, in units of the coin
     positionValue: Required  # unsigned, at the mark price
+    leverage: Leverage
     entryPx: Positive = None
     unrealizedPnl: Number = None
     liquidationPx: Number = None
     marginUsed: Number = None  # of an isolated position its collateral and PnL, else its initial margin
-    leverage: Leverage | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,7 +58,7 @@ class PositionRow(Wire):
 
     @property
     def isolated(self) -> bool:
-        return self.leverage is not None and self.leverage.type.upper() == "ISOLATED"
+        return self.leverage.type.upper() == "ISOLATED"
 
     @property
     def side(self) -> Side:
@@ -146,8 +146,8 @@ class Balances(Wire):
 class Named(Wire):
     """Which sub-account a row is about."""
 
-    name: str
     subAccountUser: str
+    name: str | None = None
 
 
 class SubAccount(Wire):
@@ -161,6 +161,8 @@ class Family(Struct, frozen=True):
 
     response: Response
     rows: Sequence[tuple[Named, Raw]]
+    nameless: VenueError | None
+    """Why it cannot be told which sub-account a row is about, where that is so."""
 
     def row(self, handle: str, where: str) -> SubAccount | None:
         """The one with this address.
@@ -176,8 +178,14 @@ class Family(Struct, frozen=True):
 def family_of(response: Response, where: str) -> Family:
     """The answer about all sub-accounts."""
     form: Any = list[Raw] | None
-    rows: list[Raw] = decode(response.body, form, where) or []
-    return Family(response, [(decode(bytes(row), Named, where), row) for row in rows])
+    rows: list[tuple[Named, Raw]] = []
+    nameless = None
+    for row in decode(response.body, form, where) or []:
+        try:
+            rows.append((decode(bytes(row), Named, where), row))
+        except VenueError as error:
+            nameless = error
+    return Family(response, rows, nameless)
 
 
 class Held(Struct, frozen=True):
@@ -204,7 +212,7 @@ class Held(Struct, frozen=True):
     def _position(self, row: PositionRow, coin: str, pool: str, *, priced: bool) -> Position:
         schedule = self.exchange.schedules.get(row.coin, NO_SCHEDULE)
         context = self.contexts.get(row.coin)
-        leverage = None if row.leverage is None else row.leverage.value
+        leverage = row.leverage.value
         mark = row.positionValue / abs(row.szi)
         # As the engine does it: the venue's PnL has been rounded.
         profit = row.unrealizedPnl if row.entryPx is None else row.szi * (mark - row.entryPx)
@@ -360,8 +368,10 @@ def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Accou
 
 
 def _counts(row: Balance, by_token: Mapping[float | None, Sequence[Held]]) -> bool:
-    """Whether a coin that is held or owed is collateral."""
-    return bool(row.total or row.borrowed) and (row.ltv is not None or row.token in by_token)
+    """Whether a coin that is held or owed, as far as is told, is collateral."""
+    return (row.total is None or bool(row.total or row.borrowed)) and (
+        row.ltv is not None or row.token in by_token
+    )
 
 
 def _price(token: float | None, tokens: Tokens) -> float | None:
@@ -389,19 +399,6 @@ def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
         collateral_price_usd=_counted(row, tokens),
         debt_price_usd=_price(row.token, tokens),
     )
-
-
-def nothing_held(role: str) -> VenueError:
-    """What to tell of an address that holds nothing, by what the venue says that it is."""
-    if role == "missing":
-        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
-    if role == "agent":
-        return VenueError(
-            "auth",
-            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
-            "account for which it acts",
-        )
-    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
 
 
 def check_age(response: Response, states: Iterable[State], age_limit: float) -> None:

@@ -20,6 +20,7 @@ import msgspec
 
 from exporter.account import AccountConfig, Member
 from exporter.alike import Tables
+from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import RequestBudget
@@ -58,6 +59,8 @@ K = TypeVar("K", bound=Hashable)
 # A rate of funding is an average over hours.
 _FUNDING_MAX_AGE = 900.0
 _FUNDING_MAX_AGE_WHEN_DUE = 60.0
+# A contract may be listed within the hour; a symbol that is not listed must not cost a request each time.
+_NEW_CONTRACTS_AFTER = 60.0
 
 
 class Answer(Wire, Generic[T]):
@@ -311,6 +314,30 @@ def funding_by_symbol(
         return Ready(kept)
 
     return then(api.venue_cached(ask, _FUNDING_MAX_AGE, name=name), unless_due)
+
+
+def contracts_by_symbol(
+    api: Api,
+    ask: Callable[[Api], Awaitable[Mapping[str, T]]],
+    symbols: Iterable[str],
+    *,
+    name: str = "",
+) -> Awaitable[Mapping[str, T]]:
+    """What one public answer lists, kept for an hour; asked anew where it does not know one of `symbols`.
+
+    Args:
+        api: Of the account.
+        ask: Asks for it.
+        symbols: Those of its positions.
+        name: Tells answers of one function apart.
+    """
+
+    def unless_new(known: Mapping[str, T]) -> Awaitable[Mapping[str, T]]:
+        if all(symbol in known for symbol in symbols):
+            return Ready(known)
+        return api.optional(api.venue_cached(ask, _NEW_CONTRACTS_AFTER, name=name), known)
+
+    return then(api.venue_cached(ask, RARELY, grace=A_DAY, name=name), unless_new)
 
 
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:

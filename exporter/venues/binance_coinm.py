@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Collection, Iterable, Mapping
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.model import AccountSnapshot, Contract, Marks
-from exporter.tasks import Ready, then, together
+from exporter.tasks import Ready, together
 from exporter.venues import _binance_members as members
 from exporter.venues._binance import NOT_PORTFOLIO_MARGIN, ExchangeInformation, MarkRow, marks_of, newest
 from exporter.venues._binance_coinm import (
@@ -31,10 +31,8 @@ from exporter.venues._binance_coinm_account import Known, parse
 from exporter.venues._binance_coinm_members import KIND, AccountAnswer, PositionsAnswer
 from exporter.venues._binance_futures import BinanceFutures
 from exporter.venues._binance_keys import KEY_RESTRICTIONS
+from exporter.venues.base import contracts_by_symbol
 
-# A contract may be listed within the hour, but a symbol the venue does not list must not cost a request
-# in every collection.
-_NEW_CONTRACTS_AFTER = 60.0
 # The venue renews the queue every 30 seconds.
 _ADL_MAX_AGE = 30.0
 
@@ -126,14 +124,7 @@ class BinanceCoinm(BinanceFutures):
 
 
 def _contracts(api: Api, symbols: Iterable[str]) -> Awaitable[Mapping[str, Contract]]:
-    """The venue's contracts; asked anew where the kept answer does not know one of `symbols`."""
-
-    def unless_new(known: Mapping[str, Contract]) -> Awaitable[Mapping[str, Contract]]:
-        if all(symbol in known for symbol in symbols):
-            return Ready(known)
-        return api.optional(api.venue_cached(_all_contracts, _NEW_CONTRACTS_AFTER), known)
-
-    return then(api.venue_cached(_all_contracts, RARELY, grace=A_DAY), unless_new)
+    return contracts_by_symbol(api, _all_contracts, symbols)
 
 
 async def _all_contracts(api: Api) -> Mapping[str, Contract]:

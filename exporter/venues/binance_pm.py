@@ -48,12 +48,10 @@ from exporter.venues._binance_pm import (
 )
 from exporter.venues._binance_pm_pro import ENDPOINTS, PROGRAMS, STANDARD, UNREAD, Program
 from exporter.venues._binance_usdm import PremiumIndex, coin_of
-from exporter.venues.base import Refusal, Refusals, funding_by_symbol, schema_error
+from exporter.venues.base import Refusal, Refusals, contracts_by_symbol, funding_by_symbol, schema_error
 
 # How long it is believed which calls answer an account, once those that did before refuse it.
 _PROGRAM_MAX_AGE = 600.0
-# A contract may be listed within the hour; a symbol that is not listed must not cost a request each time.
-_NEW_CONTRACTS_AFTER = 60.0
 
 
 class BinancePm(BinanceVenue[BinanceConfig]):
@@ -212,18 +210,10 @@ async def _margins(api: Api, product: Product) -> Mapping[str, list[MarginRow]]:
 
 
 def _contracts(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Mapping[str, Contract]]:
-    """The contracts; asked anew where the kept answer does not know one of `symbols`."""
-    name = f"contracts {product.kind}"
-
     async def ask(api: Api) -> Mapping[str, Contract]:
         return (await api.get(product.exchange_info, ExchangeInformation)).contracts(product.kind)
 
-    def unless_new(known: Mapping[str, Contract]) -> Awaitable[Mapping[str, Contract]]:
-        if all(symbol in known for symbol in symbols):
-            return Ready(known)
-        return api.optional(api.venue_cached(ask, _NEW_CONTRACTS_AFTER, name=name), known)
-
-    return then(api.venue_cached(ask, RARELY, grace=A_DAY, name=name), unless_new)
+    return contracts_by_symbol(api, ask, symbols, name=f"contracts {product.kind}")
 
 
 def _funding(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Mapping[str, PremiumIndex]]:

@@ -43,6 +43,7 @@ from exporter.venues._hyperliquid import (
     check_mode,
     contexts_of,
     exchanges_of,
+    nothing_held,
     question,
     tokens_of,
 )
@@ -53,7 +54,6 @@ from exporter.venues._hyperliquid_account import (
     State,
     check_age,
     family_of,
-    nothing_held,
     portfolio,
     separate,
     unified,
@@ -131,7 +131,9 @@ class Hyperliquid(Venue[HyperliquidConfig]):
 
     async def sub_accounts(self, api: Api) -> Sequence[Member]:
         family = await self._family(api, _LIST_MAX_AGE)
-        return [Member(named.name, named.subAccountUser.lower()) for named, _ in family.rows]
+        if family.nameless is not None:
+            raise family.nameless
+        return [Member(named.name or "", named.subAccountUser.lower()) for named, _ in family.rows]
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         if self.config.handle is not None:
@@ -184,6 +186,9 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         check_mode(mode)
         if mode in {None, "default"}:
             mode = balances.mode
+        if any(exchange.token is None and state.holds for exchange, state in pairs):
+            raise schema_error(METAS, "`collateralToken` of an exchange with positions is missing")
+        pairs = [(exchange, state) for exchange, state in pairs if exchange.token is not None]
         tokens, contexts = await together(
             self._tokens(api, mode, balances, pairs),
             together(*(self._contexts(api, exchange, state) for exchange, state in pairs)),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
 
 from exporter.account import AccountConfig, ApiKeyConfig, Member, SubAccounts
-from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.gradually import Gradually
@@ -56,6 +54,7 @@ from exporter.venues.base import (
     Refusal,
     Refusals,
     Venue,
+    contracts_by_symbol,
     funding_by_symbol,
     said_of_key,
     schema_error,
@@ -197,18 +196,11 @@ class Okx(Venue[OkxConfig]):
 
     async def _known(self, api: Api, rows: Sequence[PositionRow], config: Config) -> list[Held]:
         """The positions with what public calls say of their symbols."""
-        kinds = sorted({row.instType for row in rows})
-        lists = await together(
-            *(
-                api.optional(
-                    api.venue_cached(
-                        partial(_instruments, kind=kind), RARELY, grace=A_DAY, name=f"contracts {kind}"
-                    ),
-                    {},
-                )
-                for kind in kinds
-            )
-        )
+        kinds: dict[str, set[str]] = {}
+        for row in rows:
+            kinds.setdefault(row.instType, set()).add(row.instId)
+        asked = (api.optional(_instruments(api, *one), {}) for one in sorted(kinds.items()))
+        lists = await together(*asked)
         instruments = {name: one for found in lists for name, one in found.items()}
         contracts: dict[str, float] = {}
         names = {}
@@ -273,8 +265,14 @@ async def _open_positions(api: Api) -> list[PositionRow]:
     return [row for row in rows if row.pos]
 
 
-async def _instruments(api: Api, kind: str) -> Mapping[str, Instrument]:
-    return {row.instId: row for row in await _list(api, INSTRUMENTS, Instrument, instType=kind)}
+def _instruments(api: Api, kind: str, symbols: Iterable[str]) -> Awaitable[Mapping[str, Instrument]]:
+    async def ask(api: Api) -> Mapping[str, Instrument]:
+        found = await _list(api, INSTRUMENTS, Instrument, instType=kind)
+        if not found:
+            raise schema_error(INSTRUMENTS, f"no contract of the kind {kind} is listed")
+        return {row.instId: row for row in found}
+
+    return contracts_by_symbol(api, ask, symbols, name=f"contracts {kind}")
 
 
 async def _funding(api: Api) -> Mapping[str, FundingRow]:

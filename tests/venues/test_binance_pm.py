@@ -11,6 +11,7 @@ from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Contract, RiskSettings
 from exporter.risk import assess
 from exporter.risk.assess import computed_liquidation_prices
+from exporter.venues._binance_brackets import Bracket, Brackets, maintenance_tiers
 from exporter.venues._binance_pm import ACCOUNT, BALANCE, CM, COLLATERAL_RATE, INDEX_PRICE, UM
 from exporter.venues.binance_pm import BinancePm
 from tests.venues.harness import QuietObserver
@@ -145,6 +146,13 @@ async def test_pnl_that_is_not_told_is_nothing_only_where_no_position_pays_it() 
     assert assets["BTC"] is None
 
 
+async def test_a_debt_or_a_wallet_that_is_not_told_is_not_taken_for_nothing() -> None:
+    for field in ("crossMarginBorrowed", "crossMarginInterest", "cmWalletBalance", "umWalletBalance"):
+        rows = [{**row, **({field: None} if row["asset"] == "BTC" else {})} for row in EXAMPLE[BALANCE]]
+        snapshot = await BENCH.snapshot("worked example", {BALANCE: rows})
+        assert [one.asset for one in snapshot.assets if one.equity is None] == ["BTC"]
+
+
 async def test_margins_of_another_size_are_not_those_of_the_position() -> None:
     found = await BENCH.snapshot("positions with their own margins")
     own = {one.symbol: (one.maintenance_margin, one.initial_margin) for one in found.positions}
@@ -152,6 +160,19 @@ async def test_margins_of_another_size_are_not_those_of_the_position() -> None:
     other = [{**EXAMPLE_UM[0], "positionAmt": "-0.06"}]
     found = await BENCH.snapshot("positions with their own margins", {UM.positions: other})
     assert found.positions[0].maintenance_margin is None
+
+
+@pytest.mark.parametrize(("coefficient", "limit"), [(1.5, 10_000.0), (0.5, 5_000.0)])
+def test_of_two_readings_of_brackets_that_fit_the_one_with_the_lower_limits_is_taken(
+    coefficient: float, limit: float
+) -> None:
+    """A position in the first bracket says nothing of where that ends."""
+    rows = [
+        Bracket(maintMarginRatio=0.005, cum=0, notionalFloor=0, notionalCap=10_000),
+        Bracket(maintMarginRatio=0.01, cum=50, notionalFloor=10_000, notionalCap=50_000),
+    ]
+    brackets = Brackets(symbol="ADAUSDT", brackets=rows, notionalCoef=coefficient)
+    assert maintenance_tiers(brackets, 1_000.0, 5.0)[0].cap == limit
 
 
 async def test_contracts_that_are_not_listed_are_shown_with_what_their_symbols_tell() -> None:

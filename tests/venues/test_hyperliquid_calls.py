@@ -212,7 +212,11 @@ async def test_figures_that_were_old_when_they_were_given_are_refused() -> None:
 
 async def test_lists_that_do_not_belong_together_are_refused() -> None:
     metas = document("all_perp_metas.json")
-    for changed in ({OF_ALL: metas[:2]}, {OF_ALL: [None, *metas[1:]]}, {EXCHANGES: [None]}):
+    twice, nameless = ([None, {"name": "xyz"}, {"name": name}] for name in ("xyz", ""))
+    for changed in (
+        *({OF_ALL: metas[:2]}, {OF_ALL: [None, *metas[1:]]}, {EXCHANGES: [None]}),
+        *({EXCHANGES: twice}, {EXCHANGES: nameless}),
+    ):
         with pytest.raises(VenueError, match="exchanges") as caught:
             await snapshot_of(changed)
         assert caught.value.reason == "schema"
