@@ -685,6 +685,14 @@ FAMILIES: tuple[RowFamily[Any], ...] = (
     ),
     _family(
         OPTION,
+        "position_delta_usd",
+        ANY,
+        "Delta of a position in options times the price of its underlying in US dollars: the value of the "
+        "coins that win and lose as much; negative is short the coin.",
+        lambda row: row.delta_usd,
+    ),
+    _family(
+        OPTION,
         "position_gamma",
         ANY,
         "Change of the delta of a position in options, in units of the base coin, if the price of its "

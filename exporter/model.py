@@ -336,6 +336,8 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     """(computed - venue) / venue liquidation price, where both are known and the check is on."""
     option_value_usd: float | None = None
     """Of an option at its mark, in USD; negative of a short one."""
+    delta_usd: float | None = None
+    """Of an option: its delta times the price of its underlying, in USD; negative is short the coin."""
     greeks: Greeks | None = None
     """Of an option: the venue's, else by Black's formula."""
 

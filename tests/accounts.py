@@ -149,6 +149,7 @@ def complete_risk() -> AccountRisk:
             ),
             liquidation_source="none",
             option_value_usd=404.0,
+            delta_usd=-415.0,
             greeks=Greeks(
                 delta=-405.0,
                 gamma=406.0,

@@ -115,7 +115,7 @@ Each account has {own()} series of the exporter's own (up, limits, ages, counter
 reason), and of what its venue says about as many as these, counted on the pages of documented
 answers with default settings. With `risk.cross_check` a position has one more; `risk.shocks` are
 six of each pool, and six of one with isolated positions. A pool with options has 35 more of `risk.shocks` and
-`risk.volatility_shifts`, a position in options up to nine, and each coin that options of the account are on four.
+`risk.volatility_shifts`, a position in options up to ten, and each coin of an account that has some four.
 
 | exchange | Account | Pool | Coin held | Position | One account, one pool, {POSITIONS} positions |
 | --- | --- | --- | --- | --- | --- |

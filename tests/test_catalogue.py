@@ -83,6 +83,7 @@ EXPECTED = {
     "risk_position_underlying_price": POSITION,
     "risk_position_implied_volatility": POSITION,
     "risk_position_delta": POSITION,
+    "risk_position_delta_usd": POSITION,
     "risk_position_gamma": POSITION,
     "risk_position_vega": POSITION,
     "risk_position_theta": POSITION,

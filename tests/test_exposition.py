@@ -103,6 +103,7 @@ risk_position_expiry_timestamp_seconds{OPTION} 403.0
 risk_position_underlying_price{OPTION} 410.0
 risk_position_implied_volatility{OPTION} 0.409
 risk_position_delta{OPTION} -405.0
+risk_position_delta_usd{OPTION} -415.0
 risk_position_gamma{OPTION} 406.0
 risk_position_vega{OPTION} 407.0
 risk_position_theta{OPTION} -408.0

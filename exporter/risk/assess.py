@@ -41,7 +41,7 @@ from exporter.risk.shock import (
     smallest,
     volatility_stress,
 )
-from exporter.risk.sums import coin_greeks, leverage, notionals_usd
+from exporter.risk.sums import coin_greeks, delta_usd, leverage, notionals_usd
 from exporter.risk.target import UNKNOWN, isolated_way_back, pool_way_back
 from exporter.risk.worth import stress_equity
 
@@ -107,6 +107,7 @@ def _assess_option(row: Facts, prices: Prices, settings: RiskSettings) -> Positi
     return replace(
         _position_risk(row, None, None, NoLiquidation.IMPOSSIBLE, settings),
         option_value_usd=None if value is None or coin is None else finite(value * coin),
+        delta_usd=delta_usd(row, prices),
         greeks=told_greeks(row.position, row.option),
     )
 

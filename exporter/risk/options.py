@@ -98,14 +98,18 @@ class Option:
         return self.size * (max(rule.underlying_rate * underlying, rule.mark_rate * price) + price)
 
     def greeks(self) -> Greeks:
-        """Of the whole position, by the formula."""
+        """Of the whole position, by the formula.
+
+        Theta is that of one day, or of what is left where that is less, as Deribit has it: in its last hour
+        an option cannot lose a day's.
+        """
         years, signed = self.root * self.root, self.sign * self.size
         at = (self.forward, self.strike, years, self.volatility)
         return Greeks(
             delta=signed * black76.delta(*at, call=self.call),
             gamma=signed * black76.gamma(*at),
             vega=signed * black76.vega(*at),
-            theta=signed * black76.theta(*at),
+            theta=signed * black76.theta(*at) * min(365.0 * years, 1.0),
             implied_volatility=self.volatility or None,
             underlying_price=self.forward,
         )

@@ -196,6 +196,16 @@ def test_greeks_of_an_account_are_sums_by_coin_with_its_futures() -> None:
         "ETH": (6000.0, 0.0, 0.0, 0.0),
     }
     assert own.gamma < 0.0 < (own.theta or 0.0)
+    assert [row.delta_usd for row in risk.positions] == [pytest.approx(own.delta * PRICE), None, None]
+
+
+def test_in_its_last_hour_an_option_loses_no_whole_day() -> None:
+    day, hour = (Line("call", PRICE, "long", days=days) for days in (1.0, 1.0 / 24.0))
+    thetas = [
+        (Book((line,), coins=1.0).assessed().positions[0].greeks or Greeks()).theta for line in (day, hour)
+    ]
+    assert -day.model() * PRICE < (thetas[0] or 0.0) < -0.4 * day.model() * PRICE
+    assert (thetas[1] or 0.0) / (thetas[0] or 1.0) == pytest.approx(24.0**-0.5, rel=1e-3)
 
 
 def test_the_venues_greeks_come_first_and_a_missing_one_leaves_its_sum_out() -> None:

@@ -373,8 +373,8 @@ def _concentration() -> list[Panel]:
         ),
         p.graph(
             "Net exposure by coin",
-            "Long minus short notional in US dollars over all accounts that are seen. A blind account's legs "
-            "are missing.",
+            "Long minus short notional in US dollars over all accounts that are seen, options with their "
+            "delta. A blind account's legs are missing.",
             [Query("risk:base:net_notional_usd:sum", "{{base}}")],
             p.USD,
             width=6,
@@ -382,7 +382,8 @@ def _concentration() -> list[Panel]:
         ),
         p.graph(
             "Gross exposure by coin",
-            "Long plus short notional in US dollars over all accounts that are seen.",
+            "Long plus short notional in US dollars over all accounts that are seen, options with their "
+            "delta.",
             [Query("risk:base:gross_notional_usd:sum", "{{base}}")],
             p.USD,
             stacked=True,
