@@ -20,8 +20,8 @@ from exporter.demo.market import Market
 
 DIGITS = 8
 """Decimal places of amounts and of prices."""
-BASE = {"BTC": Decimal("0.01"), "ETH": Decimal("0.01"), "SOL": Decimal("0.02")}
-SLOPE = {"BTC": Decimal("0.00005"), "ETH": Decimal("0.000004"), "SOL": Decimal("0.000001")}
+BASE = {"BTC": Decimal("0.01"), "ETH": Decimal("0.01"), "SOL": Decimal("0.02"), "XRP": Decimal("0.02")}
+SLOPE = {"BTC": Decimal("0.00005"), "ETH": Decimal("0.000004"), "SOL": Decimal("0.000001"), "XRP": ZERO}
 """What a future requires of its value, and how much more for each coin of its size."""
 SHORT_RATE = Decimal("0.075")
 """What a short option requires of the price of its underlying, besides its own."""

@@ -28,8 +28,8 @@ from exporter.demo.market import Market
 
 COLLATERAL = ("BTC", "ETH", "USDC", "USDT")
 """Coins that back everything together in the cross models."""
-CURRENCIES = ("BTC", "ETH", "USDC", "USDT", "EURR")
-FUTURES = {"BTC": ("USD", "USDC"), "ETH": ("USD", "USDC"), "SOL": ("USDC",)}
+CURRENCIES = ("BTC", "ETH", "XRP", "USDC", "USDT", "EURR")
+FUTURES = {"BTC": ("USD", "USDC"), "ETH": ("USD", "USDC"), "SOL": ("USDC",), "XRP": ("USDC",)}
 """The quotes of perpetual contracts, by their base."""
 
 
@@ -89,7 +89,7 @@ class DeribitSimulator(DeribitServer):
 
     def _demo_books(self) -> Iterable[DeribitBook]:
         book = self.new_book("deribit-segregated", "segregated_sm")
-        for coin, amount in (("BTC", "2.9"), ("ETH", "4.5"), ("USDC", "2900")):
+        for coin, amount in (("BTC", "2.9"), ("ETH", "7.5"), ("USDC", "6200"), ("XRP", "850")):
             book.deposit(coin, amount)
         self.open(book, "BTC_USD", "long", "21000", "64770.5")
         self.open(book, "ETH_USD", "short", "61000", "3391.2")

@@ -48,7 +48,6 @@ UNREAD = {
         "estimated_liquidation_ratio_map.*",
         "part of the balance, which is published": "spot_reserve additional_reserve locked_balance "
         "fee_balance",
-        "of options, of which nothing but the mark is published": "options_value",
     },
     POSITIONS: {
         **_WRITTEN,
@@ -59,7 +58,6 @@ UNREAD = {
         "how the venue computes funding": "interest_value",
         "its price and PnL in USD; in the settle coin they are published": "average_price_usd "
         "floating_profit_loss_usd",
-        "of options, of which nothing but the mark is published": "delta gamma theta vega",
     },
     MEMBERS: _WRITTEN,
     KEY: {**_WRITTEN, "of the token, which is thrown away": "expires_in"},
@@ -71,7 +69,6 @@ UNREAD = {
         "when it was made": "creation_timestamp",
         "of a call that accounts with options make, and no others": "funding_8h current_funding",
         "a rate of 0 but for old expiries": "interest_rate",
-        "of options, of which nothing but the mark is published": "mark_iv underlying_price",
     },
     INDEX: {**_WRITTEN, "what is delivered at the end": "estimated_delivery_price"},
     TIME: _WRITTEN,

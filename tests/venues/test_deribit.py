@@ -161,14 +161,18 @@ async def test_prices_are_those_of_positions_of_totals_and_else_of_an_index() ->
     assert (await snapshot_of(answers)).prices == {"SOL": 150.5}
     prices = (await snapshot_of({SUMMARIES: documented(equity=1.0)})).prices
     assert prices == {"BTC": 7466.79, "ETH": 2001.0}
-    assert (await snapshot_of({}, scenario="cross")).prices == {"BTC": 36_950.0, "USDC": 1.0}
+    assert (await snapshot_of({}, scenario="cross")).prices == {
+        "BTC": 36_950.0,
+        "USDC": 1.0,
+        "ETH": 2001.0,
+    }
     observer = QuietObserver()
     snapshot = await snapshot_of({**answers, (INDEX, "sol_usdc"): success({})}, observer=observer)
     assert snapshot.prices == {}
     assert "`index_price` is missing" in observer.optional_failures[0].message
 
 
-async def test_marks_are_those_of_futures_and_coins_those_of_reversed_perpetuals() -> None:
+async def test_marks_are_those_of_futures_and_coins_those_of_the_indices_of_perpetuals() -> None:
     answers: dict[Any, Any] = {
         (BOOKS, f"currency={coin}"): success([]) for coin in ("BTC", "ETH", "USDC", "USDT")
     }
@@ -185,4 +189,7 @@ async def test_marks_are_those_of_futures_and_coins_those_of_reversed_perpetuals
         "BTC-PERPETUAL": PublicPrice(37_003.5, NOW),
         "ETH_USDC-PERPETUAL": PublicPrice(2000.5, NOW),
     }
-    assert marks.coins == {"BTC": PublicPrice(37_000.0, NOW)}
+    assert marks.coins == {
+        "BTC": PublicPrice(37_000.0, NOW),
+        "ETH": PublicPrice(2001.0, NOW, "USDC"),
+    }

@@ -344,5 +344,5 @@ BENCH = Bench(
     ),
     refused_time=(400, document("errors.json")[4]["body"]),
     failure=(400, {"jsonrpc": "2.0", "error": {"code": 11050, "message": "WORDS"}}),
-    optional=frozenset({BOOKS, INDEX}),
+    optional=frozenset({BOOKS, INDEX, KEY}),
 )
