@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -254,7 +253,7 @@ class Bitget(Venue[BitgetConfig]):
         return Marks(symbols, coins)
 
 
-async def _list(api: Api, endpoint: Endpoint, type_: type[T], **params: str) -> list[T]:
+async def _list(api: Api, endpoint: Endpoint, type_: type[T], /, **params: str) -> list[T]:
     form: Any = Answer[Rows[type_]]  # type: ignore[valid-type]  # a type made at run time
     answer: Answer[Rows[T]] = await api.get(endpoint, form, tuple(params.items()))
     return listed(answer.data)
@@ -288,8 +287,9 @@ async def _choice(api: Api) -> Choice:
 async def _index(api: Api, symbol: str) -> float | None:
     """The price of a coin in the quote of a contract."""
     asked = {"productType": "USDT-FUTURES" if symbol.endswith("USDT") else COIN_PRODUCT, "symbol": symbol}
-    ask = partial(_list, endpoint=INDEX, type_=MarkRow, **asked)
-    rows: list[MarkRow] = await api.venue_cached(ask, _INDEX_MAX_AGE, name=f"index {symbol}")
+    rows = await api.venue_cached(
+        lambda api: _list(api, INDEX, MarkRow, **asked), _INDEX_MAX_AGE, name=f"index {symbol}"
+    )
     return rows[0].indexPrice if rows else None
 
 
