@@ -20,10 +20,11 @@ STABLE_COINS = MARKET_STABLE_COINS | VENUE_DOLLARS | PLAY_MONEY
 
 CURRENCIES = frozenset(
     {"EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "BRL", "MXN", "TRY", "SGD", "HKD", "KRW"}
-    | {"EURI", "EURC", "AEUR"}
+    | {"EURI", "EURC", "AEUR", "EURR"}
+    | {"USYC", "BUIDL"}
 )
-"""Currencies of countries that contracts are quoted in, and coins that claim to be worth one euro. They stand
-still when coins move, and are not worth one dollar."""
+"""Currencies of countries that contracts are quoted in, coins that claim to be worth one euro, and shares of
+money market funds. They stand still when coins move, and are not worth one dollar."""
 
 
 def stands_still(code: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from msgspec import Struct, field
@@ -25,12 +26,12 @@ from exporter.venues._bybit import (
     CollateralRow,
     Info,
     PositionRow,
-    Schedule,
     TickerRow,
     Wallet,
     isolated_margin,
     summed_usd,
 )
+from exporter.venues._schedule import Schedule
 from exporter.venues.base import Envelope, Refusal, Refusals, pools_by_coin, told
 from exporter.wire import Required, Wire, listed
 
@@ -44,25 +45,22 @@ class Status(Envelope):
 
 # Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
 # Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
-_SHUT_OUT = 600.0
+_SHUT_OUT = "the address asked too often, or its country is barred"
 NOT_UNIFIED = "no unified trading account: upgrade it"
 REFUSALS = Refusals(
-    Refusal("clock", codes=("10002",)),
+    Refusal("clock", codes=("10002", "-1")),
     Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("10004",)),
     Refusal("auth", "the API key is not accepted", codes=("10007",)),
-    Refusal("auth", "the API key has expired", codes=("33004",)),
+    Refusal("auth", "the API key has expired", codes=("33004", "-2015")),
     Refusal("permission", "the key lacks the permission to read this", codes=("10005",)),
     Refusal("permission", "the venue has shut this user out", codes=("10008",)),
-    Refusal("permission", "the venue does not serve this address or its country", codes=("10009",)),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
     Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
     Refusal("unsupported", f"the account is {NOT_UNIFIED}", codes=("10028",)),
     Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
-    Refusal("banned", codes=("10018",), pause=_SHUT_OUT),
-    Refusal(
-        "banned", "the address asked too often, or its country is barred", statuses=(403,), pause=_SHUT_OUT
-    ),
+    Refusal("timeout", "the venue timed out", codes=("10000",)),
+    Refusal("banned", _SHUT_OUT, codes=("10009", "10018"), statuses=(403,), pause=600.0),
     envelope=Status,
     success=frozenset({"0"}),
 )
@@ -144,6 +142,8 @@ def parse(
     inverse = [one for one, (_, own) in zip(positions, pairs, strict=True) if own]
     coins = [row for row in listed(wallet.coin) if row.holds]
     own_coins = [] if apart is None else listed(apart.coin)
+    # Of a contract in a form that is not known, nobody knows which coin backs it: it may be any.
+    strange = any(one.contract.size is None for one in inverse)
     modes = {
         "margin_mode": info.mode,
         "asset_mode": "single" if info.isolated else "multi",
@@ -152,7 +152,7 @@ def parse(
         modes["position_mode"] = "hedge" if any(one.row.positionIdx for one in held) else "one_way"
     pool = _isolated_pool(coins) if info.isolated else _pool(wallet, info, coins, unified, unlisted=unlisted)
     return AccountSnapshot(
-        pools=(pool, *pools_by_coin(own_coins, inverse, _coin_pool)),
+        pools=(pool, *pools_by_coin(own_coins, inverse, partial(_coin_pool, unlisted=strange))),
         positions=tuple(positions),
         assets=tuple(_asset(row, None if info.isolated else collateral.get(row.coin)) for row in coins),
         modes=modes,
@@ -217,7 +217,7 @@ def _isolated_pool(coins: Sequence[CoinRow]) -> MarginPool:
     )
 
 
-def _coin_pool(row: CoinRow, _: Sequence[Position]) -> MarginPool:
+def _coin_pool(row: CoinRow, _: Sequence[Position], *, unlisted: bool) -> MarginPool:
     """Of inverse contracts that one coin backs; what they require is told of all together, and not used."""
     return MarginPool(
         currency=row.coin,
@@ -226,6 +226,7 @@ def _coin_pool(row: CoinRow, _: Sequence[Position]) -> MarginPool:
         unrealized_pnl=row.unrealisedPnl,
         initial_margin=row.initial_margin,
         open_order_margin=row.totalOrderIM,
+        unlisted=unlisted,
     )
 
 

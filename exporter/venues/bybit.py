@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -39,7 +39,6 @@ from exporter.venues._bybit import (
     Page,
     PositionRow,
     RiskLimit,
-    Schedule,
     TickerRow,
     Wallet,
     contract_of,
@@ -48,7 +47,8 @@ from exporter.venues._bybit import (
     schedule_of,
 )
 from exporter.venues._bybit_account import NOT_UNIFIED, REFUSALS, ApiKey, Held, option_of, parse
-from exporter.venues.base import Venue, schema_error
+from exporter.venues._schedule import Schedule
+from exporter.venues.base import Venue, funding_by_symbol, schema_error
 from exporter.wire import listed
 
 T = TypeVar("T")
@@ -56,9 +56,6 @@ T = TypeVar("T")
 _KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
 """The categories of contracts, and the coin that those of one are settled in; an inverse one in its own."""
 
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # For this long nobody notices that an account has its first option, or none any more.
 _OPTIONS_MAX_AGE = 60.0
 # Tiers that are asked for in one collection: public calls are counted by address alone, 120 a second.
@@ -96,10 +93,11 @@ class Bybit(Venue[BybitConfig]):
         "prices is known. **Assumed**: that a short option requires a share of its underlying beside its "
         "mark (cross mode); a closing fee of 0.055 % in the tiers, which are used where the venue gives no "
         "maintenance margin and to move it with the mark; coins count at their collateral ratio by tier; "
-        "margin that is added to an isolated position automatically is not counted; an account whose key may "
-        "not see options has none. **Not told**: what each position requires in portfolio margin, so that of "
-        "several no liquidation price is known. **Kept**: risk limits and collateral ratios for an hour, "
-        "funding for 15 minutes, that there are no options for one.\n\n"
+        "margin that is added to an isolated position automatically is not counted; a key that may not see "
+        "options has some if its coins are worth more or less than their balances and PnL. **Not told**: "
+        "what each position requires in portfolio margin, so that of several no liquidation price is known. "
+        "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, that there are no "
+        "options for one.\n\n"
         "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
     )
     endpoints = (INFO, WALLET, POSITIONS, RISK_LIMIT, COLLATERAL, TICKERS, TIME, KEY)
@@ -147,12 +145,10 @@ class Bybit(Venue[BybitConfig]):
 
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:
         reset = response.header_number("X-Bapi-Limit-Reset-Timestamp")
-        return self.refusals.read(
-            response,
-            self.config.secrets(),
-            signed=endpoint.signed,
-            until=None if reset is None else reset / 1000.0,
-        )
+        read = partial(self.refusals.read, response, self.secrets, signed=endpoint.signed)
+        found = read(until=None if reset is None else reset / 1000.0)
+        # Then the account may ask again; an address that is shut out is so for longer.
+        return read() if found is not None and found.reason == "banned" else found
 
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(TIME, Answer[Clock])).result.timeNano / 1e9
@@ -178,18 +174,23 @@ class Bybit(Venue[BybitConfig]):
         ]
         collateral, held = await together(
             _nothing() if info.isolated else api.optional(api.venue_cached(_collateral, RARELY, grace=A_DAY)),
-            self._known(api, held, tiered=info.mode != "portfolio"),
+            self._known(api, held, info),
         )
-        known = [one for one in map(option_of, options or ()) if one is not None]
-        held += await _with_tickers(api, known)
-        return parse(info, wallet, apart, held, collateral or {}, unlisted=len(known) < len(options or ()))
+        found = [one for one in map(option_of, options or ()) if one is not None]
+        held += await _with_tickers(api, found)
+        unlisted = wallet.unexplained if options is None else len(found) < len(options)
+        return parse(info, wallet, apart, held, collateral or {}, unlisted=unlisted)
 
-    async def _known(self, api: Api, held: Sequence[Held], *, tiered: bool) -> list[Held]:
+    async def _known(self, api: Api, held: Sequence[Held], info: Info) -> list[Held]:
         """The positions with what public calls say of their symbols."""
-        kinds = sorted({one.contract.kind for one in held})
+        kinds, symbols = sorted({one.contract.kind for one in held}), [one.row.symbol for one in held]
+        # Portfolio margin has no tiers; inverse contracts that are apart are never in it.
+        tiered = [
+            one for one in held if info.mode != "portfolio" or (info.apart and one.contract.kind == "inverse")
+        ]
         schedules, tickers = await together(
-            self._schedules.of(api, [one.name for one in held] if tiered else ()),
-            together(*(api.optional(_funding(api, kind), {}) for kind in kinds)),
+            self._schedules.of(api, [one.name for one in tiered]),
+            together(*(api.optional(_funding(api, kind, symbols), {}) for kind in kinds)),
         )
         rows = {symbol: row for found in tickers for symbol, row in found.items()}
         return [
@@ -236,32 +237,19 @@ async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
     return list(rows.values())
 
 
-async def _options(api: Api) -> list[PositionRow]:
+async def _options(api: Api) -> list[PositionRow] | None:
     has_some = await api.account_cached(_has_options, _OPTIONS_MAX_AGE)
-    return await _rows(api, "option") if has_some else []
+    return await _rows(api, "option") if has_some else None if has_some is None else []
 
 
-async def _has_options(api: Api) -> bool:
+async def _has_options(api: Api) -> bool | None:
+    """None where the key may not see them."""
     try:
         return bool(await _rows(api, "option"))
     except VenueError as error:
         if error.reason != "permission":
             raise
-        return False
-
-
-async def _with_tickers(api: Api, held: Sequence[Held]) -> list[Held]:
-    """Options with what is told to everybody of them, by the coin that they are on."""
-    bases = sorted({one.contract.base for one in held})
-    ask = (partial(_tickers, category="option", base=base) for base in bases)
-    calls = (
-        api.venue_cached(one, api.interval, name=f"options {base}")
-        for one, base in zip(ask, bases, strict=True)
-    )
-    rows: dict[str, TickerRow] = {}
-    for found in await together(*(api.optional(call, {}) for call in calls)):
-        rows |= found
-    return [replace(one, ticker=rows.get(one.row.symbol)) for one in held]
+        return None
 
 
 async def _schedule(api: Api, name: str) -> Schedule:
@@ -274,14 +262,18 @@ async def _tickers(api: Api, category: str, base: str = "") -> Mapping[str, Tick
     return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category, **of_base)}
 
 
-async def _funding(api: Api, category: str) -> Mapping[str, TickerRow]:
-    """What tickers say of funding; asked anew once one has taken place."""
+async def _with_tickers(api: Api, held: Sequence[Held]) -> list[Held]:
+    """Options with what is told to everybody of them, by the coin that they are on."""
+    rows: dict[str, TickerRow] = {}
+    for base in sorted({one.contract.base for one in held}):
+        ask = partial(_tickers, category="option", base=base)
+        rows |= await api.optional(api.venue_cached(ask, api.interval, name=f"options {base}"), {})
+    return [replace(one, ticker=rows.get(one.row.symbol)) for one in held]
+
+
+def _funding(api: Api, category: str, symbols: Iterable[str]) -> Awaitable[Mapping[str, TickerRow]]:
     ask, name = partial(_tickers, category=category), f"tickers {category}"
-    kept = await api.venue_cached(ask, _FUNDING_MAX_AGE, name=name)
-    due = (row.nextFundingTime for row in kept.values())
-    if any(time is not None and time <= api.now() for time in due):
-        return await api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
-    return kept
+    return funding_by_symbol(api, ask, symbols, lambda row: row.nextFundingTime, name=name)
 
 
 async def _collateral(api: Api) -> Mapping[str, CollateralRow]:
