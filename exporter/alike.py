@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from exporter.errors import VenueError
 from exporter.wire import decode, listed
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Tables(Generic[T]):
         self._tables: deque[tuple[bytes, Table[T]]] = deque(maxlen=MOST_TABLES)
 
     def read(self, body: bytes, where: str) -> Mapping[str, T]:
-        """The rows of an answer by name.
+        """The rows of an answer by name: of all symbols there are, so that one without a row says nothing.
 
         Raises:
             VenueError: reason ``schema``; the text names `where` (venue and endpoint) and the field.
@@ -65,7 +66,10 @@ class Tables(Generic[T]):
         for known, table in self._tables:
             if known == body:
                 return table
-        table = self._table(self._decoded(body, where))
+        rows = self._decoded(body, where)
+        if not rows:
+            raise VenueError("schema", f"{where}: nothing is listed")
+        table = self._table(rows)
         self._tables.appendleft((body, table))
         return table
 

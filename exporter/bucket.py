@@ -73,6 +73,7 @@ class Window:
         "_tokens",
         "_wanted",
         "limit",
+        "per_second",
     )
 
     def __init__(self, limit: Limit, *, share: float, line: float, largest: float, now: float) -> None:
@@ -92,10 +93,10 @@ class Window:
         # Weight that is handed out and not sent yet, and weight that is sent and not answered yet.
         self._reserved = 0.0
         self._flying = 0.0
-
-    @property
-    def per_second(self) -> float:
+        self.per_second = self._per_second()
         """The weight a second that is ours in the long run, with what others left in the last window."""
+
+    def _per_second(self) -> float:
         own, left = self._share / self._seconds, self._count.left / self.limit.seconds
         return own if left >= own else max(left, own * LEAST_SHARE)
 
@@ -121,6 +122,7 @@ class Window:
             self._slots, self._sent = old._slots, old._sent
             old._count.resize(self.limit, self._count.line)
             self._count = old._count
+            self.per_second = self._per_second()
 
     @property
     def others(self) -> float:
@@ -175,6 +177,8 @@ class Window:
         """A request that was sent has ended; `told` is what its answer said."""
         self._flying -= weight
         self._count.answered(weight, now, self._flying, told)
+        if told is not None:
+            self.per_second = self._per_second()
 
     def _cap(self) -> float:
         """Up to the own share, by what was sent in the last window."""
@@ -218,6 +222,7 @@ class Bucket:
     def __init__(self, windows: Iterable[Window], *, elapsed: Elapsed, later: Later = later) -> None:
         self.windows = tuple(windows)
         """The first one hears what the venue tells."""
+        self._weigh()
         self.need = 0.0
         """Weight a second that the accounts would take at their configured intervals."""
         self.steady = 0.0
@@ -231,15 +236,12 @@ class Bucket:
         self._lead = 0.0
         self._timer: Timer | None = None
 
-    @property
-    def largest(self) -> float:
+    def _weigh(self) -> None:
+        """Looks anew what the windows give."""
+        self.largest = min([window.largest for window in self.windows])
         """The most that can be taken at once."""
-        return min(window.largest for window in self.windows)
-
-    @property
-    def per_second(self) -> float:
+        self.per_second = min([window.per_second for window in self.windows])
         """The weight a second that is ours in the long run."""
-        return min([window.per_second for window in self.windows])
 
     @property
     def stretch(self) -> float:
@@ -262,6 +264,7 @@ class Bucket:
         before, self.windows = self.windows, tuple(windows)
         for place, window in enumerate(self.windows):
             window.inherit(before[min(place, len(before) - 1)])
+        self._weigh()
         self._serve()
 
     def free(self) -> float:
@@ -319,9 +322,10 @@ class Bucket:
     def answered(self, weight: float, told: Told | None = None) -> None:
         """A request that was sent has ended; the first window hears what its answer told."""
         now = self._elapsed()
-        for window in self.windows:
-            window.answered(weight, now, told)
-            told = None
+        for place, window in enumerate(self.windows):
+            window.answered(weight, now, None if place else told)
+        if told is not None:
+            self._weigh()
         if self._whole or self._further:
             self._serve()
 

@@ -28,20 +28,24 @@ class Budgets:
 
     def __init__(self, of_address: Budget, *, beside: Budgets | None = None) -> None:
         self._all: Mapping[str, Budget] = {"address": of_address, "account": Budget()}
+        # A call that names no user is shared: what the venue thinks of one account is nothing to the others.
+        self._signed, self._public = tuple(self._all.values()), (of_address,)
         self._beside = beside
 
     def refuse_closed(self, now: float, *, signed: bool) -> None:
         """Raises where a limit is closed, but for one that another request finds out about just now."""
         if self._beside is not None:
             self._beside.refuse_closed(now, signed=signed)
-        limits = self._used(signed=signed)
-        if not any(limit.probing for limit in limits):
-            for limit in limits:
-                limit.check(now)
+        limits = self._signed if signed else self._public
+        for limit in limits:
+            if limit.probing:
+                return
+        for limit in limits:
+            limit.check(now)
 
     async def found_out(self, now: Callable[[], float], *, signed: bool) -> Collection[Budget]:
         """Raises where a limit is closed; gives those that the request which asks finds out about."""
-        return await found_out(self._used(signed=signed), now)
+        return await found_out(self._signed if signed else self._public, now)
 
     def judge(self, failure: VenueError | None, probed: Collection[Budget], now: float) -> float | None:
         """What an answer says of the limits. Gives until when the address is blocked, if that has changed."""
@@ -53,7 +57,3 @@ class Budgets:
         for limit in probed:
             limit.open(now)
         return now if self._all["address"] in probed and self._beside is None else None
-
-    def _used(self, *, signed: bool) -> list[Budget]:
-        # A call that names no user is shared: what the venue thinks of one account is nothing to the others.
-        return [limit for scope, limit in self._all.items() if signed or scope == "address"]

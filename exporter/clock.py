@@ -16,6 +16,10 @@ Wall = Callable[[], float]
 Elapsed = Callable[[], float]
 
 
+# Of macOS and others: it stands still there while the machine is suspended.
+_SUSPENDED_TOO = hasattr(time, "CLOCK_BOOTTIME")
+
+
 def wall() -> float:
     """Unix seconds."""
     return time.time()
@@ -23,6 +27,6 @@ def wall() -> float:
 
 def elapsed() -> float:
     """Seconds on a clock that nobody sets and that goes on while the machine is suspended."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
+    if _SUSPENDED_TOO:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

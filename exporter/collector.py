@@ -304,6 +304,9 @@ class Collector:
             behind = await self._admission.admitted()
         finally:
             self.waiting = False
+        if not waited and not behind:
+            self._behind = 0.0
+            return
         # It comes after each interval: as long is it from one collection to the next.
         interval = self.interval
         self._behind = round(behind, 1) if behind > SHORT_WAIT * interval else 0.0

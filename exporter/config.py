@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -154,12 +155,12 @@ class _Reader:
     def _section(self, type_: type[BaseModel], content: Any, place: Place) -> Any:
         """The section as `type_`, or its defaults if it is absent or wrong (then a problem is noted)."""
         if content is None or self.file.faulty(place):
-            return type_()
+            return _nothing_said(type_)
         if not isinstance(content, dict):
             self.file.problem(place, "expected fields, such as " + ", ".join(type_.model_fields))
-            return type_()
+            return _nothing_said(type_)
         self._unknown_fields(content, type_.model_fields, place)
-        return self._validate(type_, content, place) or type_()
+        return self._validate(type_, content, place) or _nothing_said(type_)
 
     def _validate(self, type_: type[BaseModel], content: Mapping[str, Any], place: Place) -> Any:
         """`content` as `type_`, or None with the problems noted. Unknown fields are not its business."""
@@ -311,8 +312,7 @@ class _Reader:
         type_ = AccountConfig if venue is None else venue.config_class
         secret_fields = type_.secret_fields()
         if venue is not None:
-            named = tuple(f"{name}_file" for name in secret_fields)
-            self._unknown_fields(entry, (*type_.model_fields, *named), place)
+            self._unknown_fields(entry, _fields_of(type_), place)
         values = dict(entry)
         files: dict[str, Path] = {}
         for name in secret_fields:
@@ -329,12 +329,16 @@ class _Reader:
         own = {name: values.get(name) for name in ("interval", "timeout", "max_age")}
         inherited = {"interval": collect.interval, "timeout": None, "max_age": collect.max_age}
         durations = {name: inherited[name] if value is None else value for name, value in own.items()}
+        unset = frozenset(name for name, value in own.items() if value is None)
         # On their own first, so that they are checked together whatever else is wrong with the account.
-        checked: CollectSection | None = self._validate(CollectSection, durations, place)
+        # Those of `collect` are checked already.
+        checked: CollectSection | None = collect
+        if unset != own.keys():
+            checked = self._validate(CollectSection, durations, place)
         if checked is not None:
-            unset = frozenset(name for name, value in own.items() if value is None)
-            self._durations(place, checked.interval, checked.timeout, checked.max_age, inherited=unset)
-            if checked.timeout is None:
+            own_timeout = None if "timeout" in unset else checked.timeout
+            self._durations(place, checked.interval, own_timeout, checked.max_age, inherited=unset)
+            if own_timeout is None:
                 durations["timeout"] = min(collect.timeout or DEFAULT_TIMEOUT, checked.interval)
         desk = {
             "labels": self._section(AccountLabels, entry.get("labels"), (*place, "labels")),
@@ -413,6 +417,18 @@ class _Reader:
         if found.open_to_all:
             self.file.warn(place, "every user of this machine can read the file; `chmod o=` ends that")
         return found.text, path
+
+
+@cache
+def _nothing_said(type_: type[BaseModel]) -> BaseModel:
+    """A section without fields. Nobody can change it: one is enough for all accounts."""
+    return type_()
+
+
+@cache
+def _fields_of(type_: type[AccountConfig]) -> tuple[str, ...]:
+    """What an account may have, with the names by which secrets come from files."""
+    return (*type_.model_fields, *(f"{name}_file" for name in type_.secret_fields()))
 
 
 def _plain(value: Any) -> Any:

@@ -278,6 +278,8 @@ class AccountLimits(_Part):
 
     def over(self, other: AccountLimits) -> AccountLimits:
         """These limits, and those of `other` where these say nothing."""
+        if not self.model_fields_set:
+            return other
         missing = [name for name in type(self).model_fields if getattr(self, name) is None]
         return self.model_copy(update={name: getattr(other, name) for name in missing})
 

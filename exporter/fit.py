@@ -14,6 +14,9 @@ from exporter.pacing import Place
 from exporter.request import Endpoint
 from exporter.venues import AnyVenue
 
+Asking = tuple[AccountConfig, tuple[Endpoint, ...]]
+"""An account, and the calls of each of its collections that count in a budget."""
+
 
 class Fit(Struct, frozen=True, kw_only=True):
     """What the accounts of one address need of one budget, and what of it is the exporter's."""
@@ -72,43 +75,40 @@ def remarks(found: Iterable[Fit]) -> Iterator[str]:
 
 def fits(config: Config, venues: Mapping[str, type[AnyVenue]]) -> list[Fit]:
     """Every budget with the accounts that share it."""
-    members: dict[tuple[str, Place, str], list[AccountConfig]] = {}
-    declared: dict[str, tuple[RequestBudget, dict[str, tuple[Endpoint, ...]]]] = {}
+    members: dict[tuple[str, Place, str], list[Asking]] = {}
+    declared: dict[str, RequestBudget] = {}
     for account in config.accounts:
         venue = venues[account.exchange]
         place = Place.of(account, venue.base_url)
         for budget in venue.budgets:
             owner = account.name if budget.scope == "account" else ""
-            for part, endpoints in budget.parts(venue.each_collection or venue.endpoints).items():
-                members.setdefault((part, place, owner), []).append(account)
-                declared.setdefault(part, (budget, {}))[1][venue.name] = endpoints
+            for part, endpoints in budget.parts(venue.calls_of(account)).items():
+                members.setdefault((part, place, owner), []).append((account, endpoints))
+                declared[part] = budget
     return [
         Fit(
             budget=part,
             address=f"account {owner}" if owner else place.label,
-            accounts=tuple(accounts),
-            needed=60.0 * _needed(accounts, declared[part][1]),
+            accounts=tuple(account for account, _ in asking),
+            needed=60.0 * _needed(asking),
             allowed=60.0
             * (
-                _allowed(config, declared[part][0])
-                - _marks(config, part, declared[part][0], {venues[one.exchange] for one in accounts})
+                _allowed(config, declared[part])
+                - _marks(config, part, declared[part], {venues[one.exchange] for one, _ in asking})
             ),
         )
-        for (part, place, owner), accounts in members.items()
+        for (part, place, owner), asking in members.items()
     ]
 
 
-def _needed(accounts: Iterable[AccountConfig], endpoints: Mapping[str, tuple[Endpoint, ...]]) -> float:
+def _needed(asking: Iterable[Asking]) -> float:
     """Weight a second: what is signed of each account, what is public once for all of a venue."""
-    need, shortest = 0.0, dict[str, float]()
-    for account in accounts:
-        need += sum(one.weight for one in endpoints[account.exchange] if one.signed) / account.interval
-        known = shortest.get(account.exchange, account.interval)
-        shortest[account.exchange] = min(known, account.interval)
-    return need + sum(
-        sum(one.weight for one in endpoints[exchange] if not one.signed) / interval
-        for exchange, interval in shortest.items()
-    )
+    need, shortest = 0.0, dict[tuple[str, Endpoint], float]()
+    for account, endpoints in asking:
+        need += sum(one.weight for one in endpoints if one.signed) / account.interval
+        for call in ((account.exchange, one) for one in endpoints if not one.signed):
+            shortest[call] = min(shortest.get(call, account.interval), account.interval)
+    return need + sum(one.weight / interval for (_, one), interval in shortest.items())
 
 
 def _allowed(config: Config, budget: RequestBudget) -> float:

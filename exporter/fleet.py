@@ -150,7 +150,8 @@ class Fleet:
         return changes
 
     async def _use(self, given: Config) -> Changes:
-        config = expanded(given, self._still_listed(given))
+        listed = self._still_listed(given)
+        config = expanded(given, listed)
         old = self._collectors
         unchanged = {one.name for one in config.accounts if one.name in old and _config(old[one.name]) == one}
         # Everything that could fail comes before anything is changed.
@@ -193,6 +194,7 @@ class Fleet:
         for name in made:
             self._scheduler.add(name, _Turn(collectors[name], self._renew))
         await self._use_marks(config.marks_interval)
+        self._listed = listed
         await self._use_listings(given)
         return Changes(
             added=len(made.keys() - old.keys()),
@@ -240,7 +242,6 @@ class Fleet:
                 job.close()
                 del self._listings[name]
                 self._telemetry.no_sub_accounts(job.entry.exchange, name)
-        self._listed = self._still_listed(given)
         for name in wanted.keys() - self._listings.keys():
             venue = self._venue(wanted[name].asked_every(LISTED_EVERY))
             api = self._client.account(venue, only=venue.listing_endpoint)
@@ -250,6 +251,7 @@ class Fleet:
                 api,
                 self._telemetry,
                 self._on_listed,
+                known=self._listed.get(name, ()),
                 may_ask=partial(self._may_use_key, name),
             )
             self._listings[name] = job

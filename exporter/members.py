@@ -2,6 +2,7 @@
 
 The entry itself is an account, and so is each of its sub-accounts: with a name, a schedule, an age and
 failures of its own. They come and go with the venue's list, which one job for each such entry asks for.
+Nobody goes by one list alone: one that is short by mistake would take from the desk what watches the account.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LISTED_EVERY = 60.0
 """Seconds: so long may a new sub-account be unseen."""
 LOOK_AGAIN = 1.0
 """Seconds after which it is seen again whether the entry's key may be used."""
+SURE_AFTER = 35.0
+"""Seconds from a list that leaves somebody out to the next; venues' answers are kept for up to 30."""
 LONGEST_NAME = 64
 """Characters of the name of an account."""
 
@@ -114,6 +117,7 @@ class ListingJob:
         api: Through which the list alone is asked for.
         observer: Who counts.
         on_listed: Is told of the job and what the venue lists, each time.
+        known: Who is collected already.
         may_ask: Whether the entry's key may be used; None before that is known.
     """
 
@@ -127,6 +131,7 @@ class ListingJob:
         observer: Observer,
         on_listed: Callable[[ListingJob, tuple[Member, ...]], None],
         *,
+        known: Iterable[Member] = (),
         may_ask: Callable[[], bool | None] = lambda: True,
     ) -> None:
         self.run_in: RunIn | None = None
@@ -136,6 +141,8 @@ class ListingJob:
         self._observer = observer
         self._on_listed = on_listed
         self._may_ask = may_ask
+        self._known = tuple(known)
+        self._missed: frozenset[str] = frozenset()
         self._seldom = Seldom()
 
     @property
@@ -155,7 +162,9 @@ class ListingJob:
         may_ask = self._may_ask()
         if may_ask:
             await self._ask()
-        return LOOK_AGAIN if may_ask is None else None
+        if may_ask is None:
+            return LOOK_AGAIN
+        return min(SURE_AFTER, self.interval) if self._missed else None
 
     async def _ask(self) -> None:
         config = self.entry
@@ -170,9 +179,27 @@ class ListingJob:
             self._failed(VenueError("internal", format_exception(error)))
         else:
             self._observer.sub_accounts(config.exchange, config.name, len(members))
-            self._on_listed(self, members)
+            self._known = self._with_missed(members)
+            self._on_listed(self, self._known)
         finally:
             self._api.meter.deadline = None
+
+    def _with_missed(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        """Those listed, and who was left out for the first time."""
+        listed = {one.handle for one in members}
+        missed = [one for one in self._known if one.handle not in listed]
+        before, self._missed = self._missed, frozenset(one.handle for one in missed)
+        if not missed:
+            return members
+        entry = self.entry
+        self._seldom.tell(
+            log.warning,
+            "sub-accounts are not listed any more, gone if the next list says so too",
+            exchange=entry.exchange,
+            account=entry.name,
+            count=len(missed),
+        )
+        return (*members, *(one for one in missed if one.handle not in before))
 
     def _failed(self, error: VenueError) -> None:
         exchange, account = self.entry.exchange, self.entry.name

@@ -136,7 +136,7 @@ class Pacing:
         """
         self._accounts += 1
         place, used = Place.of(venue.config, venue.base_url), []
-        each = venue.each_collection or venue.endpoints
+        each = venue.calls_of(venue.config)
         lines: dict[Endpoint, list[_Line]] = {endpoint: [] for endpoint in venue.endpoints}
         for number, declared in enumerate(venue.budgets):
             for name, endpoints in declared.parts(venue.endpoints).items():

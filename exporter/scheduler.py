@@ -13,12 +13,12 @@ import structlog
 
 # APScheduler 3 has no types.
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent  # type: ignore[import-untyped]
-from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
 from exporter import clock
 from exporter.clock import Elapsed, Wall
 from exporter.defaults import FIRST_WITHIN
+from exporter.timetable import Timetable
 
 CLOCK_CHECK = 5.0
 """Seconds between two looks at whether the wall clock was set."""
@@ -117,7 +117,7 @@ class Scheduler:
         # What its warnings say is counted and logged here; its other lines are noise.
         for name in ("apscheduler.scheduler", "apscheduler.executors"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        self._scheduler = AsyncIOScheduler(
+        self._scheduler = Timetable(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
@@ -159,8 +159,6 @@ class Scheduler:
         await asyncio.sleep(0)
         await _cancel(self._entries.values())
         self._scheduler.shutdown(wait=False)
-        # It shuts down in the next round of the event loop.
-        await asyncio.sleep(0)
 
     def plan(self) -> None:
         """Spreads the jobs that have no place yet over their intervals. The others keep theirs."""

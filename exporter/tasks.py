@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -16,8 +16,12 @@ D = TypeVar("D")
 E = TypeVar("E")
 
 
-class Ready(Awaitable[T]):
-    """What is known already: waiting for it takes no task, no deadline and no turn of the event loop."""
+class Ready(Generic[T]):
+    """What is known already: waiting for it takes no task, no deadline and no turn of the event loop.
+
+    An `Awaitable` that does not say so: whether something is one is asked often, and takes long of a class
+    that is made of abstract ones.
+    """
 
     __slots__ = ("outcome",)
 

@@ -190,11 +190,16 @@ class HttpTransport:
 
 
 async def _answer(session: aiohttp.ClientSession, given: Mapping[str, Any]) -> Answer:
-    async with session.request(**given) as answer:
-        body = Body(answer.headers.get("Content-Encoding", ""))
-        async for chunk in answer.content.iter_any():
+    answer = await session.request(**given)
+    try:
+        body, read = Body(answer.headers.get("Content-Encoding", "")), answer.content.readany
+        while chunk := await read():
             body.feed(chunk)
         return Answer(answer.status, answer.headers, body.whole())
+    except BaseException:
+        # Read to its end it has given its connection back by itself.
+        answer.close()
+        raise
 
 
 def _network_text(error: Exception) -> str:

@@ -58,7 +58,13 @@ class Wire(msgspec.Struct):
             value = getattr(self, attribute)
             # Floats from JSON are finite already: JSON has no NaN, and msgspec refuses overflow.
             if value.__class__ is str:
-                value = number(value, wire_name)
+                try:
+                    found = float(value)
+                except ValueError:
+                    found = math.nan
+                # Anything else ("", "1_000", "inf", of which the difference is no 0) is rare.
+                plain = found - found == 0.0 and "_" not in value
+                value = found if plain else number(value, wire_name)
             elif value is None:
                 if needed:
                     raise ValueError(f"`{wire_name}` is empty, expected a number")

@@ -114,8 +114,9 @@ def section() -> str:
 Each account has {own()} series of the exporter's own (up, limits, ages, counters, errors by
 reason), and of what its venue says about as many as these, counted on the pages of documented
 answers with default settings. With `risk.cross_check` a position has one more; `risk.shocks` are
-six of each pool, and six of one with isolated positions. A pool with options has 35 more of `risk.shocks` and
-`risk.volatility_shifts`, a position in options up to ten, and each coin of an account that has some four.
+six of each pool, and six of one with isolated positions. A pool with options has 35 more of `risk.shocks`
+and `risk.volatility_shifts`, a position in options up to ten, and each coin of an account that has some
+four.
 
 | exchange | Account | Pool | Coin held | Position | One account, one pool, {POSITIONS} positions |
 | --- | --- | --- | --- | --- | --- |

@@ -30,6 +30,12 @@ def test_rows_are_found_by_name(tables: Tables[Row]) -> None:
     assert (found.get("C"), "C" in found, len(found)) == (None, False, 2)
 
 
+def test_an_answer_without_rows_is_a_failure_and_no_table_that_knows_nobody(tables: Tables[Row]) -> None:
+    with pytest.raises(VenueError, match="x: nothing is listed") as caught:
+        tables.read(b"[]", "x")
+    assert caught.value.reason == "schema"
+
+
 def test_the_same_answer_is_the_same_object(tables: Tables[Row]) -> None:
     assert tables.read(ANSWER, "x") is tables.read(bytes(bytearray(ANSWER)), "y")
 

@@ -9,9 +9,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from exporter.account import Member
 from exporter.cli import main
 from exporter.config import load
 from exporter.fit import Fit, fits, misfits, remarks
+from exporter.members import expanded
 from exporter.venues import discover
 
 KEY = {"api_key": "k" * 64, "api_secret": "s" * 64}
@@ -50,6 +52,25 @@ def test_live_marks_leave_less_for_the_accounts(tmp_path: Path) -> None:
     assert (fit.needed, fit.allowed) == pytest.approx((1880.0, 1080.0))
     (fit,) = found(tmp_path, accounts(1), marks={"interval": "5s"}, budgets={"binance": {"per_minute": 100}})
     assert fit.allowed == pytest.approx(25.0), "marks take half at most"
+
+
+def test_sub_accounts_take_from_the_limit_of_the_calls_that_read_them(tmp_path: Path) -> None:
+    """Each of 47 takes one of 12,000 a minute at two calls, and nothing of the futures'."""
+    found(tmp_path, accounts(1, sub_accounts=True))
+    config = load(tmp_path / "exporter.yml")
+    members = [Member(f"desk{number}", f"desk{number}@fund.example") for number in range(47)]
+    needed = {
+        fit.budget: (len(fit.accounts), fit.needed)
+        for fit in fits(expanded(config, {config.accounts[0].name: members}), discover())
+    }
+    expected: dict[str, Any] = {
+        "binance": (1, pytest.approx(40.0)),
+        **{
+            f"binance_sapi /sapi/v2/sub-account/futures/{call}": (47, pytest.approx(188.0))
+            for call in ("account", "positionRisk")
+        },
+    }
+    assert needed == expected
 
 
 def test_accounts_that_fit_are_not_mentioned(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from exporter.errors import VenueError
 from exporter.exposition import Format, Store
 from exporter.fleet import Fleet
 from exporter.keys import KeyRules
-from exporter.members import expanded
+from exporter.members import SURE_AFTER, expanded
 from exporter.model import AccountSnapshot, KeyRights
 from exporter.request import Endpoint
 from exporter.scheduler import Scheduler
@@ -136,9 +136,32 @@ async def test_they_come_and_go_with_the_list(yard: Yard) -> None:
     assert yard.fleet._collectors["fund.alpha"] is alpha
     assert "fund.beta" in yard.names()
     await yard.run("fund.beta")
-    await yard.listing([ALPHA])
+    for _ in range(2):
+        await yard.listing([ALPHA])
     assert yard.names() == ["fund", "fund.alpha"]
     assert "fund.beta" not in yard.page()
+
+
+async def test_nobody_goes_by_one_list_that_is_short_by_mistake(yard: Yard) -> None:
+    await yard.use(entry())
+    await yard.listing([ALPHA, BETA])
+    job = yard.scheduler._entries["sub-accounts:fund"].job
+    beta = yard.fleet._collectors["fund.beta"]
+    Master.listed = []
+    assert await job.collect() == SURE_AFTER, "it is asked again before the minute is over"
+    assert yard.names() == ["fund", "fund.alpha", "fund.beta"]
+    assert 'risk_collector_sub_accounts{account="fund",exchange="master"} 0' in yard.page()
+    await yard.listing([ALPHA, BETA])
+    await yard.listing([BETA])
+    # Twice, but not one after the other; and a reload forgets nobody.
+    assert yard.names() == ["fund", "fund.alpha", "fund.beta"]
+    await yard.use(entry(labels={"owner": "otto"}))
+    await yard.listing([BETA])
+    assert yard.names() == ["fund", "fund.alpha", "fund.beta"], "another job asks, and begins to count"
+    await yard.listing(VenueError("timeout", "no list"))
+    await yard.listing([BETA])
+    assert yard.names() == ["fund", "fund.beta"]
+    assert yard.fleet._collectors["fund.beta"].status().account == beta.status().account
 
 
 async def test_without_a_list_those_that_are_known_stay_and_somebody_is_told(yard: Yard) -> None:
@@ -209,8 +232,10 @@ async def test_a_reload_keeps_them_where_the_account_is_the_same(yard: Yard) -> 
     assert yard.fleet._collectors["fund.alpha"].interval == 30.0
     await yard.use(entry(base_url="http://127.0.0.1:9"))
     assert yard.names() == ["fund"], "another account, of which nothing is listed yet"
-    await yard.listing([BETA])
-    assert yard.names() == ["fund", "fund.beta"]
+    await yard.use(entry(base_url="http://127.0.0.1:9"), entry("other"))
+    assert yard.names() == ["fund", "other"], "nor does another change bring back those of the one before"
+    await yard.listing([ALPHA])
+    assert yard.names() == ["fund", "fund.alpha", "other"], "who has the same ones has them, too"
     await yard.use(entry(sub_accounts=False))
     assert yard.names() == ["fund"]
     assert "risk_collector_sub_accounts{" not in yard.page()

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 KEY_PATH = "/sapi/v1/account/apiRestrictions"
-KEY_LIMIT = 12_000
-"""Requests of that path an address may make in a minute; they count in nothing else."""
+SAPI_LIMIT = 12_000
+"""Weight that an address may use of each path of the spot host in a minute; it counts in nothing else."""
 RIGHTS = (
     "enableWithdrawals",
     "enableInternalTransfer",

@@ -103,12 +103,14 @@ class Endpoint:
 class OkxServer(VenueSimulator):
     """How OKX is asked; a subclass says what it answers.
 
-    ``credentials`` holds the accepted keys by API key; tests add and remove entries.
+    ``credentials`` holds the accepted keys by API key; tests add and remove entries. ``below`` has the books
+    of sub-accounts by main account and name.
     """
 
     def __init__(self, market: Market, *, clock: Callable[[], float]) -> None:
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
+        self.below: dict[str, dict[str, Book]] = {}
         self.limits = Limits()
 
     @abstractmethod
@@ -131,6 +133,7 @@ class OkxServer(VenueSimulator):
                 "api_key": credential.api_key,
                 "api_secret": credential.api_secret,
                 "passphrase": credential.passphrase,
+                **({"sub_accounts": True} if credential.account in self.below else {}),
             }
             for credential in self.credentials.values()
         ]

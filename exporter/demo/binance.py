@@ -13,16 +13,13 @@ import binascii
 import hashlib
 import hmac
 import json
-import math
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import ClassVar
 from urllib.parse import parse_qsl, unquote_plus
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from cryptography.exceptions import InvalidSignature
@@ -37,33 +34,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from exporter.demo._binance_keys import KEY_LIMIT, KEY_PATH, KeyEndpoint, restrictions
+from exporter.demo._binance_keys import SAPI_LIMIT, KeyEndpoint, restrictions
+from exporter.demo._binance_weights import BinanceError, WeightPool
 from exporter.demo.base import VenueSimulator
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import decimal, rounded
 from exporter.demo.market import Market
 
-WEIGHT_LIMIT = 2400
-"""Request weight an address may use in a minute."""
-REFUSALS_BEFORE_BAN = 5
-"""Answers of 429 an address may ignore in a minute before it is banned. The venue does not publish it."""
-FIRST_BAN_SECONDS = 120.0
-LONGEST_BAN_SECONDS = 3 * 86400.0
-
 Parameters = Mapping[str, str]
-
-
-class BinanceError(Exception):
-    """An error answer of the venue: ``{"code": code, "msg": message}`` with ``status``."""
-
-    def __init__(
-        self, status: int, code: int, message: str, *, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = dict(headers or {})
 
 
 @dataclass(frozen=True)
@@ -124,74 +102,6 @@ def _fake_key(venue: str, account: str, purpose: str) -> str:
     return hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
 
 
-@dataclass
-class _Usage:
-    minute: int = -1
-    used: int = 0
-    refused: int = 0
-    banned_until: float = 0.0
-    bans: int = 0
-
-
-class WeightPool:
-    """Request weights by address and minute, with 429 and 418 as documented.
-
-    Args:
-        limit: Weight an address may use in a minute.
-        minute: Seconds; shorter for tests that have no time.
-    """
-
-    _pools: ClassVar[WeakKeyDictionary[Market, WeightPool]] = WeakKeyDictionary()
-
-    def __init__(self, *, limit: int = WEIGHT_LIMIT, minute: float = 60.0) -> None:
-        self.limit = limit
-        self.minute = minute
-        self._usage: dict[str, _Usage] = {}
-
-    @classmethod
-    def of(cls, market: Market) -> WeightPool:
-        """The pool that all Binance simulators of ``market`` share."""
-        return cls._pools.setdefault(market, cls())
-
-    def used(self, address: str, now: float) -> int:
-        """Weight ``address`` has used in the minute of ``now``."""
-        usage = self._usage.get(address)
-        return usage.used if usage is not None and usage.minute == int(now // self.minute) else 0
-
-    def spend(self, address: str, weight: int, now: float) -> None:
-        """Counts a request.
-
-        Raises:
-            BinanceError: 429 over the limit, 418 for an address that kept on after that.
-        """
-        usage = self._usage.setdefault(address, _Usage())
-        if now >= usage.banned_until:
-            minute = int(now // self.minute)
-            if usage.minute != minute:
-                usage.minute, usage.used, usage.refused = minute, 0, 0
-            usage.used += weight
-            if usage.used <= self.limit:
-                return
-            usage.refused += 1
-            if usage.refused <= REFUSALS_BEFORE_BAN:
-                raise BinanceError(
-                    429,
-                    -1003,
-                    f"Too many requests; current limit of IP({address}) is {self.limit} requests per "
-                    "minute. Please use the websocket for live updates to avoid polling the API.",
-                    headers={"Retry-After": str(max(1, math.ceil((minute + 1) * self.minute - now)))},
-                )
-            usage.banned_until = now + min(FIRST_BAN_SECONDS * 2**usage.bans, LONGEST_BAN_SECONDS)
-            usage.bans += 1
-        raise BinanceError(
-            418,
-            -1003,
-            f"Way too many requests; IP({address}) banned until {math.ceil(usage.banned_until * 1000)}. "
-            "Please use the websocket for live updates to avoid bans.",
-            headers={"Retry-After": str(max(1, math.ceil(usage.banned_until - now)))},
-        )
-
-
 @dataclass(frozen=True)
 class PublicEndpoint:
     """A path anybody may read. ``weight`` is what a request costs, given its parameters."""
@@ -239,7 +149,9 @@ class BinanceSimulator(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.weights = WeightPool.of(market)
-        self.key_weights = WeightPool(limit=KEY_LIMIT)
+        self.below: dict[str, dict[str, Book]] = {}
+        """By account: e-mail address to book of each sub-account."""
+        self._sapi: dict[str, WeightPool] = {}
         self.portfolio_margin: set[str] = set()
 
     @abstractmethod
@@ -272,9 +184,15 @@ class BinanceSimulator(VenueSimulator):
 
     def limit_of(self, path: str) -> tuple[str, WeightPool]:
         """The header that tells of the limit which a path counts in, and the limit."""
-        if path == KEY_PATH:
-            return "X-SAPI-USED-IP-WEIGHT-1M", self.key_weights
+        if path.startswith("/sapi/"):
+            return "X-SAPI-USED-IP-WEIGHT-1M", self._sapi.setdefault(path, WeightPool(limit=SAPI_LIMIT))
         return "X-MBX-USED-WEIGHT-1M", self.weights
+
+    def tick(self) -> None:
+        super().tick()
+        for books in self.below.values():
+            for book in books.values():
+                book.settle(self.now())
 
     def server_time(self) -> int:
         """Milliseconds since 1970 by the venue's clock."""
@@ -288,6 +206,7 @@ class BinanceSimulator(VenueSimulator):
                 "base_url": base_url,
                 "api_key": credential.api_key,
                 "api_secret": credential.api_secret,
+                **({"sub_accounts": True} if credential.account in self.below else {}),
             }
             for credential in self.credentials.values()
         ]

@@ -19,8 +19,9 @@ from exporter.demo._binance_coinm import (
     pair_of,
     symbol_row,
 )
+from exporter.demo._binance_members import member_asset, member_endpoints
+from exporter.demo._binance_weights import BinanceError
 from exporter.demo.binance import (
-    BinanceError,
     BinanceSimulator,
     Credential,
     Endpoint,
@@ -46,7 +47,7 @@ TAKER_FEE = Decimal("0.0005")
 
 
 class BinanceCoinmSimulator(BinanceSimulator):
-    """Binance COIN-M with two demo accounts.
+    """Binance COIN-M with two demo accounts, the second of which has a sub-account, ``carry-coin``.
 
     ``coinm-directional``: one-way, long a BTC perpetual and short less of the delivery contract, both
     backed by BTC.
@@ -60,6 +61,12 @@ class BinanceCoinmSimulator(BinanceSimulator):
         super().__init__(market, clock=clock)
         for book in self._demo_books():
             self.add_account(book)
+        book = self.new_book("carry-coin", hedge_mode=True)
+        book.deposit("BTC", "0.9")
+        perpetual, delivery = CONTRACTS["BTCUSD_PERP"], CONTRACTS[f"BTCUSD_{DELIVERY}"]
+        book.open(perpetual, "short", 480, price="64120.4", leverage=10, now=self.now())
+        book.open(delivery, "long", 20, price="66012.5", leverage=2, margin_mode="isolated", now=self.now())
+        self.below["coinm-hedged"] = {f"{book.name}_virtual@k3d8noemail.com": book}
 
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake HMAC one."""
@@ -105,6 +112,7 @@ class BinanceCoinmSimulator(BinanceSimulator):
     def endpoints(self) -> Sequence[Endpoint]:
         symbol = frozenset({"symbol"})
         return (
+            *member_endpoints(self.below, "2", _member_account, _member_positions),
             PublicEndpoint("/dapi/v1/ping", lambda _: {}, fixed_weight(1)),
             PublicEndpoint("/dapi/v1/time", lambda _: {"serverTime": self.server_time()}, fixed_weight(1)),
             PublicEndpoint("/dapi/v1/exchangeInfo", self._exchange_info, fixed_weight(1)),
@@ -233,6 +241,44 @@ class BinanceCoinmSimulator(BinanceSimulator):
             "symbols": [symbol_row(contract) for contract in CONTRACTS.values()],
             "timezone": "UTC",
         }
+
+
+def _member_account(book: Book) -> object:
+    """What the master is told: the figures under other names, less those of the cross wallet."""
+    return {
+        "deliveryAccountResp": {
+            "email": "",
+            "assets": [
+                member_asset(coin, book.coin_pool(coin)) for coin in dict.fromkeys([*COINS, *book.coins()])
+            ],
+            "canDeposit": True,
+            "canTrade": True,
+            "canWithdraw": True,
+            "feeTier": 2,
+            "updateTime": 0,
+        }
+    }
+
+
+def _member_positions(book: Book) -> object:
+    return {
+        "deliveryPositionRiskVos": [
+            {
+                "entryPrice": plain(held.entry_price),
+                "markPrice": amount(book.mark(held.contract)),
+                "leverage": str(held.leverage),
+                "isolated": "true" if held.margin_mode == "isolated" else "false",
+                "isolatedWallet": amount(held.isolated_wallet),
+                "isolatedMargin": amount(book.isolated_equity(held) if held.margin_mode == "isolated" else 0),
+                "isAutoAddMargin": "false",
+                "positionSide": _position_side(book, held),
+                "positionAmount": _signed_quantity(held),
+                "symbol": held.contract.symbol,
+                "unrealizedProfit": amount(book.unrealized_pnl(held)),
+            }
+            for held in book.positions
+        ]
+    }
 
 
 def _asset_row(book: Book, coin: str) -> dict[str, object]:

@@ -14,15 +14,15 @@ from typing import ClassVar
 
 from exporter.demo import _binance_coinm as coinm
 from exporter.demo import _binance_usdm as usdm
+from exporter.demo._binance_pm_pro import Program, pro_endpoints
+from exporter.demo._binance_weights import BinanceError, WeightPool
 from exporter.demo.binance import (
-    BinanceError,
     BinanceSimulator,
     Credential,
     Endpoint,
     Parameters,
     PublicEndpoint,
     SignedEndpoint,
-    WeightPool,
     amount,
     fixed_weight,
     liquidation_price,
@@ -37,7 +37,6 @@ from exporter.demo.market import Market
 
 LIMIT = 6000
 """Request weight an address may use in a minute."""
-SAPI_LIMIT = 12_000
 """The same of each path of the spot host."""
 LOAN_MARGIN = Decimal("0.10")
 """Maintenance margin of a loan that is taken at three times leverage."""
@@ -109,10 +108,11 @@ class PortfolioBook(Book):
 
 
 class BinancePmSimulator(BinanceSimulator):
-    """Binance Portfolio Margin with two demo accounts.
+    """Binance Portfolio Margin with three demo accounts.
 
     ``pm-basis``: coins and dollars; long BTC and short ETH in USD-M, short BTC in COIN-M.
     ``pm-hedged``: hedge mode, both legs of BTCUSDT, short ETH in COIN-M, and a loan in USDT.
+    ``pm-pro``: Portfolio Margin Pro; long ETH in USD-M, short BTC in COIN-M.
     """
 
     name: ClassVar[str] = "binance_pm"
@@ -123,11 +123,12 @@ class BinancePmSimulator(BinanceSimulator):
         self.weights = WeightPool(limit=LIMIT)
         self.classic: set[str] = set()
         """The accounts that are not in Portfolio Margin mode."""
+        self.programs: dict[str, Program] = {"pm-pro": "pro"}
+        """Those in Portfolio Margin Pro."""
         self._products = (
             BinanceUsdmSimulator(market, clock=self.now),
             BinanceCoinmSimulator(market, clock=self.now),
         )
-        self._sapi: dict[str, WeightPool] = {}
         for book in self._demo_books():
             self.add_account(book)
 
@@ -164,26 +165,32 @@ class BinancePmSimulator(BinanceSimulator):
         book.open(usdm.CONTRACTS["BTCUSDT"], "short", "8", price="64880.1", leverage=50, now=now)
         yield book
 
+        book = self.new_book("pm-pro")
+        book.deposit("USDT", "21000")
+        book.deposit("BTC", "0.25")
+        book.open(usdm.CONTRACTS["ETHUSDT"], "long", "2", price="3377.8", leverage=20, now=now)
+        book.open(coinm.CONTRACTS["BTCUSD_PERP"], "short", 150, price="65204.5", leverage=20, now=now)
+        yield book
+
     # --- How it is asked -----------------------------------------------------------------------------
 
     def limit_of(self, path: str) -> tuple[str, WeightPool]:
         if path.startswith(("/fapi/", "/dapi/")):
             return "X-MBX-USED-WEIGHT-1M", self.futures_weights
-        if path.startswith("/sapi/v1/portfolio/"):
-            pool = self._sapi.setdefault(path, WeightPool(limit=SAPI_LIMIT))
-            return "X-SAPI-USED-IP-WEIGHT-1M", pool
         return super().limit_of(path)
 
     def endpoints(self) -> Sequence[Endpoint]:
         symbol = frozenset({"symbol"})
-        public = (
-            one
-            for product in self._products
-            for one in product.endpoints()
-            if isinstance(one, PublicEndpoint)
-        )
+        futures = [one for product in self._products for one in product.endpoints()]
         return (
-            *public,
+            *(one for one in futures if isinstance(one, PublicEndpoint)),
+            *pro_endpoints(
+                self.programs,
+                futures,
+                account=_of_portfolio(self._account),
+                balance=_of_portfolio(self._balance),
+                um_account=_of_portfolio(self._um_account),
+            ),
             PublicEndpoint(
                 "/sapi/v1/portfolio/collateralRate", self._collateral_rate, fixed_weight(50), keyed=True
             ),
@@ -213,10 +220,12 @@ class BinancePmSimulator(BinanceSimulator):
         weight: int,
         parameters: frozenset[str] = frozenset(),
     ) -> SignedEndpoint:
+        answered = _of_portfolio(answer)
+
         def of_portfolio(asked: Parameters, book: Book) -> object:
-            if not isinstance(book, PortfolioBook) or book.name in self.classic:
+            if book.name in self.classic or book.name in self.programs:
                 raise BinanceError(400, -21001, "Request ID is not a Portfolio Margin Account.")
-            return answer(asked, book)
+            return answered(asked, book)
 
         return SignedEndpoint(path, of_portfolio, weight_by_symbol(weight, weight), parameters)
 
@@ -305,6 +314,16 @@ class BinancePmSimulator(BinanceSimulator):
             for coin in self.market.coins
             if coin != "USD" and asked in (None, coin)
         ]
+
+
+def _of_portfolio(
+    answer: Callable[[Parameters, PortfolioBook], object],
+) -> Callable[[Parameters, Book], object]:
+    def answered(asked: Parameters, book: Book) -> object:
+        assert isinstance(book, PortfolioBook)  # noqa: S101 (no other is made known here)
+        return answer(asked, book)
+
+    return answered
 
 
 def _held(book: Book, contracts: Iterable[Contract]) -> list[Position]:

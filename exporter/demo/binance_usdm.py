@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
+from exporter.demo._binance_members import member_asset, member_endpoints
 from exporter.demo._binance_usdm import (
     COLLATERAL,
     CONTRACTS,
@@ -35,6 +36,7 @@ from exporter.demo.binance import (
     weight_by_symbol,
 )
 from exporter.demo.book import Book, Pool, Position
+from exporter.demo.contracts import Contract
 from exporter.demo.market import Market
 
 DEFAULT_LEVERAGE = 20
@@ -44,11 +46,12 @@ TAKER_FEE = Decimal("0.0002")
 
 
 class BinanceUsdmSimulator(BinanceSimulator):
-    """Binance USD-M with four demo accounts.
+    """Binance USD-M with four demo accounts, one of which has sub-accounts.
 
     ``usdm-directional``: single-asset, one-way, several symbols in USDT and USDC, moderate leverage.
     ``usdm-hedged``: hedge mode, both legs of BTCUSDT (rate about a third) and an isolated ETHUSDT.
-    ``usdm-multi-asset``: multi-assets mode with BTC collateral; its key is an Ed25519 key.
+    ``usdm-multi-asset``: multi-assets mode with BTC collateral; its key is an Ed25519 key. Below it are
+    ``arbitrage``, single-asset with an isolated position, and ``carry`` in multi-assets mode.
     ``usdm-concentrated``: one large position in high brackets, about a fifth away from liquidation.
     """
 
@@ -58,6 +61,9 @@ class BinanceUsdmSimulator(BinanceSimulator):
         super().__init__(market, clock=clock)
         for book in self._demo_books():
             self.add_account(book)
+        self.below["usdm-multi-asset"] = {
+            f"{book.name}_virtual@k3d8noemail.com": book for book in self._demo_members()
+        }
 
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake HMAC one (Ed25519 if multi-asset)."""
@@ -113,11 +119,30 @@ class BinanceUsdmSimulator(BinanceSimulator):
         book.open(CONTRACTS["ADAUSDT"], "long", "6900000", price="0.6003", leverage=5, now=now)
         yield book
 
+    def _demo_members(self) -> Iterable[Book]:
+        now = self.now()
+        book = self.new_book("arbitrage", hedge_mode=True)
+        book.deposit("USDT", "19000")
+        book.open(CONTRACTS["BTCUSDT"], "short", "0.9", price="65120.4", leverage=10, now=now)
+        book.open(CONTRACTS["ETHUSDT"], "long", "9.4", price="3391.5", leverage=10, now=now)
+        book.open(CONTRACTS["ETHUSDT"], "short", "2.1", price="3402.1", leverage=10, now=now)
+        book.open(
+            CONTRACTS["SOLUSDT"], "long", "60", price="149.2", leverage=3, margin_mode="isolated", now=now
+        )
+        yield book
+
+        book = self.new_book("carry", multi_asset=True)
+        book.deposit("USDT", "9000")
+        book.deposit("BTC", "0.4")
+        book.open(CONTRACTS["SOLUSDT"], "short", "310", price="150.2", leverage=5, now=now)
+        yield book
+
     # --- What the product answers --------------------------------------------------------------------
 
     def endpoints(self) -> Sequence[Endpoint]:
         symbol = frozenset({"symbol"})
         return (
+            *member_endpoints(self.below, "1", _member_account, _member_positions),
             PublicEndpoint("/fapi/v1/ping", lambda _: {}, fixed_weight(1)),
             PublicEndpoint("/fapi/v1/time", lambda _: {"serverTime": self.server_time()}, fixed_weight(1)),
             PublicEndpoint("/fapi/v1/exchangeInfo", self._exchange_info, fixed_weight(1)),
@@ -226,15 +251,13 @@ class BinanceUsdmSimulator(BinanceSimulator):
         for contract in asked_contracts(parameters):
             held = next((p for p in book.positions if p.contract.symbol == contract.symbol), None)
             leverage = held.leverage if held is not None else DEFAULT_LEVERAGE
-            # The largest notional that may be held at this leverage.
-            largest = max(tier.cap for tier in contract.tiers if tier.max_leverage >= leverage)
             rows.append(
                 {
                     "symbol": contract.symbol,
                     "marginType": "ISOLATED" if held and held.margin_mode == "isolated" else "CROSSED",
                     "isAutoAddMargin": False,
                     "leverage": leverage,
-                    "maxNotionalValue": plain(largest),
+                    "maxNotionalValue": plain(_largest(contract, leverage)),
                 }
             )
         return rows
@@ -336,6 +359,54 @@ class BinanceUsdmSimulator(BinanceSimulator):
             "symbols": [symbol_row(contract) for contract in CONTRACTS.values()],
             "timezone": "UTC",
         }
+
+
+def _member_account(book: Book) -> object:
+    """What the master is told: the figures under other names, less those of the cross wallet."""
+    total = book.pool("USD" if book.multi_asset else "USDT")
+    coins = dict.fromkeys([*(COLLATERAL if book.multi_asset else QUOTE_ASSETS), *book.coins()])
+    return {
+        "futureAccountResp": {
+            "email": "",
+            "assets": [member_asset(coin, book.coin_pool(coin)) for coin in coins],
+            "canDeposit": True,
+            "canTrade": True,
+            "canWithdraw": True,
+            "feeTier": 0,
+            "maxWithdrawAmount": amount(_withdrawable(total)),
+            "totalInitialMargin": amount(total.initial_margin),
+            "totalMaintenanceMargin": amount(total.maintenance_margin),
+            "totalMarginBalance": amount(total.equity),
+            "totalOpenOrderInitialMargin": amount(0),
+            "totalPositionInitialMargin": amount(total.initial_margin),
+            "totalUnrealizedProfit": amount(total.unrealized_pnl),
+            "totalWalletBalance": amount(total.wallet),
+            "updateTime": 0,
+        }
+    }
+
+
+def _member_positions(book: Book) -> object:
+    return {
+        "futurePositionRiskVos": [
+            {
+                "entryPrice": plain(position.entry_price),
+                "leverage": str(position.leverage),
+                "maxNotional": plain(_largest(position.contract, position.leverage)),
+                "liquidationPrice": liquidation_price(book, position),
+                "markPrice": amount(book.mark(position.contract)),
+                "positionAmount": _signed_quantity(position),
+                "symbol": position.contract.symbol,
+                "unrealizedProfit": amount(book.unrealized_pnl(position)),
+            }
+            for position in _listed(book)
+        ]
+    }
+
+
+def _largest(contract: Contract, leverage: int) -> Decimal:
+    """The largest notional that may be held at a leverage."""
+    return max(tier.cap for tier in contract.tiers if tier.max_leverage >= leverage)
 
 
 def _listed(book: Book) -> list[Position]:

@@ -30,6 +30,7 @@ from exporter.demo.book import Book, CollateralRate, MarginMode, Position, Side
 from exporter.demo.contracts import ONE, ZERO, rounded
 from exporter.demo.market import Market
 
+FUNDING_INTERVAL_MS = 8 * 3600 * 1000
 SPOT, FUTURES, MULTI, PORTFOLIO = 1, 2, 3, 4
 """The levels of accounts."""
 
@@ -55,7 +56,6 @@ class OkxSimulator(OkxServer):
 
     Attributes:
         levels: What accounts are, by name; one that is not in it is in futures mode.
-        below: The books of sub-accounts by main account and name.
         others: Rows of options and the like by account: they count in no figure here.
     """
 
@@ -64,7 +64,6 @@ class OkxSimulator(OkxServer):
     def __init__(self, market: Market, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(market, clock=clock)
         self.levels: dict[str, int] = {}
-        self.below: dict[str, dict[str, Book]] = {}
         self.others: dict[str, Rows] = {}
         for book in self._demo_books():
             self.add_account(book)
@@ -138,8 +137,8 @@ class OkxSimulator(OkxServer):
             Order("ETH-USD-SWAP", "short", "520", "3421.35"),
         )
         below = self.new_book("hedging", MULTI)
-        below.deposit("USDT", "21500")
-        self.open(below, Order("ETH-USDT-SWAP", "short", "110", "3421.35"))
+        below.deposit("USDC", "21500")
+        self.open(below, Order("ETH-USDT-SWAP", "short", "20", "3421.35"))
         self.below[book.name] = {below.name: below}
         yield book
 
@@ -164,6 +163,7 @@ class OkxSimulator(OkxServer):
                 frozenset({"uly", "instId", "ccy", "tier"}), kind | {"tdMode", "instFamily"}, position_tiers
             ),
             "/api/v5/public/mark-price": Endpoint(family, kind, self._marks),
+            "/api/v5/public/funding-rate": Endpoint(needed=frozenset({"instId"}), answer=self._funding),
             "/api/v5/account/config": Endpoint(private_answer=self._config, limit=5),
             "/api/v5/account/balance": Endpoint(frozenset({"ccy"}), private_answer=self._balance),
             "/api/v5/account/positions": Endpoint(
@@ -194,6 +194,35 @@ class OkxSimulator(OkxServer):
         return [
             {"instType": kind, "instId": name, "markPx": f"{price:f}", "ts": str(self.server_time())}
             for name, price in prices.items()
+        ]
+
+    def _funding(self, parameters: Parameters) -> Rows:
+        asked = parameters["instId"]
+        found = [symbol for symbol in SYMBOLS if kind_of(symbol) == "SWAP" and asked in {"ANY", symbol}]
+        if not found:
+            raise OkxError(51001, "Instrument ID does not exist")
+        now = self.server_time()
+        due = (now // FUNDING_INTERVAL_MS + 1) * FUNDING_INTERVAL_MS
+        return [
+            {
+                "instType": "SWAP",
+                "instId": symbol,
+                "method": "current_period",
+                "formulaType": "withRate",
+                "fundingRate": "0.0001",
+                "nextFundingRate": "",
+                "fundingTime": str(due),
+                "nextFundingTime": str(due + FUNDING_INTERVAL_MS),
+                "minFundingRate": "-0.00375",
+                "maxFundingRate": "0.00375",
+                "interestRate": "0.0001",
+                "impactValue": "20000",
+                "settState": "settled",
+                "settFundingRate": "0.0001",
+                "premium": "0.00002",
+                "ts": str(now),
+            }
+            for symbol in found
         ]
 
     def _config(self, _: Parameters, credential: Credential) -> Rows:
@@ -303,7 +332,7 @@ class OkxSimulator(OkxServer):
             "eqUsd": text(pool.equity * self._usd(coin)),
             "disEq": text(pool.equity * counted),
             "coinUsdPrice": text(self._usd(coin)),
-            "collateralEnabled": level in {MULTI, PORTFOLIO},
+            "collateralEnabled": level == MULTI,  # the others do not know it
             "upl": text(pool.unrealized_pnl),
             "isoEq": text(own + own_pnl),
             "isoUpl": text(own_pnl),
@@ -324,6 +353,17 @@ class OkxSimulator(OkxServer):
             if all(row.get(name) in value.split(",") for name, value in parameters.items())
         ]
 
+    def _margins(self, book: Book, held: Position, level: int) -> tuple[Decimal, Decimal]:
+        """Initial and maintenance margin; in portfolio margin those of all cross positions on one base."""
+        alike = [held]
+        if level == PORTFOLIO and held.margin_mode == "cross":
+            cross = [one for one in book.positions if one.margin_mode == "cross"]
+            alike = [one for one in cross if one.contract.base == held.contract.base]
+        return (
+            sum((book.initial_margin(one) for one in alike), ZERO),
+            sum((book.maintenance_margin(one) - self._fee(book, one) for one in alike), ZERO),
+        )
+
     def _position(self, book: Book, held: Position, level: int) -> dict[str, object]:
         one, isolated = held.contract, held.margin_mode == "isolated"
         pool = book.pool(book.currency_of(held))
@@ -332,6 +372,7 @@ class OkxSimulator(OkxServer):
             equity, required = book.isolated_equity(held), book.maintenance_margin(held)
         price = None if level == PORTFOLIO else book.liquidation_price(held)
         usd = self._usd(one.settle)
+        initial, maintenance = self._margins(book, held, level)
         stamp = str(int(held.updated_at * 1000))
         signed = held.quantity if book.hedge_mode else held.sign * held.quantity
         return {
@@ -348,8 +389,8 @@ class OkxSimulator(OkxServer):
             "liqPx": "" if price is None else text(price),
             "lever": "" if level == PORTFOLIO else str(held.leverage),
             "margin": text(held.isolated_wallet) if isolated else "",
-            "imr": "" if isolated or level == PORTFOLIO else text(book.initial_margin(held)),
-            "mmr": "" if level == PORTFOLIO else text(book.maintenance_margin(held) - self._fee(book, held)),
+            "imr": "" if isolated else text(initial),
+            "mmr": text(maintenance),
             "mgnRatio": _ratio(equity, required),
             "notionalUsd": text(book.notional(held) * usd),
             "upl": text(book.unrealized_pnl(held)),

@@ -326,7 +326,7 @@ class _Change:
             own[row.position.contract.settle] += row.unrealized_pnl or 0.0
         coins = [coin for coin, pnl in own.items() if pnl or self._profit.get(coin)]
         ways: list[tuple[float, float]] = []
-        for rate in (self._counted, self._market):
+        for rate in (self._market, self._counted):  # the market's, where they were the same
             before = after = 0.0
             for coin in coins:
                 profit, amount = self._profit.get(coin, 0.0), holdings[coin].amount or 0.0

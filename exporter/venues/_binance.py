@@ -17,7 +17,6 @@ from pydantic import Field
 
 from exporter.account import ApiKeyConfig, Duration
 from exporter.api import Api
-from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
 from exporter.model import (
     Contract,
@@ -31,8 +30,7 @@ from exporter.model import (
 )
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
-from exporter.venues._binance_brackets import TABLES, Brackets
-from exporter.venues._binance_keys import KEY_RESTRICTIONS, SAPI_BUDGET, KeyRestrictions
+from exporter.venues._binance_keys import KEY_RESTRICTIONS, KeyRestrictions
 from exporter.venues.base import Refusal, Refusals, Venue, nothing_less, said_of_key, told
 from exporter.wire import Millis, Number, Positive, Wire
 
@@ -49,10 +47,8 @@ NOT_PORTFOLIO_MARGIN = (
     "refused. One that shows nothing here and may move nothing out cannot be told from an empty account."
 )
 """For the documentation; the first sentence stands alone in the example configuration."""
-# How long it is believed that an account is in that mode, or is not.
-_PORTFOLIO_MARGIN_MAX_AGE = 600.0
-
 _INSIDE = ("-1000", "-1001", "-1006", "-1007", "-1008", "-1016")
+_NO_KEY = ("-1099", "-2008", "-4056", "-4057")
 
 # Pauses where the venue does not say when to come back: the limit's window, the shortest ban it documents,
 # and a time that lets a web firewall forget us. Limits are counted by address.
@@ -63,6 +59,8 @@ FAILURES = (
     Refusal("rate_limited", codes=("-1003", "-1015"), statuses=(429,), pause=60.0),
     Refusal("auth", "the key may not make this request", codes=("-1002",)),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("-1022",)),
+    Refusal("auth", "this address may not call the venue here", codes=("-1011",)),
+    Refusal("auth", "the venue does not know the API key, or knows it as another kind", codes=_NO_KEY),
     Refusal("auth", "the API key has the wrong format", codes=("-2014",)),
     Refusal(
         "auth",
@@ -156,6 +154,11 @@ class Symbol(Wire):
 
 class ExchangeInformation(Wire):
     symbols: list[Symbol]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.symbols:  # an answer that is kept for an hour
+            raise ValueError("`symbols` is empty")
 
     def contracts(self, kind: ContractKind) -> Mapping[str, Contract]:
         """The contract of every symbol that is listed with its coins; a linear one is one base unit."""
@@ -316,22 +319,10 @@ def marks_of(
     return Marks(symbols, coins)
 
 
-class PortfolioMargin(Wire):
-    """What an account in Portfolio Margin mode may move out."""
-
-    maxWithdrawAmountUSD: Number = None
-    maxWithdrawAmount: Number = None
+ConfigT = TypeVar("ConfigT", bound=BinanceConfig)
 
 
-class _Account(Protocol):
-    @property
-    def assets(self) -> list[AccountAsset]: ...
-
-
-AccountT = TypeVar("AccountT", bound=_Account)
-
-
-class BinanceVenue(Venue[BinanceConfig]):
+class BinanceVenue(Venue[ConfigT]):
     """Signing, clock and keys of Binance's derivatives APIs."""
 
     config_class = BinanceConfig
@@ -339,13 +330,13 @@ class BinanceVenue(Venue[BinanceConfig]):
     refusals = REFUSALS
     time_endpoint: ClassVar[Endpoint]
 
-    def __init__(self, config: BinanceConfig) -> None:
+    def __init__(self, config: ConfigT) -> None:
         super().__init__(config)
         self._sign = signer(config.api_secret, "Binance")
         self._window = int(config.recv_window * 1000)
 
     @classmethod
-    def check(cls, config: BinanceConfig) -> str | None:
+    def check(cls, config: ConfigT) -> str | None:
         try:
             signer(config.api_secret, "Binance")
         except ValueError as error:
@@ -375,58 +366,3 @@ class BinanceVenue(Venue[BinanceConfig]):
 
     def weight_used(self, response: Response) -> float | None:
         return response.header_number("X-MBX-USED-WEIGHT-1M")
-
-
-class BinanceFutures(BinanceVenue):
-    """Brackets and budget of both futures APIs, and what they have no answer for.
-
-    Accounts in Portfolio Margin mode are asked at another host. Their keys are refused here, or the answers
-    have nothing in them, since the collateral is elsewhere: that must not be read as an account at rest.
-    """
-
-    budgets = (BUDGET, SAPI_BUDGET)
-    bracket_endpoint: ClassVar[Endpoint]
-    account_endpoint: ClassVar[Endpoint]
-    portfolio_margin_endpoint: ClassVar[Endpoint]
-    home: ClassVar[str]
-    """The coin whose pool is shown of an empty account."""
-
-    async def brackets(self, api: Api) -> Mapping[str, Brackets]:
-        """The brackets of every symbol, as they are for this user."""
-        return await self.table(api, self.bracket_endpoint, TABLES)
-
-    async def account(self, api: Api, type_: type[AccountT]) -> AccountT:
-        """The account call's answer.
-
-        Raises:
-            VenueError: reason ``unsupported``, if the call is refused or shows no collateral and the venue
-                answers what it answers only to an account in Portfolio Margin mode.
-        """
-        try:
-            account = await api.get(self.account_endpoint, type_)
-        except VenueError as error:
-            if error.reason != "auth" or not await api.optional(
-                self._in_portfolio_margin(api), otherwise=False
-            ):
-                raise
-        else:
-            backed = any(asset.walletBalance for asset in account.assets)
-            if backed or not await self._in_portfolio_margin(api):
-                return account
-        raise VenueError("unsupported", PORTFOLIO_MARGIN).within(self.place(self.account_endpoint))
-
-    async def _in_portfolio_margin(self, api: Api) -> bool:
-        return await api.account_cached(self._ask_for_portfolio_margin, _PORTFOLIO_MARGIN_MAX_AGE)
-
-    async def _ask_for_portfolio_margin(self, api: Api) -> bool:
-        """Whether the venue says what may be moved out of the account in Portfolio Margin mode.
-
-        What it answers of another account is not documented: a refusal, or amounts of 0.
-        """
-        try:
-            answer = await api.get(self.portfolio_margin_endpoint, PortfolioMargin, (("asset", self.home),))
-        except VenueError as error:
-            if error.reason in {"auth", "permission", "unsupported", "exchange", "schema"}:
-                return error.reason == "unsupported"
-            raise
-        return bool(answer.maxWithdrawAmountUSD or answer.maxWithdrawAmount)

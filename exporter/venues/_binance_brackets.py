@@ -65,13 +65,13 @@ def maintenance_tiers(
 
     One with a figure missing would have a gap. The documentation leaves open whether brackets of a user
     with a `notionalCoef` are printed before or after it is applied. The position itself decides: the
-    reading that reproduces its own maintenance margin (settle currency, like `notional`) is taken; with
-    none that does, there is no schedule.
+    reading that reproduces its own maintenance margin (settle currency, like `notional`) is taken, of two
+    the one with the lower limits; with none that does, there is no schedule.
     """
     if brackets is None:
         return ()
     coefficient = brackets.notionalCoef or 1.0
-    for scale in (1.0,) if coefficient == 1.0 else (1.0, coefficient):
+    for scale in sorted({1.0, coefficient}):
         tiers = _tiers(brackets, scale)
         if coefficient == 1.0 or _reproduces(tiers, notional, maintenance_margin):
             return tiers

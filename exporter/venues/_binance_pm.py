@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 
 from exporter.model import AccountSnapshot, Asset, Contract, ContractKind, MarginPool, Position
 from exporter.request import Endpoint
+from exporter.venues import _binance_coinm as coinm
 from exporter.venues import _binance_usdm as usdm
-from exporter.venues import binance_coinm as coinm
 from exporter.venues._binance import (
     LAST_CHANGE,
     OF_A_BRACKET,
@@ -26,14 +26,14 @@ from exporter.venues._binance import (
     sum_of,
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
+from exporter.venues._binance_coinm_account import unlisted_contract as unlisted_inverse
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
+from exporter.venues._binance_usdm_account import settle_of, unlisted_contract
 from exporter.venues.base import nothing_less, told
-from exporter.venues.binance_coinm import unlisted_contract as unlisted_inverse
-from exporter.venues.binance_usdm import settle_of, unlisted_contract
 from exporter.wire import Millis, Number, Positive, Required, Wire, number
 
-_FAPI = "https://fapi.binance.com"
-_DAPI = "https://dapi.binance.com"
+FAPI = "https://fapi.binance.com"
+DAPI = "https://dapi.binance.com"
 _SAPI = "https://api.binance.com"
 
 ACCOUNT = Endpoint("/papi/v1/account", weight=20)
@@ -44,7 +44,7 @@ COLLATERAL_RATE = Endpoint(
 INDEX_PRICE = Endpoint(
     "/sapi/v1/portfolio/asset-index-price", weight=50, signed=False, host=_SAPI, apart=True
 )
-TIME = structs.replace(usdm.TIME, host=_FAPI, apart=True)
+TIME = structs.replace(usdm.TIME, host=FAPI, apart=True)
 
 
 class Product(Struct, frozen=True):
@@ -63,16 +63,16 @@ UM = Product(
     Endpoint("/papi/v1/um/positionRisk", weight=5),
     Endpoint("/papi/v2/um/account", weight=5),
     Endpoint("/papi/v1/um/leverageBracket", weight=1),
-    structs.replace(usdm.EXCHANGE_INFO, host=_FAPI, apart=True),
-    structs.replace(usdm.PREMIUM_INDEX, host=_FAPI, apart=True),
+    structs.replace(usdm.EXCHANGE_INFO, host=FAPI, apart=True),
+    structs.replace(usdm.PREMIUM_INDEX, host=FAPI, apart=True),
 )
 CM = Product(
     "inverse",
     Endpoint("/papi/v1/cm/positionRisk", weight=1),
     Endpoint("/papi/v1/cm/account", weight=5),
     Endpoint("/papi/v1/cm/leverageBracket", weight=1),
-    structs.replace(coinm.EXCHANGE_INFO, host=_DAPI, apart=True),
-    structs.replace(coinm.PREMIUM_INDEX, host=_DAPI, apart=True),
+    structs.replace(coinm.EXCHANGE_INFO, host=DAPI, apart=True),
+    structs.replace(coinm.PREMIUM_INDEX, host=DAPI, apart=True),
 )
 
 _OF_COINS = "the balance call has the wallets, the position call the PnL"
@@ -139,6 +139,7 @@ class Account(Wire):
     accountInitialMargin: Number = None
     accountStatus: str | None = None
     virtualMaxWithdrawAmount: Number = None
+    accountType: str | None = None  # PM_3 of accounts by scenarios
     # An answer of Portfolio Margin Pro is documented with commas in it.
     totalAvailableBalance: str | float | None = None
 
@@ -178,6 +179,8 @@ class Balance(Wire):
     umUnrealizedPNL: Number = None  # empty where there can be none
     cmWalletBalance: Number = None
     cmUnrealizedPNL: Number = None
+    optionWalletBalance: Number = None  # of accounts by scenarios alone
+    optionEquity: Number = None
 
 
 class PositionRow(Wire):
@@ -308,6 +311,7 @@ def parse(
     sides: set[str | None],
     prices: Mapping[str, float],
     rates: Mapping[str, float | None] | None,
+    span: bool = False,
 ) -> AccountSnapshot:
     """The account from its messages.
 
@@ -318,6 +322,7 @@ def parse(
         sides: The position sides of their rows, which tell the position mode.
         prices: Coin to USD.
         rates: Of the coins that count as collateral; None where they are not known.
+        span: Whether scenarios find what is required, and options count, which are not listed.
     """
     required = told(account.accountMaintMargin, positions)
     pool = MarginPool(
@@ -332,6 +337,7 @@ def parse(
         withdrawable_balance=nothing_less(account.virtualMaxWithdrawAmount),
         liquidation_multiple=LIQUIDATED_AT,
         venue_margin_rate=LIQUIDATED_AT / account.uniMMR if account.uniMMR and account.uniMMR > 0.0 else None,
+        unlisted=span,
     )
     modes = {"asset_mode": "multi", "margin_mode": "portfolio"}
     if sides:
@@ -362,14 +368,17 @@ def _asset(
 ) -> Asset:
     """What there is of a coin, less what is owed; a coin without a collateral rate is no collateral."""
     settled = {one.contract.kind for one in positions if one.contract.settle == row.asset}
-    owed = sum_of(row.crossMarginBorrowed or 0.0, row.crossMarginInterest or 0.0) or 0.0
+    owed = sum_of(row.crossMarginBorrowed, row.crossMarginInterest)
     wallet = sum_of(
         row.crossMarginFree,
-        row.crossMarginLocked or 0.0,
-        -owed,
-        row.umWalletBalance or 0.0,
-        row.cmWalletBalance or 0.0,
+        row.crossMarginLocked,
+        None if owed is None else -owed,
+        row.umWalletBalance,
+        row.cmWalletBalance,
     )
+    if row.optionWalletBalance or row.optionEquity:
+        # What options add to a coin, and whether it is in another figure, is not documented.
+        wallet = None
     linear = 0.0 if row.umUnrealizedPNL is None and "linear" not in settled else row.umUnrealizedPNL
     inverse = 0.0 if row.cmUnrealizedPNL is None and "inverse" not in settled else row.cmUnrealizedPNL
     rate = None if rates is None else rates.get(row.asset, 0.0)

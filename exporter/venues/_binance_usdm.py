@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from exporter.request import Endpoint
+from exporter.venues import _binance_members as members
 from exporter.venues._binance import (
     LAST_CHANGE,
     OF_A_BRACKET,
@@ -36,6 +37,11 @@ TIME = Endpoint("/fapi/v1/time", weight=1, signed=False)
 
 _ORDERS = "value of open orders, not of a position"
 UNREAD = {
+    **members.UNREAD,
+    members.ACCOUNT: {
+        **members.UNREAD[members.ACCOUNT],
+        OF_PARTS: "totalPositionInitialMargin positionInitialMargin",
+    },
     ACCOUNT: {
         OF_PARTS: "totalPositionInitialMargin positionInitialMargin",
         OF_ORDERS: "positions[].openOrderInitialMargin",
@@ -208,3 +214,9 @@ class PremiumIndex(Wire):
     lastFundingRate: Number = None  # of the next funding; empty of a delivery contract
     nextFundingTime: Millis = None
     time: Millis = None  # of the row
+
+
+def coin_of(symbol: str) -> str:
+    """BTC of ``BTCUSDT``; nothing of a delivery contract, and of one in another coin."""
+    coin = symbol.removesuffix("USDT")
+    return coin if coin != symbol and "_" not in coin else ""

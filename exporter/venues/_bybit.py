@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from msgspec import Struct, field
+from msgspec import field
 
-from exporter.model import Contract, MaintenanceTier, Side, liquidation_price
+from exporter.model import Contract, Side, liquidation_price
 from exporter.request import Endpoint, Params
-from exporter.venues.base import ascending_tiers
+from exporter.venues._haircut import HaircutTier, counted_share
+from exporter.venues._schedule import Schedule, Step, progressive
 from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed, one_of
 
 INFO = Endpoint("/v5/account/info")
@@ -109,12 +110,13 @@ class Info(Wire):
     """The kind of an account: classic (1), unified of version 1 (3 and 4) or of version 2 (5 and 6)."""
 
     unifiedMarginStatus: Required
-    marginMode: str
+    marginMode: str = ""  # of unified accounts
 
     def __post_init__(self) -> None:
         super().__post_init__()
         names = ("REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN")
-        self.marginMode = one_of("marginMode", self.marginMode, *names)
+        if self.unified:
+            self.marginMode = one_of("marginMode", self.marginMode, *names)
 
     @property
     def unified(self) -> bool:
@@ -143,6 +145,7 @@ class CoinRow(Wire):
     walletBalance: Number = None
     usdValue: Number = None  # of the equity; 0 of a coin that is no collateral
     unrealisedPnl: Number = None
+    spotBorrow: Number = None
     totalPositionIM: Number = None
     totalOrderIM: Number = None
     marginCollateral: bool | None = None  # whether the venue takes it
@@ -166,6 +169,15 @@ class CoinRow(Wire):
         return price if 0.0 < price < math.inf else None
 
     @property
+    def unexplained(self) -> bool:
+        """Whether it is worth more or less than what is held, less loans, and PnL: then it has options."""
+        parts = (self.walletBalance or 0.0, -(self.spotBorrow or 0.0), self.unrealisedPnl or 0.0)
+        if self.equity is None:
+            return False
+        exact = max(_EXACT * sum(map(abs, parts)), _LAST_DIGITS)
+        return abs(self.equity - sum(parts)) > exact
+
+    @property
     def initial_margin(self) -> float | None:
         """Of positions and open orders."""
         if self.totalPositionIM is None:
@@ -175,6 +187,9 @@ class CoinRow(Wire):
 
 # Amounts and values have eight decimals: a price made of less would be off by more than a per mill.
 _LEAST_USD = 0.01
+# Of what figures add up to, and of the amount of a coin: what rounding leaves.
+_EXACT = 1e-6
+_LAST_DIGITS = 1e-7
 
 
 class Wallet(Wire):
@@ -189,6 +204,15 @@ class Wallet(Wire):
     totalWalletBalance: Number = None
     totalPerpUPL: Number = None
     accountMMRate: Number = None  # cut to four decimals
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it has options, as far as the coins tell.
+
+        Equity is wallet balance - spot loan + unrealized PnL + value of options.
+        Source: https://bybit-exchange.github.io/docs/v5/account/wallet-balance
+        """
+        return any(row.unexplained for row in listed(self.coin))
 
     def backing(self, *, portfolio: bool) -> float | None:
         """What the maintenance margin is held against, with the haircuts that no field has.
@@ -275,8 +299,9 @@ class TickerRow(Wire):
     nextFundingTime: Millis = None
 
 
-# A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25.
-_INVERSE = re.compile(r"(\w+?)USD([FGHJKMNQUVXZ]\d\d)?", re.ASCII)
+# A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25, or on a day, as
+# linear ones do.
+_INVERSE = re.compile(r"(\w+?)USD([FGHJKMNQUVXZ]\d\d|-\d\d?[A-Z]{3}\d\d)?", re.ASCII)
 
 
 def contract_of(symbol: str, settle: str) -> Contract:
@@ -327,43 +352,17 @@ class RiskLimit(Wire):
 _BETWEEN = 10.0
 
 
-class Schedule(Struct, frozen=True):
-    """What a symbol's risk limits say; nothing where they are not known."""
-
-    tiers: tuple[MaintenanceTier, ...] = ()
-    """With the closing fee in their rates, as the venue's maintenance margins have it."""
-    limits: tuple[tuple[float, float], ...] = ()
-    """The highest leverage of each tier and where it ends."""
-
-    def largest(self, leverage: float | None) -> float | None:
-        """The largest notional that a leverage allows, in the settle coin."""
-        if leverage is None:
-            return None
-        return max((cap for most, cap in self.limits if most >= leverage), default=None)
-
-    def required(self, notional: float) -> float | None:
-        """Maintenance margin and closing fee of a notional; None without tiers."""
-        tier = next((tier for tier in reversed(self.tiers) if tier.floor <= notional), None)
-        return None if tier is None else max(notional * tier.rate - tier.deduction, 0.0)
-
-
 def schedule_of(rows: Iterable[RiskLimit], symbol: str) -> Schedule:
-    """A symbol's tiers, with the deductions that the venue leaves out: its margins have no jumps."""
+    """A symbol's tiers, with the closing fee in their rates, as the venue's maintenance margins have it."""
     own = sorted((row for row in rows if row.symbol in {None, symbol}), key=lambda row: row.riskLimitValue)
     scale = next((row.scale for row in own if row.scale is not None), None)
-    if scale is None:
+    if scale is None or any(row.maintenanceMargin <= 0.0 for row in own):
         return Schedule()
-    tiers: list[MaintenanceTier] = []
-    floor = rate = deduction = 0.0
-    for row in own:
-        before, rate = rate, row.maintenanceMargin * scale
-        deduction += floor * (rate - before)
-        if row.mmDeduction is not None:
-            deduction = row.mmDeduction
-        tiers.append(MaintenanceTier(floor, row.riskLimitValue, rate + TAKER_RATE, deduction))
-        floor = row.riskLimitValue
-    limits = tuple((row.maxLeverage, row.riskLimitValue) for row in own if row.maxLeverage is not None)
-    return Schedule(ascending_tiers(tiers), limits)
+    steps = (
+        Step(row.riskLimitValue, row.maintenanceMargin * scale, row.mmDeduction, row.maxLeverage)
+        for row in own
+    )
+    return progressive(steps).with_fee(TAKER_RATE)
 
 
 def isolated_margin(row: PositionRow, contract: Contract, schedule: Schedule) -> float | None:
@@ -375,15 +374,19 @@ def isolated_margin(row: PositionRow, contract: Contract, schedule: Schedule) ->
     if row.positionBalance is not None:
         return row.positionBalance
     price, size = liquidation_price(row.liqPrice, row.markPrice or row.avgPrice), contract.size
-    if price is not None and row.avgPrice is not None and size is not None:
+    # Of USDC contracts the PnL is settled every few hours, and counts from then on and not from the entry.
+    since, pnl = row.markPrice, row.unrealisedPnl
+    if since is None or pnl is None:
+        since, pnl = row.avgPrice, 0.0
+    if price is not None and since is not None and size is not None:
         amount = row.size * size
-        at, entry = (
-            (amount * price, amount * row.avgPrice)
+        at, before = (
+            (amount * price, amount * since)
             if contract.kind == "linear"
-            else (-amount / price, -amount / row.avgPrice)
+            else (-amount / price, -amount / since)
         )
         required = schedule.required(abs(at))
-        found = None if required is None else required - (at - entry if row.long else entry - at)
+        found = None if required is None else required - pnl - (at - before if row.long else before - at)
         if found is not None and found > 0.0:
             return found
     return row.positionIM or None
@@ -401,13 +404,11 @@ class CollateralRow(Wire):
 
     def ratio(self, amount: float) -> float | None:
         """The part of a coin's value that counts as margin, over all of an amount."""
-        tiers = sorted(listed(self.collateralRatioList), key=lambda tier: tier.minQty)
-        if not tiers or any(not 0.0 <= tier.collateralRatio <= 1.0 for tier in tiers):
-            return None
-        if amount <= 0.0:
-            return tiers[0].collateralRatio
-        parts = ((min(amount, tier.maxQty or math.inf) - tier.minQty, tier) for tier in tiers)
-        return sum(max(part, 0.0) * tier.collateralRatio for part, tier in parts) / amount
+        tiers = (
+            HaircutTier(tier.minQty, tier.maxQty or math.inf, tier.collateralRatio)
+            for tier in listed(self.collateralRatioList)
+        )
+        return counted_share(tiers, amount)
 
 
 def summed_usd(rows: Sequence[CoinRow], amount: Callable[[CoinRow], float | None]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -14,12 +15,12 @@ from exporter.venues._bybit import (
     CollateralRow,
     Info,
     PositionRow,
-    Schedule,
     TickerRow,
     Wallet,
     isolated_margin,
     summed_usd,
 )
+from exporter.venues._schedule import Schedule
 from exporter.venues.base import pools_by_coin, told
 from exporter.wire import Required, Wire, listed
 
@@ -66,6 +67,8 @@ def parse(
     inverse = [one for one, (_, own) in zip(positions, pairs, strict=True) if own]
     coins = [row for row in listed(wallet.coin) if row.holds]
     own_coins = [] if apart is None else listed(apart.coin)
+    # Of a contract in a form that is not known, nobody knows which coin backs it: it may be any.
+    strange = any(one.contract.size is None for one in inverse)
     modes = {
         "margin_mode": info.mode,
         "asset_mode": "single" if info.isolated else "multi",
@@ -74,7 +77,7 @@ def parse(
         modes["position_mode"] = "hedge" if any(one.row.positionIdx for one in held) else "one_way"
     pool = _isolated_pool(coins) if info.isolated else _pool(wallet, info, coins, unified, unlisted=unlisted)
     return AccountSnapshot(
-        pools=(pool, *pools_by_coin(own_coins, inverse, _coin_pool)),
+        pools=(pool, *pools_by_coin(own_coins, inverse, partial(_coin_pool, unlisted=strange))),
         positions=tuple(positions),
         assets=tuple(_asset(row, None if info.isolated else collateral.get(row.coin)) for row in coins),
         modes=modes,
@@ -127,7 +130,7 @@ def _isolated_pool(coins: Sequence[CoinRow]) -> MarginPool:
     )
 
 
-def _coin_pool(row: CoinRow, _: Sequence[Position]) -> MarginPool:
+def _coin_pool(row: CoinRow, _: Sequence[Position], *, unlisted: bool) -> MarginPool:
     """Of inverse contracts that one coin backs; what they require is told of all together, and not used."""
     return MarginPool(
         currency=row.coin,
@@ -136,6 +139,7 @@ def _coin_pool(row: CoinRow, _: Sequence[Position]) -> MarginPool:
         unrealized_pnl=row.unrealisedPnl,
         initial_margin=row.initial_margin,
         open_order_margin=row.totalOrderIM,
+        unlisted=unlisted,
     )
 
 

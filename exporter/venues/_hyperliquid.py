@@ -1,4 +1,4 @@
-"""Hyperliquid's calls and messages, and what they mean by themselves: exchanges, tiers, tokens, addresses.
+"""Hyperliquid's calls, failures and public messages: addresses, exchanges, tiers, tokens.
 
 Sources: the pages below https://hyperliquid.gitbook.io/hyperliquid-docs : for-developers/api/info-endpoint,
 .../rate-limits-and-user-limits, trading/margin-tiers.
@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from exporter.errors import VenueError
-from exporter.model import MaintenanceTier, Side
+from exporter.model import MaintenanceTier
 from exporter.request import Endpoint
-from exporter.venues.base import ascending_tiers, schema_error
-from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed, number
+from exporter.venues.base import Envelope, Refusal, Refusals, ascending_tiers, schema_error
+from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed
 
 
 def _info(kind: str, weight: float) -> Endpoint:
@@ -41,6 +41,23 @@ METAS = _info("allPerpMetas", 20.0)
 CONTEXTS = _info("metaAndAssetCtxs", 20.0)
 TOKENS = _info("spotMetaAndAssetCtxs", 20.0)
 TIME = _info("exchangeStatus", 2.0)
+
+
+class Status(Envelope):
+    """Around a failure that is told inside a success."""
+
+    code: str | int | None = field(default=None, name="status")
+    msg: str | None = field(default=None, name="response")
+
+
+# Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits
+REFUSALS = Refusals(
+    Refusal("rate_limited", statuses=(429,), pause=60.0),
+    Refusal("exchange", "the venue cannot read the question", statuses=(422,)),
+    envelope=Status,
+    success=frozenset({"ok"}),
+)
+
 
 _OF_TRADING = "of trading"
 _DISPLAY = "only how it is displayed"
@@ -130,126 +147,21 @@ class Role(Wire):
     role: str
 
 
+def nothing_held(role: str) -> VenueError:
+    """What to tell of an address that holds nothing, by what the venue says that it is."""
+    if role == "missing":
+        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
+    if role == "agent":
+        return VenueError(
+            "auth",
+            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
+            "account for which it acts",
+        )
+    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
+
+
 class Clock(Wire):
     time: Millis = None
-
-
-class Leverage(Wire):
-    type: str = "cross"  # or isolated
-    value: Positive = None
-
-
-class PositionRow(Wire):
-    coin: str
-    szi: Required  # signed, in units of the coin
-    positionValue: Required  # unsigned, at the mark price
-    entryPx: Positive = None
-    unrealizedPnl: Number = None
-    liquidationPx: Number = None
-    marginUsed: Number = None  # of an isolated position its collateral and PnL, else its initial margin
-    leverage: Leverage | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.positionValue < 0.0 or (self.szi and not self.positionValue):
-            raise ValueError("`positionValue` of a position is not above 0")
-
-    @property
-    def isolated(self) -> bool:
-        return self.leverage is not None and self.leverage.type == "isolated"
-
-    @property
-    def side(self) -> Side:
-        return "long" if self.szi > 0.0 else "short"
-
-
-class AssetPosition(Wire):
-    position: PositionRow
-
-
-class Summary(Wire):
-    accountValue: Number = None
-    totalMarginUsed: Number = None
-
-
-class State(Wire):
-    """An account at one exchange; in units of what that takes as collateral.
-
-    The summaries are of the positions alone in unified and portfolio margin mode, where the money is among
-    the balances.
-    """
-
-    marginSummary: Summary
-    crossMarginSummary: Summary
-    assetPositions: Rows[AssetPosition]
-    crossMaintenanceMarginUsed: Number = None
-    withdrawable: Number = None
-    time: Millis = None
-
-    @property
-    def rows(self) -> list[PositionRow]:
-        """The open positions."""
-        return [one.position for one in listed(self.assetPositions) if one.position.szi]
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.rows or self.marginSummary.accountValue or self.crossMaintenanceMarginUsed)
-
-
-class Balance(Wire):
-    """A token that is held; the same row for what it is as collateral, and lent."""
-
-    coin: str
-    token: Number = None
-    total: Number = None  # with what positions are worth in unified and portfolio margin mode
-    hold: Number = None  # what they and orders bind
-    ltv: Number = None  # portfolio margin: what may be borrowed of its value; absent of what is no collateral
-    borrowed: Number = None
-
-
-class Balances(Wire):
-    balances: Rows[Balance]
-    tokenToAvailableAfterMaintenance: list[tuple[int, float | str | None]] | None = None
-    portfolioMarginRatio: Number = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        name = "tokenToAvailableAfterMaintenance"
-        if self.tokenToAvailableAfterMaintenance is not None:
-            self.tokenToAvailableAfterMaintenance = [
-                (token, number(amount, name)) for token, amount in self.tokenToAvailableAfterMaintenance
-            ]
-
-    @property
-    def mode(self) -> str:
-        """The account's, by what is told: what is left beside positions only where they live on these."""
-        if self.portfolioMarginRatio is not None:
-            return "portfolioMargin"
-        return "disabled" if self.tokenToAvailableAfterMaintenance is None else "unifiedAccount"
-
-    @property
-    def holds(self) -> bool:
-        return any(row.total or row.borrowed for row in listed(self.balances))
-
-    def row(self, token: float | None) -> Balance | None:
-        return next((row for row in listed(self.balances) if row.token == token), None)
-
-    def left(self, token: float | None) -> float | None:
-        """What is left of a token beside isolated positions and maintenance margins, while anything is."""
-        told = self.tokenToAvailableAfterMaintenance or ()
-        found = next((amount for number, amount in told if number == token), None)
-        return found if isinstance(found, float) and found > 0.0 else None
-
-
-class SubAccount(Wire):
-    name: str
-    subAccountUser: str
-    dexToClearinghouseState: list[tuple[str, State]]
-    spotState: Balances | None = None
-    abstraction: str | None = None
-
-
-# What all exchanges have
 
 
 class ExchangeName(Wire):
@@ -293,7 +205,7 @@ class AssetRow(Wire):
 class Meta(Wire):
     universe: list[AssetRow]
     marginTables: list[tuple[int, TableRow]] = []  # noqa: RUF012 (msgspec copies it)
-    collateralToken: int = USDC
+    collateralToken: int | None = None
 
 
 class Schedule(Struct, frozen=True):
@@ -319,8 +231,8 @@ class Exchange(Struct, frozen=True):
 
     name: str
     """Empty of the venue's own."""
-    token: int
-    """Its collateral."""
+    token: int | None
+    """Its collateral; None where that is not told."""
     schedules: Mapping[str, Schedule]
     """By symbol."""
 
@@ -352,23 +264,36 @@ def exchanges_of(names: Sequence[ExchangeName | None], metas: Sequence[Meta | No
     Raises:
         VenueError: reason ``schema``, if they do not belong together.
     """
-    if len(names) != len(metas) or not metas or metas[0] is None:
+    if len(names) != len(metas) or not metas or metas[0] is None or not metas[0].universe:
         raise schema_error(METAS, f"{len(metas)} exchanges, and {len(names)} in {NAMES.label}")
+    called = [name.name for name in names if name is not None]
+    if len({"", *called}) <= len(called):
+        raise schema_error(NAMES, "two exchanges of one name, or one without")
     return tuple(
-        Exchange("" if name is None else name.name, meta.collateralToken, _schedules(meta))
+        Exchange("" if name is None else name.name, _token(name, meta), _schedules(meta))
         for name, meta in zip(names, metas, strict=True)
         if meta is not None and (name is not None or meta is metas[0])
     )
 
 
+def _token(name: ExchangeName | None, meta: Meta) -> int | None:
+    return USDC if name is None and meta.collateralToken is None else meta.collateralToken
+
+
+_PLAIN_TABLES = 50
+"""The highest number of a table of one tier."""
+
+
 def _schedules(meta: Meta) -> Mapping[str, Schedule]:
-    """By symbol; a table that is not listed has one tier, up to the symbol's highest leverage."""
+    """By symbol; a table of one tier is not listed, and has the symbol's highest leverage for its number."""
     tables: dict[object, Schedule] = {
         float(number): schedule_of(listed(table.marginTiers)) for number, table in meta.marginTables
     }
     found = {}
     for row in meta.universe:
         known = tables.get(row.marginTableId)
+        if known is None and row.marginTableId is not None and row.marginTableId > _PLAIN_TABLES:
+            known = NO_SCHEDULE
         if known is None:
             plain = f"up to {row.maxLeverage}"
             known = tables.setdefault(
@@ -437,7 +362,13 @@ class Tokens(Struct, frozen=True):
 
 
 def tokens_of(meta: SpotMeta, contexts: Sequence[PairContext | None]) -> Tokens:
-    """What tokens are called and cost."""
+    """What tokens are called and cost.
+
+    Raises:
+        VenueError: reason ``schema``, if there are none.
+    """
+    if not meta.tokens or not meta.universe:
+        raise schema_error(TOKENS, "no token, or no pair of them, is listed")
     in_place = len(contexts) == len(meta.universe)
     marks: dict[Any, float] = {}
     for place, context in enumerate(contexts):

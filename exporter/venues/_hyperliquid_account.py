@@ -1,33 +1,191 @@
-"""What Hyperliquid's messages say of an account: its pools, positions and coins, in each of its modes."""
+"""Hyperliquid's messages of an account, and what they say: its pools, positions and coins, in each mode."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from exporter.answers import A_DAY
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
+from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position, Side
 from exporter.request import Response
 from exporter.venues._hyperliquid import (
     BALANCES,
     NO_SCHEDULE,
     STATE,
     USDC,
-    Balance,
-    Balances,
     Context,
     Exchange,
-    PositionRow,
-    State,
     Tokens,
 )
 from exporter.venues.base import nothing_less, schema_error, told
-from exporter.wire import listed
+from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, decode, listed, number, one_of
 
 LIQUIDATED_AT = 0.95
 """The venue's ratio in portfolio margin mode at which it liquidates."""
+LEAST_REQUIRED = 20.0
+"""USDC that the venue adds to what positions require in portfolio margin mode, or requires at least.
+
+Source: https://hyperliquid.gitbook.io/hyperliquid-docs/trading/portfolio-margin ("min_borrow_offset").
+"""
+
+
+class Leverage(Wire):
+    type: str
+    value: Positive = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("type", self.type, "CROSS", "ISOLATED")
+
+
+class PositionRow(Wire):
+    coin: str
+    szi: Required  # signed, in units of the coin
+    positionValue: Required  # unsigned, at the mark price
+    leverage: Leverage
+    entryPx: Positive = None
+    unrealizedPnl: Number = None
+    liquidationPx: Number = None
+    marginUsed: Number = None  # of an isolated position its collateral and PnL, else its initial margin
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.positionValue < 0.0 or (self.szi and not self.positionValue):
+            raise ValueError("`positionValue` of a position is not above 0")
+
+    @property
+    def isolated(self) -> bool:
+        return self.leverage.type.upper() == "ISOLATED"
+
+    @property
+    def side(self) -> Side:
+        return "long" if self.szi > 0.0 else "short"
+
+
+class AssetPosition(Wire):
+    position: PositionRow
+
+
+class Summary(Wire):
+    accountValue: Number = None
+    totalMarginUsed: Number = None
+
+
+class State(Wire):
+    """An account at one exchange; in units of what that takes as collateral.
+
+    The summaries are of the positions alone in unified and portfolio margin mode, where the money is among
+    the balances.
+    """
+
+    marginSummary: Summary
+    crossMarginSummary: Summary
+    assetPositions: Rows[AssetPosition]
+    crossMaintenanceMarginUsed: Number = None
+    withdrawable: Number = None
+    time: Millis = None
+
+    @property
+    def rows(self) -> list[PositionRow]:
+        """The open positions."""
+        return [one.position for one in listed(self.assetPositions) if one.position.szi]
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.rows or self.marginSummary.accountValue or self.crossMaintenanceMarginUsed)
+
+
+class Balance(Wire):
+    """A token that is held; the same row for what it is as collateral, and lent."""
+
+    coin: str
+    token: Number = None
+    total: Number = None  # with what positions are worth, less what is borrowed, where these live on balances
+    hold: Number = None  # what they and orders bind
+    ltv: Number = None  # portfolio margin: what may be borrowed of its value; absent of what is no collateral
+    borrowed: Number = None
+
+
+class Balances(Wire):
+    balances: Rows[Balance]
+    tokenToAvailableAfterMaintenance: list[tuple[int, float | str | None]] | None = None
+    portfolioMarginRatio: Number = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = "tokenToAvailableAfterMaintenance"
+        if self.tokenToAvailableAfterMaintenance is not None:
+            self.tokenToAvailableAfterMaintenance = [
+                (token, number(amount, name)) for token, amount in self.tokenToAvailableAfterMaintenance
+            ]
+
+    @property
+    def mode(self) -> str:
+        """The account's, by what is told: what is left beside positions only where they live on these."""
+        if self.portfolioMarginRatio is not None:
+            return "portfolioMargin"
+        return "disabled" if self.tokenToAvailableAfterMaintenance is None else "unifiedAccount"
+
+    @property
+    def holds(self) -> bool:
+        return any(row.total or row.borrowed for row in listed(self.balances))
+
+    def row(self, token: float | None) -> Balance | None:
+        return next((row for row in listed(self.balances) if row.token == token), None)
+
+    def left(self, token: float | None) -> float | None:
+        """What is left of a token beside isolated positions and maintenance margins, while anything is."""
+        told = self.tokenToAvailableAfterMaintenance or ()
+        found = next((amount for number, amount in told if number == token), None)
+        return found if isinstance(found, float) and found > 0.0 else None
+
+
+class Named(Wire):
+    """Which sub-account a row is about."""
+
+    subAccountUser: str
+    name: str | None = None
+
+
+class SubAccount(Wire):
+    dexToClearinghouseState: list[tuple[str, State]]
+    spotState: Balances | None = None
+    abstraction: str | None = None
+
+
+class Family(Struct, frozen=True):
+    """All sub-accounts, each read by itself: one that cannot be read costs the others nothing."""
+
+    response: Response
+    rows: Sequence[tuple[Named, Raw]]
+    nameless: VenueError | None
+    """Why it cannot be told which sub-account a row is about, where that is so."""
+
+    def row(self, handle: str, where: str) -> SubAccount | None:
+        """The one with this address.
+
+        Raises:
+            VenueError: reason ``schema``; the text names `where` (venue and endpoint) and the field.
+        """
+        found = (row for named, row in self.rows if named.subAccountUser.lower() == handle)
+        row = next(found, None)
+        return None if row is None else decode(bytes(row), SubAccount, where)
+
+
+def family_of(response: Response, where: str) -> Family:
+    """The answer about all sub-accounts."""
+    form: Any = list[Raw] | None
+    rows: list[tuple[Named, Raw]] = []
+    nameless = None
+    for row in decode(response.body, form, where) or []:
+        try:
+            rows.append((decode(bytes(row), Named, where), row))
+        except VenueError as error:
+            nameless = error
+    return Family(response, rows, nameless)
 
 
 class Held(Struct, frozen=True):
@@ -43,9 +201,9 @@ class Held(Struct, frozen=True):
         return None if None in found else float(sum(found))
 
     @property
-    def isolated_margin(self) -> float:
-        """What isolated positions have of their own, their PnL included."""
-        return sum(row.marginUsed or 0.0 for row in self.state.rows if row.isolated)
+    def isolated_margin(self) -> float | None:
+        """What isolated positions have of their own, their PnL included; None where that is not told."""
+        return _sum(row.marginUsed for row in self.state.rows if row.isolated)
 
     def positions(self, coin: str, pool: str, *, priced: bool = True) -> list[Position]:
         """Its positions; without the venue's liquidation prices unless they are `priced`."""
@@ -54,7 +212,7 @@ class Held(Struct, frozen=True):
     def _position(self, row: PositionRow, coin: str, pool: str, *, priced: bool) -> Position:
         schedule = self.exchange.schedules.get(row.coin, NO_SCHEDULE)
         context = self.contexts.get(row.coin)
-        leverage = None if row.leverage is None else row.leverage.value
+        leverage = row.leverage.value
         mark = row.positionValue / abs(row.szi)
         # As the engine does it: the venue's PnL has been rounded.
         profit = row.unrealizedPnl if row.entryPx is None else row.szi * (mark - row.entryPx)
@@ -87,8 +245,11 @@ def _less(amount: float | None, other: float | None) -> float | None:
     return None if amount is None or other is None else amount - other
 
 
-def _product(amount: float | None, factor: float | None) -> float | None:
-    return None if amount is None or factor is None else amount * factor
+def _product(amount: float | None, price: float | None) -> float | None:
+    """What an amount is worth: none of it is worth nothing, whatever it costs."""
+    if amount == 0.0:
+        return 0.0
+    return None if amount is None or price is None else amount * price
 
 
 def _by_token(held: Iterable[Held]) -> Mapping[float | None, list[Held]]:
@@ -133,13 +294,12 @@ def unified(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Account
         row = balances.row(token)
         if not (any(one.state.rows for one in at) or (row is not None and row.total) or token == USDC):
             continue
-        coin = tokens.name(token)
+        coin, left = tokens.name(token), balances.left(token)
         backed = [position for one in at for position in one.positions(coin, coin)]
-        # What is not listed is not held.
-        total = 0.0 if row is None else row.total
+        # What is not listed is not held, unless something is left of it.
+        total = row.total if row is not None else 0.0 if left is None else None
         required = _sum(one.state.crossMaintenanceMarginUsed for one in at)
-        backing = _less(total, sum(one.isolated_margin for one in at))
-        left = balances.left(token)
+        backing = _less(total, _sum(one.isolated_margin for one in at))
         if left is not None and required is not None:
             # Said at one moment, where the other figures are of several.
             backing = left + required
@@ -164,9 +324,9 @@ def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Accou
     """An account whose coins back all positions, and loans, as one.
 
     The venue tells one ratio, with its haircuts, caps and loans in it, and liquidates at `LIQUIDATED_AT`.
-    What backs the positions is what makes that ratio of what they require. With loans, or without positions,
-    it is the other way round: coins are counted as they are without caps, and what is required makes the
-    ratio.
+    What backs the positions is what makes that ratio of what they require, and of `LEAST_REQUIRED` where the
+    coins tell that this is in it. With loans, or without positions, it is the other way round: coins are
+    counted as they are without caps, and what is required makes the ratio.
     """
     ratio = balances.portfolioMarginRatio
     if ratio is None or ratio < 0.0:
@@ -182,10 +342,13 @@ def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Accou
     required = together(lambda one: one.state.crossMaintenanceMarginUsed)
     coins = _sum(_product(row.total, _counted(row, tokens)) for row in rows)
     backing = _less(coins, _product(together(lambda one: one.isolated_margin), LIQUIDATED_AT))
-    if required and ratio and not lent:
+    implied = 0.0 if backing is None else ratio * backing / LIQUIDATED_AT
+    if required and ratio and not (lent and implied > 0.0):
+        # Figures of two moments differ by a little more than that.
+        required = implied if required < implied < required + 1.05 * LEAST_REQUIRED else required
         backing = LIQUIDATED_AT * required / ratio
     elif backing is not None:
-        required = max(ratio * backing / LIQUIDATED_AT, 0.0)
+        required = max(implied, 0.0)
     positions = [
         position
         for one in held
@@ -205,8 +368,10 @@ def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Accou
 
 
 def _counts(row: Balance, by_token: Mapping[float | None, Sequence[Held]]) -> bool:
-    """Whether a coin that is held or owed is collateral."""
-    return bool(row.total or row.borrowed) and (row.ltv is not None or row.token in by_token)
+    """Whether a coin that is held or owed, as far as is told, is collateral."""
+    return (row.total is None or bool(row.total or row.borrowed)) and (
+        row.ltv is not None or row.token in by_token
+    )
 
 
 def _price(token: float | None, tokens: Tokens) -> float | None:
@@ -227,28 +392,13 @@ def _counted(row: Balance, tokens: Tokens) -> float | None:
 
 def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
     profit = _sum(one.total("unrealizedPnl") for one in at)
-    # Whether what is owed is in the total already is not documented.
-    owned = None if row.borrowed else row.total
     return Asset(
         asset=row.coin,
-        wallet_balance=_less(owned, profit),
-        equity=owned,
+        wallet_balance=_less(row.total, profit),
+        equity=row.total,
         collateral_price_usd=_counted(row, tokens),
         debt_price_usd=_price(row.token, tokens),
     )
-
-
-def nothing_held(role: str) -> VenueError:
-    """What to tell of an address that holds nothing, by what the venue says that it is."""
-    if role == "missing":
-        return VenueError("auth", "the venue does not know the address: mistyped, or of another network")
-    if role == "agent":
-        return VenueError(
-            "auth",
-            "the address is that of an agent (API) wallet, which holds nothing: give the address of the "
-            "account for which it acts",
-        )
-    return VenueError("unsupported", "the address holds nothing: no balance, no position at any exchange")
 
 
 def check_age(response: Response, states: Iterable[State], age_limit: float) -> None:

@@ -27,7 +27,9 @@ MEMBER_BALANCE = Endpoint("/api/v5/account/subaccount/balances", weight=10 / 6)
 INSTRUMENTS = Endpoint("/api/v5/public/instruments", weight=0.5, signed=False)
 TIERS = Endpoint("/api/v5/public/position-tiers", signed=False)
 MARKS = Endpoint("/api/v5/public/mark-price", signed=False)
+FUNDING = Endpoint("/api/v5/public/funding-rate", signed=False)
 TIME = Endpoint("/api/v5/public/time", signed=False)
+PUBLIC = (INSTRUMENTS, TIERS, FUNDING, MARKS, TIME)
 
 TAKER_RATE = 0.0005
 """What a taker of the lowest tier pays of a value: the venue liquidates where the equity no longer covers
@@ -77,6 +79,12 @@ UNREAD = {
         "what can be borrowed": "quoteMaxLoan baseMaxLoan",
     },
     MARKS: {"of live marks": "markPx ts code"},
+    FUNDING: {
+        "when the funding after the next one takes place": "nextFundingTime",
+        "bounds of the rate, and what it is made of": "maxFundingRate minFundingRate premium",
+        "of a funding that has taken place": "settFundingRate",
+        "when it was told; a rate is an average over hours": "ts",
+    },
 }
 
 
@@ -153,13 +161,18 @@ class CoinRow(Wire):
         return self.cashBal + (self.upl or 0.0) - (self.isoUpl or 0.0)
 
     def asset(self, *, counts: bool) -> Asset:
-        """As a part of what all coins back together; `counts` says whether any counts as margin."""
+        """As a part of what all coins back together; `counts` says whether any counts as margin.
+
+        What it counts decides, not its switch: only accounts of several currencies know that, and a coin of
+        a documented one counts and is not enabled. One that is switched off counts 0.
+        """
         counted = None if self.disEq is None or not self.eq else max(self.disEq / self.eq, 0.0)
+        off = self.collateralEnabled is False and not self.disEq
         return Asset(
             asset=self.coin,
             wallet_balance=self.cashBal,
             equity=self.eq,
-            collateral_price_usd=(0.0 if self.collateralEnabled is False else counted) if counts else None,
+            collateral_price_usd=(0.0 if off else counted) if counts else None,
             debt_price_usd=self.price if counts else None,
         )
 
@@ -219,9 +232,10 @@ class PositionRow(Wire):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.pos:
-            if not self.instType:
-                raise ValueError("`instType` is empty")
+        if self.pos and not self.instType:
+            raise ValueError("`instType` is empty")
+        # Of other kinds it is enough to know that they are there: a new one costs nobody his contracts.
+        if self.pos and self.instType in READ:
             self.mgnMode = one_of("mgnMode", self.mgnMode, "CROSS", "ISOLATED")
             self.posSide = one_of("posSide", self.posSide, "LONG", "SHORT", "NET")
 
@@ -233,7 +247,12 @@ class PositionRow(Wire):
 
     @property
     def isolated(self) -> bool:
-        return self.mgnMode == "ISOLATED"
+        return self.mgnMode.upper() == "ISOLATED"
+
+    @property
+    def owes(self) -> bool:
+        """Whether it can lose more than was paid for it: a bought option cannot, nor an event contract."""
+        return self.instType != "EVENTS" and not (self.instType == "OPTION" and self.pos > 0.0)
 
 
 class Instrument(Wire):
@@ -256,6 +275,12 @@ class MarkRow(Wire):
     instId: str
     markPx: Positive = None
     ts: Millis = None
+
+
+class FundingRow(Wire):
+    instId: str
+    fundingRate: Number = None  # of the funding at `fundingTime`
+    fundingTime: Millis = None
 
 
 class MemberRow(Wire):
@@ -371,6 +396,8 @@ def charge_of(
         exact: Whether `backing` is the venue's own figure.
         unlisted: Whether the pool has others.
     """
+    if backing is None and ratio is not None and ratio > 0.0 and required is not None and value is not None:
+        return Charge(required, ratio * (required + TAKER_RATE * value))
     if backing is None or ratio is None or ratio <= 0.0 or backing <= 0.0:
         return Charge(required, backing)
     total = backing / ratio

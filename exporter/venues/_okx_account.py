@@ -15,6 +15,7 @@ from exporter.venues._okx import (
     Charge,
     CoinRow,
     Config,
+    FundingRow,
     PositionRow,
     Schedule,
     Totals,
@@ -36,6 +37,7 @@ class Held(Struct, frozen=True):
     schedule: Schedule = Schedule()
     alike: float = 0.0
     """Contracts by which its tier is found: its own, or all cross ones of its family."""
+    funding: FundingRow | None = None
 
     @property
     def value(self) -> float | None:
@@ -62,7 +64,7 @@ def parse(
         (one.row.posId for one in held),
         POSITIONS,
     )
-    positions = [_position(one, name, single=single) for one, name in zip(held, ids, strict=True)]
+    positions = [_position(one, name, config) for one, name in zip(held, ids, strict=True)]
     prices = _prices(coins, held)
     charges: dict[str, Charge] = {}
     pools: tuple[MarginPool, ...]
@@ -216,10 +218,12 @@ def _coin_pool(row: CoinRow, charge: Charge, *, unlisted: bool) -> MarginPool:
     )
 
 
-def _position(held: Held, name: str, *, single: bool) -> Position:
+def _position(held: Held, name: str, config: Config) -> Position:
     row, contract, schedule = held.row, held.contract, held.schedule
     own = None if not row.isolated or row.margin is None or row.upl is None else row.margin + row.upl
-    charge = charge_of(own, row.mgnRatio, row.mmr, held.value, exact=True)
+    # In portfolio margin every cross position has the margins of its whole risk unit.
+    shared = config.acctLv == 4.0 and not row.isolated
+    charge = charge_of(own, row.mgnRatio, None if shared else row.mmr, held.value, exact=True)
     most = schedule.largest(row.lever)
     return Position(
         symbol=row.instId,
@@ -233,15 +237,17 @@ def _position(held: Held, name: str, *, single: bool) -> Position:
         unrealized_pnl=row.upl,
         realized_pnl=row.realizedPnl,
         leverage=row.lever,
-        initial_margin=row.imr,
+        initial_margin=None if shared else row.imr,
         maintenance_margin=charge.maintenance_margin,
         margin=row.margin if row.isolated else None,
         # Of a cross position it is its pool's.
         closing_fee_rate=charge.fee_rate,
         largest_notional=None if most is None else value_of(most, row.markPx, contract),
+        funding_rate=None if held.funding is None else held.funding.fundingRate,
+        next_funding_at=None if held.funding is None else held.funding.fundingTime,
         accrued_funding=row.fundingFee,
         adl_ratio=None if row.adl is None else min(row.adl / _ADL_PLACES, 1.0),
         position_id=name,
         maintenance_tiers=schedule.tiers(held.alike),
-        pool_currency=None if single else "USD",
+        pool_currency=None if config.acctLv == 2.0 else "USD",
     )

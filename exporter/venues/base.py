@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ import msgspec
 
 from exporter.account import AccountConfig, Member
 from exporter.alike import Tables
+from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import RequestBudget
@@ -27,6 +28,7 @@ from exporter.model import RIGHTS, AccountSnapshot, KeyRights, MaintenanceTier, 
 from exporter.refusals import Envelope, Refusal, Refusals, http_error, retry_after
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.session import Session
+from exporter.tasks import Ready, then
 from exporter.wire import Wire
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Venue",
     "any_of",
     "ascending_tiers",
+    "funding_by_symbol",
     "http_error",
     "nothing_less",
     "pools_by_coin",
@@ -51,6 +54,13 @@ __all__ = [
 ConfigT = TypeVar("ConfigT", bound=AccountConfig)
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+
+
+# A rate of funding is an average over hours.
+_FUNDING_MAX_AGE = 900.0
+_FUNDING_MAX_AGE_WHEN_DUE = 60.0
+# A contract may be listed within the hour; a symbol that is not listed must not cost a request each time.
+_NEW_CONTRACTS_AFTER = 60.0
 
 
 class Answer(Wire, Generic[T]):
@@ -120,6 +130,11 @@ class Venue(ABC, Generic[ConfigT]):
     def check(cls, config: ConfigT) -> str | None:  # noqa: ARG003 (for subclasses)
         """Why this configuration cannot work here, in one sentence, or None. Called at start; no I/O."""
         return None
+
+    @classmethod
+    def calls_of(cls, config: ConfigT) -> tuple[Endpoint, ...]:  # noqa: ARG003 (for subclasses)
+        """The `each_collection` of one account, where it is not that of all: of a sub-account, say."""
+        return cls.each_collection or cls.endpoints
 
     @abstractmethod
     async def fetch(self, api: Api) -> AccountSnapshot:
@@ -273,12 +288,67 @@ def nothing_less(amount: float | None) -> float | None:
     return None if amount is None else max(amount, 0.0)
 
 
+def funding_by_symbol(
+    api: Api,
+    ask: Callable[[Api], Awaitable[Mapping[str, T]]],
+    symbols: Iterable[str],
+    due: Callable[[T], float | None],
+    *,
+    name: str = "",
+) -> Awaitable[Mapping[str, T]]:
+    """What one public answer says of the funding of every symbol; asked anew once it has taken place.
+
+    Args:
+        api: Of the account.
+        ask: Asks for it.
+        symbols: Those of its positions: what is due for others is of no interest.
+        due: When the next funding of a symbol takes place, Unix seconds.
+        name: Tells answers of one function apart.
+    """
+
+    def unless_due(kept: Mapping[str, T]) -> Awaitable[Mapping[str, T]]:
+        now = api.now()
+        moments = (due(item) for symbol in symbols if (item := kept.get(symbol)) is not None)
+        if any(moment is not None and moment <= now for moment in moments):
+            return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
+        return Ready(kept)
+
+    return then(api.venue_cached(ask, _FUNDING_MAX_AGE, name=name), unless_due)
+
+
+def contracts_by_symbol(
+    api: Api,
+    ask: Callable[[Api], Awaitable[Mapping[str, T]]],
+    symbols: Iterable[str],
+    *,
+    name: str = "",
+) -> Awaitable[Mapping[str, T]]:
+    """What one public answer lists, kept for an hour; asked anew where it does not know one of `symbols`.
+
+    Args:
+        api: Of the account.
+        ask: Asks for it.
+        symbols: Those of its positions.
+        name: Tells answers of one function apart.
+    """
+
+    def unless_new(known: Mapping[str, T]) -> Awaitable[Mapping[str, T]]:
+        if all(symbol in known for symbol in symbols):
+            return Ready(known)
+        return api.optional(api.venue_cached(ask, _NEW_CONTRACTS_AFTER, name=name), known)
+
+    return then(api.venue_cached(ask, RARELY, grace=A_DAY, name=name), unless_new)
+
+
 def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, ...]:
     """A symbol's schedule in ascending order; the last tier is open.
 
+    Nobody lends for nothing: with a tier that requires nothing, the schedule is one that is not told.
     Accounts behind many addresses ask for the same schedules; each is kept once.
     """
     found = sorted(tiers, key=lambda tier: tier.floor)
+    if any(tier.rate <= 0.0 for tier in found):
+        return ()
     if found:
         found[-1] = msgspec.structs.replace(found[-1], cap=math.inf)
     return _kept_once(tuple(found))

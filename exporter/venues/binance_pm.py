@@ -7,6 +7,7 @@ from functools import partial
 
 from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
+from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, Contract, Marks
 from exporter.request import Request, SignedRequest
@@ -14,6 +15,7 @@ from exporter.tasks import Ready, then, together
 from exporter.venues._binance import (
     BUDGET,
     FAILURES,
+    BinanceConfig,
     BinanceVenue,
     ExchangeInformation,
     MarkRow,
@@ -22,6 +24,7 @@ from exporter.venues._binance import (
     newest,
 )
 from exporter.venues._binance_brackets import TABLES, Brackets
+from exporter.venues._binance_coinm import coin_of as coin_of_inverse
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, SAPI_BUDGET
 from exporter.venues._binance_pm import (
     ACCOUNT,
@@ -31,7 +34,6 @@ from exporter.venues._binance_pm import (
     INDEX_PRICE,
     TIME,
     UM,
-    UNREAD,
     Account,
     Balance,
     CollateralRate,
@@ -44,19 +46,15 @@ from exporter.venues._binance_pm import (
     parse,
     parse_positions,
 )
-from exporter.venues._binance_usdm import PremiumIndex
-from exporter.venues.base import Refusal, Refusals
-from exporter.venues.binance_coinm import coin_of as coin_of_inverse
-from exporter.venues.binance_usdm import coin_of
+from exporter.venues._binance_pm_pro import ENDPOINTS, PROGRAMS, STANDARD, UNREAD, Program
+from exporter.venues._binance_usdm import PremiumIndex, coin_of
+from exporter.venues.base import Refusal, Refusals, contracts_by_symbol, funding_by_symbol, schema_error
 
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
-# A contract may be listed within the hour; a symbol that is not listed must not cost a request each time.
-_NEW_CONTRACTS_AFTER = 60.0
+# How long it is believed which calls answer an account, once those that did before refuse it.
+_PROGRAM_MAX_AGE = 600.0
 
 
-class BinancePm(BinanceVenue):
+class BinancePm(BinanceVenue[BinanceConfig]):
     """Source: the pages below https://developers.binance.com/docs/derivatives/portfolio-margin ."""
 
     name = "binance_pm"
@@ -80,8 +78,10 @@ class BinancePm(BinanceVenue):
         "no collateral; what loans and open orders require stands still when prices move; of brackets with a "
         "coefficient the reading is right that gives the position's own margin. **Kept**: collateral rates, "
         "brackets and contracts for an hour, funding for 15 minutes. **Not told**: the place in the "
-        "auto-deleveraging queue, options, funding paid so far. Portfolio Margin Pro is read where the venue "
-        "answers it at these calls, by the same thresholds."
+        "auto-deleveraging queue, options, funding paid so far.\n\n"
+        "**Portfolio Margin Pro** is found by itself and read by its own calls, at `sapi` and those of "
+        "the futures, by the same thresholds. Where scenarios find what is required (SPAN), nothing is "
+        "computed of what other prices would do: neither single requirements nor options are told."
     )
     endpoints = (
         ACCOUNT,
@@ -94,6 +94,7 @@ class BinancePm(BinanceVenue):
         *(UM.exchange_info, UM.premium_index),
         *(CM.exchange_info, CM.premium_index),
         TIME,
+        *ENDPOINTS,
     )
     budgets = (RequestBudget("binance_papi", (Limit(6000.0, 60.0),), paths=("/papi/",)), BUDGET, SAPI_BUDGET)
     each_collection = (ACCOUNT, BALANCE, UM.positions, UM.account, CM.positions, CM.account, INDEX_PRICE)
@@ -115,22 +116,42 @@ class BinancePm(BinanceVenue):
     unread = UNREAD
     time_endpoint = TIME
 
+    def __init__(self, config: BinanceConfig) -> None:
+        super().__init__(config)
+        self._program = STANDARD
+
     async def fetch(self, api: Api) -> AccountSnapshot:
+        try:
+            return await self._read(api, self._program)
+        except VenueError as error:
+            if error.reason not in {"unsupported", "auth"}:
+                raise
+            program = await api.account_cached(_program, _PROGRAM_MAX_AGE)
+            if program is None or program == self._program:
+                raise
+        self._program = program
+        return await self._read(api, program)
+
+    async def _read(self, api: Api, program: Program) -> AccountSnapshot:
         account, balances, linear, inverse = await together(
-            api.get(ACCOUNT, Account),
-            api.get_rows(BALANCE, Balance),
-            api.get_rows(UM.positions, PositionRow),
-            api.get_rows(CM.positions, PositionRow),
+            api.get(program.account, Account),
+            api.get_rows(program.balance, Balance),
+            api.get_rows(program.um.positions, PositionRow),
+            api.get_rows(program.cm.positions, PositionRow),
         )
+        span = program.span or account.accountType == "PM_3"
         of_um, of_cm, prices, rates = await together(
-            self._known(api, linear, UM),
-            self._known(api, inverse, CM),
+            self._known(api, linear, program.um, span=span),
+            self._known(api, inverse, program.cm, span=span),
             api.optional(api.venue_cached(_prices, api.interval), {}),
             api.optional(api.venue_cached(_rates, RARELY, grace=A_DAY)),
         )
-        positions = (*parse_positions(linear, UM, of_um), *parse_positions(inverse, CM, of_cm))
+        positions = (
+            *parse_positions(linear, program.um, of_um),
+            *parse_positions(inverse, program.cm, of_cm),
+        )
         sides = {row.positionSide for row in (*linear, *inverse) if row.quantity}
-        return parse(account, balances, positions, sides=sides, prices=prices, rates=rates)
+        return parse(account, balances, positions, sides=sides, prices=prices, rates=rates, span=span)
 
     async def marks(self, api: Api) -> Marks:
         at = api.moments()
@@ -149,7 +170,10 @@ class BinancePm(BinanceVenue):
             return SignedRequest(query=signed.query, headers=key)
         return signed
 
-    def _known(self, api: Api, rows: Iterable[PositionRow], product: Product) -> Awaitable[Known]:
+    def _known(
+        self, api: Api, rows: Iterable[PositionRow], product: Product, *, span: bool
+    ) -> Awaitable[Known]:
+        """What is asked about positions besides; by scenarios, none of them requires something by itself."""
         held = {row.symbol for row in rows if row.quantity}
         if not held:
             return Ready(Known())
@@ -158,12 +182,27 @@ class BinancePm(BinanceVenue):
             return await self.table(api, product.brackets, TABLES)
 
         found = together(
-            api.optional(_margins(api, product), {}),
+            Ready({}) if span else api.optional(_margins(api, product), {}),
             api.optional(_contracts(api, product, held), {}),
-            api.optional(api.account_cached(brackets, RARELY, grace=A_DAY, name=product.kind), {}),
+            Ready({})
+            if span
+            else api.optional(api.account_cached(brackets, RARELY, grace=A_DAY, name=product.kind), {}),
             api.optional(_funding(api, product, held), {}),
         )
         return then(found, lambda found: Ready(Known(*found)))
+
+
+async def _program(api: Api) -> Program | None:
+    """By which calls the account is answered; None where it is by none."""
+    for program in PROGRAMS:
+        try:
+            await api.get(program.account, Account)
+        except VenueError as error:
+            if error.reason not in {"unsupported", "auth", "permission", "exchange"}:
+                raise
+        else:
+            return program
+    return None
 
 
 async def _margins(api: Api, product: Product) -> Mapping[str, list[MarginRow]]:
@@ -171,31 +210,15 @@ async def _margins(api: Api, product: Product) -> Mapping[str, list[MarginRow]]:
 
 
 def _contracts(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Mapping[str, Contract]]:
-    """The contracts; asked anew where the kept answer does not know one of `symbols`."""
-    name = f"contracts {product.kind}"
-
     async def ask(api: Api) -> Mapping[str, Contract]:
         return (await api.get(product.exchange_info, ExchangeInformation)).contracts(product.kind)
 
-    def unless_new(known: Mapping[str, Contract]) -> Awaitable[Mapping[str, Contract]]:
-        if all(symbol in known for symbol in symbols):
-            return Ready(known)
-        return api.optional(api.venue_cached(ask, _NEW_CONTRACTS_AFTER, name=name), known)
-
-    return then(api.venue_cached(ask, RARELY, grace=A_DAY, name=name), unless_new)
+    return contracts_by_symbol(api, ask, symbols, name=f"contracts {product.kind}")
 
 
 def _funding(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Mapping[str, PremiumIndex]]:
-    """Funding of every symbol; asked anew once that of a position has taken place."""
     ask, name = partial(_premiums, product=product), f"funding {product.kind}"
-
-    def unless_due(kept: Mapping[str, PremiumIndex]) -> Awaitable[Mapping[str, PremiumIndex]]:
-        due = (item.nextFundingTime for symbol in symbols if (item := kept.get(symbol)))
-        if any(time is not None and time <= api.now() for time in due):
-            return api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
-        return Ready(kept)
-
-    return then(api.venue_cached(ask, _FUNDING_MAX_AGE, name=name), unless_due)
+    return funding_by_symbol(api, ask, symbols, lambda item: item.nextFundingTime, name=name)
 
 
 async def _premiums(api: Api, product: Product) -> Mapping[str, PremiumIndex]:
@@ -207,8 +230,13 @@ async def _premiums(api: Api, product: Product) -> Mapping[str, PremiumIndex]:
 async def _prices(api: Api) -> Mapping[str, float]:
     answer = await api.get_rows(INDEX_PRICE, IndexPrice)
     api.made_at(INDEX_PRICE, newest(answer))
+    if not answer:
+        raise schema_error(INDEX_PRICE, "no coin is listed")
     return {item.asset: item.price for item in answer if item.price}
 
 
 async def _rates(api: Api) -> Mapping[str, float | None]:
-    return {item.asset: item.collateralRate for item in await api.get_rows(COLLATERAL_RATE, CollateralRate)}
+    answer = await api.get_rows(COLLATERAL_RATE, CollateralRate)
+    if not answer:  # else no coin would be collateral, and none missed when it falls
+        raise schema_error(COLLATERAL_RATE, "no coin is listed")
+    return {item.asset: item.collateralRate for item in answer}

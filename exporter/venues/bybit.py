@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -40,7 +40,6 @@ from exporter.venues._bybit import (
     Page,
     PositionRow,
     RiskLimit,
-    Schedule,
     TickerRow,
     Wallet,
     contract_of,
@@ -49,7 +48,8 @@ from exporter.venues._bybit import (
     schedule_of,
 )
 from exporter.venues._bybit_account import ApiKey, Held, parse
-from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.venues._schedule import Schedule
+from exporter.venues.base import Envelope, Refusal, Refusals, Venue, funding_by_symbol, schema_error
 from exporter.wire import listed
 
 T = TypeVar("T")
@@ -57,9 +57,6 @@ T = TypeVar("T")
 _KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
 """The categories of contracts, and the coin that those of one are settled in; an inverse one in its own."""
 
-# A rate of funding is an average over hours.
-_FUNDING_MAX_AGE = 900.0
-_FUNDING_MAX_AGE_WHEN_DUE = 60.0
 # For this long nobody notices that an account has its first option, or none any more.
 _OPTIONS_MAX_AGE = 60.0
 # Tiers that are asked for in one collection: public calls are counted by address alone, 120 a second.
@@ -75,25 +72,22 @@ class Status(Envelope):
 
 # Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
 # Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
-_SHUT_OUT = 600.0
+_SHUT_OUT = "the address asked too often, or its country is barred"
 _NOT_UNIFIED = "no unified trading account: upgrade it"
 REFUSALS = Refusals(
-    Refusal("clock", codes=("10002",)),
+    Refusal("clock", codes=("10002", "-1")),
     Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("10004",)),
     Refusal("auth", "the API key is not accepted", codes=("10007",)),
-    Refusal("auth", "the API key has expired", codes=("33004",)),
+    Refusal("auth", "the API key has expired", codes=("33004", "-2015")),
     Refusal("permission", "the key lacks the permission to read this", codes=("10005",)),
     Refusal("permission", "the venue has shut this user out", codes=("10008",)),
-    Refusal("permission", "the venue does not serve this address or its country", codes=("10009",)),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
     Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
     Refusal("unsupported", f"the account is {_NOT_UNIFIED}", codes=("10028",)),
     Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
-    Refusal("banned", codes=("10018",), pause=_SHUT_OUT),
-    Refusal(
-        "banned", "the address asked too often, or its country is barred", statuses=(403,), pause=_SHUT_OUT
-    ),
+    Refusal("timeout", "the venue timed out", codes=("10000",)),
+    Refusal("banned", _SHUT_OUT, codes=("10009", "10018"), statuses=(403,), pause=600.0),
     envelope=Status,
     success=frozenset({"0"}),
 )
@@ -130,8 +124,9 @@ class Bybit(Venue[BybitConfig]):
         "nothing is computed of what other prices would do to the pool. **Assumed**: a closing fee of 0.055 "
         "% in the tiers, which are used where the venue gives no maintenance margin and to move it with the "
         "mark; coins count at their collateral ratio by tier; margin that is added to an isolated position "
-        "automatically is not counted; an account whose key may not see options has none. **Not told**: what "
-        "each position requires in portfolio margin, so that of several no liquidation price is known. "
+        "automatically is not counted; a key that may not see options has some if its coins are worth more "
+        "or less than their balances and PnL. **Not told**: what each position requires in portfolio margin, "
+        "so that of several no liquidation price is known. "
         "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, whether there are "
         "options for one.\n\n"
         "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
@@ -181,12 +176,10 @@ class Bybit(Venue[BybitConfig]):
 
     def error(self, endpoint: Endpoint, response: Response) -> VenueError | None:
         reset = response.header_number("X-Bapi-Limit-Reset-Timestamp")
-        return self.refusals.read(
-            response,
-            self.config.secrets(),
-            signed=endpoint.signed,
-            until=None if reset is None else reset / 1000.0,
-        )
+        read = partial(self.refusals.read, response, self.secrets, signed=endpoint.signed)
+        found = read(until=None if reset is None else reset / 1000.0)
+        # Then the account may ask again; an address that is shut out is so for longer.
+        return read() if found is not None and found.reason == "banned" else found
 
     async def server_time(self, api: Api) -> float | None:
         return (await api.get(TIME, Answer[Clock])).result.timeNano / 1e9
@@ -212,16 +205,21 @@ class Bybit(Venue[BybitConfig]):
         ]
         collateral, held = await together(
             _nothing() if info.isolated else api.optional(api.venue_cached(_collateral, RARELY, grace=A_DAY)),
-            self._known(api, held, tiered=info.mode != "portfolio"),
+            self._known(api, held, info),
         )
-        return parse(info, wallet, apart, held, collateral or {}, unlisted=bool(options))
+        unlisted = wallet.unexplained if options is None else options
+        return parse(info, wallet, apart, held, collateral or {}, unlisted=unlisted)
 
-    async def _known(self, api: Api, held: Sequence[Held], *, tiered: bool) -> list[Held]:
+    async def _known(self, api: Api, held: Sequence[Held], info: Info) -> list[Held]:
         """The positions with what public calls say of their symbols."""
-        kinds = sorted({one.contract.kind for one in held})
+        kinds, symbols = sorted({one.contract.kind for one in held}), [one.row.symbol for one in held]
+        # Portfolio margin has no tiers; inverse contracts that are apart are never in it.
+        tiered = [
+            one for one in held if info.mode != "portfolio" or (info.apart and one.contract.kind == "inverse")
+        ]
         schedules, tickers = await together(
-            self._schedules.of(api, [one.name for one in held] if tiered else ()),
-            together(*(api.optional(_funding(api, kind), {}) for kind in kinds)),
+            self._schedules.of(api, [one.name for one in tiered]),
+            together(*(api.optional(_funding(api, kind, symbols), {}) for kind in kinds)),
         )
         rows = {symbol: row for found in tickers for symbol, row in found.items()}
         return [
@@ -268,13 +266,14 @@ async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
     return list(rows.values())
 
 
-async def _has_options(api: Api) -> bool:
+async def _has_options(api: Api) -> bool | None:
+    """None where the key may not see them."""
     try:
         return bool(await _rows(api, "option"))
     except VenueError as error:
         if error.reason != "permission":
             raise
-        return False
+        return None
 
 
 async def _schedule(api: Api, name: str) -> Schedule:
@@ -286,14 +285,9 @@ async def _tickers(api: Api, category: str) -> Mapping[str, TickerRow]:
     return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category)}
 
 
-async def _funding(api: Api, category: str) -> Mapping[str, TickerRow]:
-    """What tickers say of funding; asked anew once one has taken place."""
+def _funding(api: Api, category: str, symbols: Iterable[str]) -> Awaitable[Mapping[str, TickerRow]]:
     ask, name = partial(_tickers, category=category), f"tickers {category}"
-    kept = await api.venue_cached(ask, _FUNDING_MAX_AGE, name=name)
-    due = (row.nextFundingTime for row in kept.values())
-    if any(time is not None and time <= api.now() for time in due):
-        return await api.venue_cached(ask, _FUNDING_MAX_AGE_WHEN_DUE, name=name)
-    return kept
+    return funding_by_symbol(api, ask, symbols, lambda row: row.nextFundingTime, name=name)
 
 
 async def _collateral(api: Api) -> Mapping[str, CollateralRow]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from msgspec import field
 from pydantic import BeforeValidator, Field
 
 from exporter.account import Member, SubAccounts
@@ -14,7 +13,7 @@ from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, Marks, PublicPrice
-from exporter.request import Endpoint, Request, Response, SignedRequest
+from exporter.request import Endpoint, Request, SignedRequest
 from exporter.tasks import together
 from exporter.venues._hyperliquid import (
     BALANCES,
@@ -22,6 +21,7 @@ from exporter.venues._hyperliquid import (
     METAS,
     MODE,
     NAMES,
+    REFUSALS,
     ROLE,
     STATE,
     SUB_ACCOUNTS,
@@ -29,7 +29,6 @@ from exporter.venues._hyperliquid import (
     TOKENS,
     UNREAD,
     USDC,
-    Balances,
     Clock,
     Context,
     Exchange,
@@ -38,19 +37,28 @@ from exporter.venues._hyperliquid import (
     PairContext,
     Role,
     SpotMeta,
-    State,
-    SubAccount,
     Symbols,
     Tokens,
     address_of,
     check_mode,
     contexts_of,
     exchanges_of,
+    nothing_held,
     question,
     tokens_of,
 )
-from exporter.venues._hyperliquid_account import Held, check_age, nothing_held, portfolio, separate, unified
-from exporter.venues.base import Envelope, Refusal, Refusals, Venue, schema_error
+from exporter.venues._hyperliquid_account import (
+    Balances,
+    Family,
+    Held,
+    State,
+    check_age,
+    family_of,
+    portfolio,
+    separate,
+    unified,
+)
+from exporter.venues.base import Venue, schema_error
 from exporter.wire import decode
 
 _MODE_MAX_AGE, _MODE_GRACE = 300.0, 600.0
@@ -62,22 +70,6 @@ _PRICES_MAX_AGE = 60.0
 _FUNDING_MAX_AGE = 900.0
 _ROLE_MAX_AGE = 600.0
 _LIST_MAX_AGE = 30.0  # of the answer about all sub-accounts, for who only wants to know which there are
-
-
-class Status(Envelope):
-    """Around a failure that is told inside a success."""
-
-    code: str | int | None = field(default=None, name="status")
-    msg: str | None = field(default=None, name="response")
-
-
-# Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits
-REFUSALS = Refusals(
-    Refusal("rate_limited", statuses=(429,), pause=60.0),
-    Refusal("exchange", "the venue cannot read the question", statuses=(422,)),
-    envelope=Status,
-    success=frozenset({"ok"}),
-)
 
 
 class HyperliquidConfig(SubAccounts):
@@ -138,9 +130,10 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         return clock.time
 
     async def sub_accounts(self, api: Api) -> Sequence[Member]:
-        return [
-            Member(row.name, row.subAccountUser.lower()) for row in await self._family(api, _LIST_MAX_AGE)
-        ]
+        family = await self._family(api, _LIST_MAX_AGE)
+        if family.nameless is not None:
+            raise family.nameless
+        return [Member(named.name or "", named.subAccountUser.lower()) for named, _ in family.rows]
 
     async def fetch(self, api: Api) -> AccountSnapshot:
         if self.config.handle is not None:
@@ -159,31 +152,31 @@ class Hyperliquid(Venue[HyperliquidConfig]):
             role = await api.account_cached(self._role, _ROLE_MAX_AGE)
             if not self.config.sub_accounts or role in {"missing", "agent"}:
                 raise nothing_held(role).within(self.place(ROLE))
-        if mode not in {None, "default", balances.mode}:
-            mode = await api.account_cached(self._mode, _DOUBTED_MAX_AGE, name="doubted mode")
+        mode = await self._sure(api, mode, balances)
         return await self._snapshot(api, mode, balances, list(zip(exchanges, states, strict=True)))
 
     async def _member(self, api: Api, handle: str) -> AccountSnapshot:
         """One of the sub-accounts, of which the venue tells all at once."""
-        rows, exchanges = await together(
+        family, exchanges = await together(
             self._family(api, api.interval),
             api.venue_cached(_exchanges, _EXCHANGES_MAX_AGE, grace=A_DAY),
         )
-        row = next((row for row in rows if row.subAccountUser.lower() == handle), None)
+        row = family.row(handle, self.place(SUB_ACCOUNTS))
         if row is None:
             raise VenueError("exchange", "the sub-account is not listed any more").within(
                 self.place(SUB_ACCOUNTS)
             )
-        mode = row.abstraction
+        balances, mode = row.spotState or Balances(balances=None), row.abstraction
         if mode is None:
             mode = await api.account_cached(self._mode, _MODE_MAX_AGE, grace=_MODE_GRACE)
+            mode = await self._sure(api, mode, balances)
         states = dict(row.dexToClearinghouseState)
+        check_age(family.response, states.values(), self.config.age_limit)
         known = {one.name for one in exchanges}
         if any(state.holds and name not in known for name, state in states.items()):
             raise schema_error(SUB_ACCOUNTS, f"an exchange that is not in {NAMES.label}")
         if "" not in states:
             raise schema_error(SUB_ACCOUNTS, "the venue's own exchange is missing")
-        balances = row.spotState or Balances(balances=None)
         pairs = [(one, states[one.name]) for one in exchanges if one.name in states]
         return await self._snapshot(api, mode, balances, pairs)
 
@@ -193,6 +186,9 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         check_mode(mode)
         if mode in {None, "default"}:
             mode = balances.mode
+        if any(exchange.token is None and state.holds for exchange, state in pairs):
+            raise schema_error(METAS, "`collateralToken` of an exchange with positions is missing")
+        pairs = [(exchange, state) for exchange, state in pairs if exchange.token is not None]
         tokens, contexts = await together(
             self._tokens(api, mode, balances, pairs),
             together(*(self._contexts(api, exchange, state) for exchange, state in pairs)),
@@ -241,26 +237,25 @@ class Hyperliquid(Venue[HyperliquidConfig]):
         mode: str | None = await _ask(api, MODE, str | None, user=user)
         return mode
 
-    async def _family(self, api: Api, max_age: float) -> list[SubAccount]:
-        async def asked(api: Api) -> list[SubAccount]:
-            form: Any = list[SubAccount] | None
-            found, response = await self._dated(api, SUB_ACCOUNTS, form, user=self.config.address)
-            rows: list[SubAccount] = found or []
-            states = [state for row in rows for _, state in row.dexToClearinghouseState]
-            check_age(response, states, self.config.age_limit)
-            return rows
+    async def _sure(self, api: Api, mode: str | None, balances: Balances) -> str | None:
+        """The mode; asked for again if it was kept and the figures look like another one's."""
+        if mode in {None, "default", balances.mode}:
+            return mode
+        return await api.account_cached(self._mode, _DOUBTED_MAX_AGE, name="doubted mode")
+
+    async def _family(self, api: Api, max_age: float) -> Family:
+        async def asked(api: Api) -> Family:
+            document = question(SUB_ACCOUNTS, user=self.config.address)
+            return family_of(await api.request(SUB_ACCOUNTS, document=document), self.place(SUB_ACCOUNTS))
 
         return await api.family_cached("sub-accounts", asked, max_age)
 
     async def _state(self, api: Api, exchange: str) -> State:
-        found, response = await self._dated(api, STATE, State, dex=exchange, user=self.config.address)
-        state: State = found
+        document = question(STATE, dex=exchange, user=self.config.address)
+        response = await api.request(STATE, document=document)
+        state = decode(response.body, State, self.place(STATE))
         check_age(response, [state], self.config.age_limit)
         return state
-
-    async def _dated(self, api: Api, endpoint: Endpoint, type_: Any, **document: str) -> tuple[Any, Response]:
-        response = await api.request(endpoint, document=question(endpoint, **document))
-        return decode(response.body, type_, self.place(endpoint)), response
 
     async def _role(self, api: Api) -> str:
         role: Role = await _ask(api, ROLE, Role, user=self.config.address)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
 
 from exporter.account import AccountConfig, ApiKeyConfig, Member, SubAccounts
-from exporter.answers import A_DAY, RARELY
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.gradually import Gradually
@@ -19,22 +17,25 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
 from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_base64
-from exporter.tasks import together
+from exporter.tasks import Ready, together
 from exporter.venues._okx import (
     BALANCE,
     CONFIG,
+    FUNDING,
     INSTRUMENTS,
     MARKS,
     MEMBER_BALANCE,
     MEMBERS,
     MOST_ROWS,
     POSITIONS,
+    PUBLIC,
     READ,
     TIERS,
     TIME,
     UNREAD,
     Clock,
     Config,
+    FundingRow,
     Instrument,
     MarkRow,
     MemberRow,
@@ -48,7 +49,16 @@ from exporter.venues._okx import (
     schedule_of,
 )
 from exporter.venues._okx_account import Held, member, parse
-from exporter.venues.base import Answer, Refusal, Refusals, Venue, said_of_key, schema_error
+from exporter.venues.base import (
+    Answer,
+    Refusal,
+    Refusals,
+    Venue,
+    contracts_by_symbol,
+    funding_by_symbol,
+    said_of_key,
+    schema_error,
+)
 from exporter.wire import Rows, listed
 
 T = TypeVar("T")
@@ -59,22 +69,19 @@ _AT_ONCE = 4
 
 # Sources: https://www.okx.com/docs-v5/en/#error-code ; the wait after 50011 is the window of its limits.
 REFUSALS = Refusals(
-    Refusal("clock", codes=("50102",)),
-    Refusal(
-        "auth",
-        "the key is of demo trading or of live trading, and the other was asked: see `simulated_trading`",
-        codes=("50101",),
-    ),
+    Refusal("clock", codes=("50102", "50112")),
+    Refusal("auth", "a key of the other market, demo or live; see `simulated_trading`", codes=("50101",)),
     Refusal("auth", "the passphrase is not that of the API key", codes=("50105",)),
     Refusal("auth", "the API key is not known here", codes=("50111", "50119")),
     Refusal("auth", "the signature is not valid: check the API secret", codes=("50113",)),
     Refusal("auth", "the API key is frozen", codes=("50100",)),
     Refusal("auth", "the request is not accepted as signed", codes=("5010[3467]", "50114")),
-    Refusal("permission", "this address is not on the key's list of addresses", codes=("50110",)),
+    Refusal("permission", "this address is not on the key's list of addresses", codes=("50110", "50035")),
+    Refusal("permission", "the venue does not serve this address", codes=("50121",)),
     Refusal("permission", "the key lacks the permission to read this", codes=("50030", "50120")),
     Refusal("timeout", "the venue timed out", codes=("50004",)),
     Refusal("exchange", codes=("50013",)),  # busy, whoever asks, although by HTTP too many requests
-    Refusal("rate_limited", codes=("50011",), pause=2.0, scope="account"),
+    Refusal("rate_limited", codes=("50011", "50040"), pause=2.0, scope="account"),
     success=frozenset({"0"}),
 )
 
@@ -115,15 +122,15 @@ class Okx(Venue[OkxConfig]):
         "of the value; where it would be more, the rest counts as requirement. **Tiers**: all of a position "
         "at the rate of its tier, which cross positions of a family reach together, longs and shorts. "
         "**Assumed**: that they do; a fee of 0.05 % where there is no ratio; coins count as margin at "
-        "today's share of their value. **Options and leveraged spot positions** count in the figures of "
+        "today's share of their value. **Options, leveraged spot, event contracts** count in the figures of "
         "their pool and are not among its positions; while there are some, nothing is computed of what other "
         "prices would do to it. Such a position with a margin of its own makes the account `unsupported`, "
-        "unless it is a bought option. **Not told**: what each position requires in portfolio margin; "
-        "funding rates are not asked for. **Kept**: contracts and tiers, for an hour.\n\n"
+        "unless it was paid in full. **Not told**: what each position requires in portfolio margin. "
+        "**Kept**: contracts and tiers for an hour, funding for 15 minutes.\n\n"
         "Demo trading: `simulated_trading: true`. Other regions have hosts of their own: `base_url: "
         "https://eea.okx.com`, `https://us.okx.com`."
     )
-    endpoints = (CONFIG, BALANCE, POSITIONS, MEMBERS, MEMBER_BALANCE, INSTRUMENTS, TIERS, MARKS, TIME)
+    endpoints = (CONFIG, BALANCE, POSITIONS, MEMBERS, MEMBER_BALANCE, *PUBLIC)
     budgets = (
         RequestBudget("okx", (Limit(10.0, 2.0),), signed=False, each_endpoint=True),
         RequestBudget("okx_account", (Limit(10.0, 2.0),), scope="account", signed=True, each_endpoint=True),
@@ -181,7 +188,7 @@ class Okx(Venue[OkxConfig]):
             text = f"accounts of level {config.acctLv:g} are not known here"
             raise VenueError("unsupported", text).within(self.place(CONFIG))
         for row in rows:
-            if row.isolated and row.instType not in READ and not (row.instType == "OPTION" and row.pos > 0.0):
+            if row.isolated and row.instType not in READ and row.owes:
                 text = "an isolated position in leveraged spot trading, or of a sold option, is not read"
                 raise VenueError("unsupported", text).within(self.place(POSITIONS))
         held = await self._known(api, [row for row in rows if row.instType in READ], config)
@@ -189,18 +196,11 @@ class Okx(Venue[OkxConfig]):
 
     async def _known(self, api: Api, rows: Sequence[PositionRow], config: Config) -> list[Held]:
         """The positions with what public calls say of their symbols."""
-        kinds = sorted({row.instType for row in rows})
-        lists = await together(
-            *(
-                api.optional(
-                    api.venue_cached(
-                        partial(_instruments, kind=kind), RARELY, grace=A_DAY, name=f"contracts {kind}"
-                    ),
-                    {},
-                )
-                for kind in kinds
-            )
-        )
+        kinds: dict[str, set[str]] = {}
+        for row in rows:
+            kinds.setdefault(row.instType, set()).add(row.instId)
+        asked = (api.optional(_instruments(api, *one), {}) for one in sorted(kinds.items()))
+        lists = await together(*asked)
         instruments = {name: one for found in lists for name, one in found.items()}
         contracts: dict[str, float] = {}
         names = {}
@@ -208,13 +208,21 @@ class Okx(Venue[OkxConfig]):
             family = family_of(row.instId, instruments.get(row.instId))
             names[id(row)] = name = f"{row.instType} {row.mgnMode.lower()} {family}"
             contracts[name] = contracts.get(name, 0.0) + abs(row.pos)
-        schedules = await self._schedules.of(api, names.values() if config.acctLv != 4.0 else ())
+        swaps = [row.instId for row in rows if row.instType == "SWAP"]
+        schedules, funding = await together(
+            self._schedules.of(api, names.values() if config.acctLv != 4.0 else ()),
+            api.optional(
+                funding_by_symbol(api, _funding, swaps, lambda row: row.fundingTime) if swaps else Ready({}),
+                {},
+            ),
+        )
         return [
             Held(
                 row,
                 contract_of(row.instId, row.ccy, instruments.get(row.instId)),
                 schedules.get(names[id(row)], Schedule()),
                 abs(row.pos) if row.isolated else contracts[names[id(row)]],
+                funding.get(row.instId),
             )
             for row in rows
         ]
@@ -257,8 +265,18 @@ async def _open_positions(api: Api) -> list[PositionRow]:
     return [row for row in rows if row.pos]
 
 
-async def _instruments(api: Api, kind: str) -> Mapping[str, Instrument]:
-    return {row.instId: row for row in await _list(api, INSTRUMENTS, Instrument, instType=kind)}
+def _instruments(api: Api, kind: str, symbols: Iterable[str]) -> Awaitable[Mapping[str, Instrument]]:
+    async def ask(api: Api) -> Mapping[str, Instrument]:
+        found = await _list(api, INSTRUMENTS, Instrument, instType=kind)
+        if not found:
+            raise schema_error(INSTRUMENTS, f"no contract of the kind {kind} is listed")
+        return {row.instId: row for row in found}
+
+    return contracts_by_symbol(api, ask, symbols, name=f"contracts {kind}")
+
+
+async def _funding(api: Api) -> Mapping[str, FundingRow]:
+    return {row.instId: row for row in await _list(api, FUNDING, FundingRow, instId="ANY")}
 
 
 async def _schedule(api: Api, name: str) -> Schedule:

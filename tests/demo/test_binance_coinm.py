@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 
 from exporter.demo import Market, Server
 from exporter.demo._binance_coinm import COINS, CONTRACTS, DELIVERY_TIME_MS
-from exporter.demo.binance import WeightPool
+from exporter.demo._binance_weights import WeightPool
 from exporter.demo.binance_coinm import BinanceCoinmSimulator
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from tests.demo.binance_coinm_client import (

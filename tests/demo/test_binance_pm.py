@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 
 from exporter.api import Client as Exporter
 from exporter.demo import Market, Server
-from exporter.demo.binance import WeightPool
+from exporter.demo._binance_weights import WeightPool
 from exporter.demo.binance_pm import BinancePmSimulator
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
@@ -20,7 +20,7 @@ from exporter.risk.assess import computed_liquidation_prices
 from tests.demo.binance_coinm_client import STAMP, Client, Clock
 from tests.venues.harness import QuietObserver, make_venue
 
-BASIS, HEDGED = "pm-basis", "pm-hedged"
+BASIS, HEDGED, IN_PRO = "pm-basis", "pm-hedged", "pm-pro"
 ACCOUNTS = [BASIS, HEDGED]
 SIGNED = [
     "v1/account",
@@ -115,7 +115,33 @@ async def test_equity_is_the_sum_of_the_coins_at_their_collateral_rates(client: 
     )
 
 
-@pytest.mark.parametrize("account", ACCOUNTS)
+PRO = [
+    *(
+        "/sapi/v1/portfolio/account",
+        "/sapi/v1/portfolio/balance",
+        "/fapi/v3/account",
+        "/fapi/v3/positionRisk",
+    ),
+    *("/fapi/v1/leverageBracket", "/dapi/v1/account", "/dapi/v1/positionRisk", "/dapi/v2/leverageBracket"),
+]
+
+
+@pytest.mark.parametrize("path", PRO)
+async def test_an_account_in_pro_is_answered_by_its_own_calls_and_no_other(client: Client, path: str) -> None:
+    simulator: Any = client.simulator
+    assert (await client.signed(path, account=IN_PRO)).status == 200
+    assert (await client.signed(path, account=BASIS)).error[:2] == (400, -21001)
+    assert (await client.signed("/papi/v1/account", account=IN_PRO)).error[:2] == (400, -21001)
+    assert (await client.signed("/sapi/v2/portfolio/account", account=IN_PRO)).error[:2] == (400, -21001)
+    key = next(one.api_key for one in simulator.credentials.values() if one.account == IN_PRO)
+    forged = f"{path}?timestamp={STAMP}&signature={'0' * 64}"
+    assert (await client.raw(forged, key=key)).error[:2] == (400, -1022)
+    simulator.programs[IN_PRO] = "span"
+    assert (await client.signed("/sapi/v2/portfolio/account", account=IN_PRO)).body["accountType"] == "PM_3"
+    assert (await client.signed("/sapi/v1/portfolio/account", account=IN_PRO)).error[:2] == (400, -21001)
+
+
+@pytest.mark.parametrize("account", [*ACCOUNTS, IN_PRO])
 async def test_the_stand_in_and_the_adapter_agree(client: Client, account: str) -> None:
     simulator: Any = client.simulator
     entry = next(one for one in simulator.demo_accounts(client.base_url) if one["name"] == account)
@@ -136,7 +162,9 @@ async def test_the_stand_in_and_the_adapter_agree(client: Client, account: str) 
             )
             exact = book.liquidation_price(held)
             assert price == (None if exact is None else pytest.approx(float(exact), rel=1e-6))
+        assert len(snapshot.positions) == len(book.positions)
         simulator.classic.add(account)
+        simulator.programs.clear()
         with pytest.raises(VenueError, match="binance_usdm") as caught:
             await venue.fetch(exporter.account(venue))
         assert caught.value.reason == "unsupported"

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from exporter.demo import Market, Server
-from exporter.demo.binance import REFUSALS_BEFORE_BAN, Credential
+from exporter.demo._binance_weights import REFUSALS_BEFORE_BAN
+from exporter.demo.binance import Credential
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from tests.demo.binance_usdm_client import (
     BANNED,

@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.demo import Market
 from exporter.demo._binance_usdm import CONTRACTS
-from exporter.demo.binance import (
-    BinanceError,
-    WeightPool,
-)
+from exporter.demo._binance_weights import BinanceError, WeightPool
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.demo.market import DEFAULT_COINS
 from tests.demo.binance_usdm_client import (
@@ -216,7 +213,8 @@ def test_demo_accounts_are_configuration_entries_with_working_fake_keys() -> Non
     entries = simulator.demo_accounts("http://127.0.0.1:1")
     assert [entry["name"] for entry in entries] == list(simulator.accounts)
     for entry in entries:
-        assert set(entry) == {"name", "exchange", "base_url", "api_key", "api_secret"}
+        below = {"sub_accounts"} if entry["name"] in simulator.below else set()
+        assert set(entry) == {"name", "exchange", "base_url", "api_key", "api_secret"} | below
         assert entry["exchange"] == "binance_usdm"
         assert entry["base_url"] == "http://127.0.0.1:1"
     assert "PRIVATE KEY" in str(entries[2]["api_secret"])

@@ -24,7 +24,7 @@ import yaml
 from exporter.config import Config
 from exporter.demo import Market, Server, VenueSimulator
 from exporter.demo import discover as discover_simulators
-from exporter.demo.binance import WeightPool
+from exporter.demo._binance_weights import WeightPool
 from exporter.venues import discover as discover_venues
 from grafana.generator.links import GRAFANA_URL, RUNBOOK_URL
 from tests.e2e.paging import Receiver, alertmanager

@@ -17,7 +17,7 @@ import pytest
 from exporter.config import Config
 from exporter.demo import Market, Server
 from exporter.demo._binance_usdm import CONTRACTS
-from exporter.demo.binance import BinanceError, WeightPool
+from exporter.demo._binance_weights import BinanceError, WeightPool
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 from exporter.limits import Limit, RequestBudget
 from exporter.venues.binance_usdm import BinanceUsdm

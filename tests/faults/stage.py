@@ -78,7 +78,7 @@ class Cell:
     row: Row
     endpoint: str | None = None
     first: str = ""
-    """The account that is struck first; by default the first one of the stand-in."""
+    """How the names of the accounts begin that are struck; by default they are the first of the stand-in."""
 
     def __str__(self) -> str:
         return f"{self.bench.venue}, {self.row.name}" + (f", {self.endpoint}" if self.endpoint else "")
@@ -233,8 +233,11 @@ def _nothing() -> None:
 
 
 def _accounts(server: Server, first: str = "") -> list[dict[str, Any]]:
+    """Each for itself: what becomes of sub-accounts is not looked at here."""
     entries = server.simulator.demo_accounts(server.base_url)
-    return sorted(entries, key=lambda entry: entry["name"] != first)
+    for entry in entries:
+        entry.pop("sub_accounts", None)
+    return sorted(entries, key=lambda entry: not str(entry["name"]).startswith(first))
 
 
 async def play(cells: Sequence[Cell], clock: JumpingTime) -> Play:

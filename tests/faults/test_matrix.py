@@ -15,6 +15,7 @@ import pytest
 
 from exporter.api import Client
 from exporter.errors import VenueError
+from exporter.venues import _binance_members, _binance_pm_pro
 from tests.faults.jumping import run
 from tests.faults.stage import BENCHES, Cell, complaints, play
 from tests.faults.table import SECTIONS, Row
@@ -23,12 +24,27 @@ from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
 
 LONG = 150.0
 """Seconds."""
+_OF_SUB_ACCOUNTS = {
+    one.label: "asked for where sub-accounts are wanted" for one in _binance_members.ENDPOINTS
+}
 NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
-    "binance_coinm": {"/dapi/v1/pmAccountInfo": "asked where the account shows nothing"},
-    "binance_usdm": {"/fapi/v1/pmAccountInfo": "asked where the account shows nothing"},
+    "binance_coinm": {
+        "/dapi/v1/pmAccountInfo": "asked where the account shows nothing",
+        **_OF_SUB_ACCOUNTS,
+    },
+    "binance_usdm": {
+        "/fapi/v1/pmAccountInfo": "asked where the account shows nothing",
+        **_OF_SUB_ACCOUNTS,
+    },
+    "binance_pm": {
+        one.label: "asked of accounts in Portfolio Margin Pro" for one in _binance_pm_pro.ENDPOINTS
+    },
     "bingx": {
         "/openApi/swap/v2/user/balance": "asked where the newer call is not there",
         "/openApi/swap/v2/quote/contracts": "asked where the account's own rate is not told",
+    },
+    "bitget": {
+        "/api/v2/mix/market/tickers": "asked for live marks alone",
     },
     "deribit": {
         "/api/v2/private/get_subaccounts": "asked for where sub-accounts are wanted",
@@ -45,10 +61,19 @@ NEVER_ASKED: Mapping[str, Mapping[str, str]] = {
 }
 """Endpoints that no account of the stand-ins needs, with the reason."""
 ASKED_BY: Mapping[str, str] = {
+    "/api/v2/mix/market/discount-rate": "bitget-union",
+    "/api/v2/mix/market/symbol-price": "bitget-union",
+    "/api/v3/account/assets": "bitget-unified",
+    "/api/v3/account/collateral-type": "bitget-unified",
+    "/api/v3/account/settings": "bitget-unified",
+    "/api/v3/market/discount-rate": "bitget-unified",
+    "/api/v3/market/position-tier": "bitget-unified",
+    "/api/v3/position/current-position": "bitget-unified",
     "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",
     "/openApi/swap/v1/user/marginAssets": "bingx-multi-assets",
+    "/api/v4/futures/{settle}/risk_limit_tiers": "gate-older",
 }
-"""Endpoints that only one account of a stand-in needs, with its name."""
+"""Endpoints that only some accounts of a stand-in need, with how their names begin."""
 
 
 def endpoints(bench: Bench, row: Row) -> list[str | None]:

@@ -16,6 +16,8 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+from aiohttp import web
 from multidict import CIMultiDict
 
 from exporter.api import Client
@@ -83,10 +85,15 @@ class _Document:
     content: Any
     body: bytes
     places: list[Path]
+    status: int = 200
 
     @classmethod
     def of(cls, content: Any) -> _Document:
-        return cls(content, encoded(content), paths(content))
+        status = 200
+        if isinstance(content, web.Response):  # a refusal that is a part of the scenario
+            assert isinstance(content.body, bytes)
+            status, content = content.status, msgspec.json.decode(content.body)
+        return cls(content, encoded(content), paths(content), status)
 
 
 @dataclass
@@ -182,7 +189,7 @@ class Fuzzer:
         tally.outcomes[outcome] += 1
 
     async def _asked_of(self, documents: Mapping[str, _Document]) -> list[str]:
-        answers = {key: Answer(200, _DATED, document.body) for key, document in documents.items()}
+        answers = {key: Answer(one.status, _DATED, one.body) for key, one in documents.items()}
         transport = _Transport(answers, frozenset(answers))
         with suppress(VenueError):  # some scenarios are of accounts that are not read
             await self._snapshot(transport, QuietObserver(), whole=False)
@@ -220,12 +227,13 @@ class Fuzzer:
         answers = {}
         for path, document in documents.items():
             if path not in chosen:
-                answers[path] = Answer(200, _DATED, document.body)
+                answers[path] = Answer(document.status, _DATED, document.body)
             elif random.random() < (0.25 if len(chosen) == 1 else 0.04):
                 answers[path] = self._refusal(random)
             else:
                 headers = self._headers(random) if random.random() < 0.1 else _DATED
-                answers[path] = Answer(200, headers, damaged(document.content, document.places, random))
+                body = damaged(document.content, document.places, random)
+                answers[path] = Answer(document.status, headers, body)
         return _Transport(answers, chosen)
 
     def _refusal(self, random: Random) -> Answer:

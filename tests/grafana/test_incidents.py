@@ -26,18 +26,36 @@ ORDER = ("info", "warning", "critical")
 
 
 async def judged(url: str, alerts: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """What Alertmanager does with alerts that fire at one moment, in their order; then they are over."""
+    """What Alertmanager does with alerts that fire at one moment, in their order; then they are over.
+
+    It hears of alerts in the order in which they come, but some time after it shows them: when the first of
+    two more is silent, those before are judged by all that there is.
+    """
+    last = [
+        {"alertname": f"After {alerts[-1]['run']}", "severity": severity}
+        for severity in ("warning", "critical")
+    ]
     async with aiohttp.ClientSession() as session:
-        await post(session, url, alerts, timedelta(hours=1))
-        async with asyncio.timeout(10):
+        await post(session, url, [*alerts, *last], timedelta(hours=1))
+        async with asyncio.timeout(60):
             while True:
-                async with session.get(f"{url}/api/v2/alerts") as answer:
-                    found = {tuple(sorted(one["labels"].items())): one for one in await answer.json()}
-                if len(found) == len(alerts):
+                found = await shown(session, url)
+                if len(found) == len(alerts) + len(last) and found[key(last[0])]["status"]["inhibitedBy"]:
                     break
                 await asyncio.sleep(0.05)
-        await post(session, url, alerts, timedelta(0))
-    return [found[tuple(sorted(labels.items()))] for labels in alerts]
+        # The others may have been looked at before it was silent.
+        found = await shown(session, url)
+        await post(session, url, [*alerts, *last], timedelta(0))
+    return [found[key(labels)] for labels in alerts]
+
+
+async def shown(session: aiohttp.ClientSession, url: str) -> dict[object, dict[str, Any]]:
+    async with session.get(f"{url}/api/v2/alerts") as answer:
+        return {key(one["labels"]): one for one in await answer.json()}
+
+
+def key(labels: dict[str, str]) -> object:
+    return tuple(sorted(labels.items()))
 
 
 async def post(

@@ -11,8 +11,10 @@ from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, Contract, RiskSettings
 from exporter.risk import assess
 from exporter.risk.assess import computed_liquidation_prices
+from exporter.venues._binance_brackets import Bracket, Brackets, maintenance_tiers
 from exporter.venues._binance_pm import ACCOUNT, BALANCE, CM, COLLATERAL_RATE, INDEX_PRICE, UM
 from exporter.venues.binance_pm import BinancePm
+from tests.venues.harness import QuietObserver
 from tests.venues.payloads.binance_pm.bench import (
     BENCH,
     EXAMPLE,
@@ -124,6 +126,17 @@ async def test_a_coin_that_is_no_collateral_counts_nothing_and_one_of_unknown_ra
     assert snapshot.pools[0].adjusted_equity == EQUITY
 
 
+@pytest.mark.parametrize("call", [COLLATERAL_RATE, INDEX_PRICE], ids=["rates", "prices"])
+async def test_a_list_of_no_coins_is_a_failure_and_none_that_makes_all_of_them_worthless(call: Any) -> None:
+    observer = QuietObserver()
+    empty = await BENCH.snapshot("worked example", {call: []}, observer)
+    absent = await BENCH.snapshot("worked example", {call: None})
+    assert (empty.assets, empty.prices) == (absent.assets, absent.prices)
+    assert [(one.reason, "no coin" in one.message) for one in observer.optional_failures] == [
+        ("schema", True)
+    ]
+
+
 async def test_pnl_that_is_not_told_is_nothing_only_where_no_position_pays_it() -> None:
     balances = [{**one, "cmUnrealizedPNL": ""} for one in EXAMPLE[BALANCE]]
     assets = {
@@ -133,6 +146,13 @@ async def test_pnl_that_is_not_told_is_nothing_only_where_no_position_pays_it() 
     assert assets["BTC"] is None
 
 
+async def test_a_debt_or_a_wallet_that_is_not_told_is_not_taken_for_nothing() -> None:
+    for field in ("crossMarginBorrowed", "crossMarginInterest", "cmWalletBalance", "umWalletBalance"):
+        rows = [{**row, **({field: None} if row["asset"] == "BTC" else {})} for row in EXAMPLE[BALANCE]]
+        snapshot = await BENCH.snapshot("worked example", {BALANCE: rows})
+        assert [one.asset for one in snapshot.assets if one.equity is None] == ["BTC"]
+
+
 async def test_margins_of_another_size_are_not_those_of_the_position() -> None:
     found = await BENCH.snapshot("positions with their own margins")
     own = {one.symbol: (one.maintenance_margin, one.initial_margin) for one in found.positions}
@@ -140,6 +160,19 @@ async def test_margins_of_another_size_are_not_those_of_the_position() -> None:
     other = [{**EXAMPLE_UM[0], "positionAmt": "-0.06"}]
     found = await BENCH.snapshot("positions with their own margins", {UM.positions: other})
     assert found.positions[0].maintenance_margin is None
+
+
+@pytest.mark.parametrize(("coefficient", "limit"), [(1.5, 10_000.0), (0.5, 5_000.0)])
+def test_of_two_readings_of_brackets_that_fit_the_one_with_the_lower_limits_is_taken(
+    coefficient: float, limit: float
+) -> None:
+    """A position in the first bracket says nothing of where that ends."""
+    rows = [
+        Bracket(maintMarginRatio=0.005, cum=0, notionalFloor=0, notionalCap=10_000),
+        Bracket(maintMarginRatio=0.01, cum=50, notionalFloor=10_000, notionalCap=50_000),
+    ]
+    brackets = Brackets(symbol="ADAUSDT", brackets=rows, notionalCoef=coefficient)
+    assert maintenance_tiers(brackets, 1_000.0, 5.0)[0].cap == limit
 
 
 async def test_contracts_that_are_not_listed_are_shown_with_what_their_symbols_tell() -> None:
@@ -164,6 +197,9 @@ async def test_both_spellings_of_the_profit_are_read() -> None:
     [
         (400, -21001, "unsupported", "binance_usdm"),
         (401, -2015, "auth", "before Portfolio Margin mode"),
+        (403, -1011, "auth", "this address"),
+        (400, -2008, "auth", "does not know the API key"),
+        (400, -4056, "auth", "another kind"),
         (400, -1021, "clock", ""),
         (429, -1003, "rate_limited", ""),
         (418, -1003, "banned", ""),

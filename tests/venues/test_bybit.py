@@ -81,6 +81,14 @@ async def test_a_margin_by_the_tiers_is_within_four_per_mill_of_the_captured_one
 FEE = 0.00055
 
 
+async def test_the_captured_margins_of_2023_are_those_of_its_rules() -> None:
+    """1.2 LTC at 64.59947917, 6 times: 1 % of the value at entry, and a taker's fee where nothing is left."""
+    value, bankrupt = 77.519375, 1.2 * 64.59947917 * (1.0 - 1.0 / 6.0)
+    (position,) = (await snapshot_of({})).positions
+    assert position.maintenance_margin == pytest.approx(value * 0.01 + bankrupt * FEE, abs=1e-6)
+    assert position.initial_margin == pytest.approx(value / 6.0 + bankrupt * FEE, abs=1e-6)
+
+
 @pytest.mark.parametrize("extra", [0.0, 250.0])
 @pytest.mark.parametrize("side", ["Buy", "Sell"])
 async def test_isolated_linear_liquidation_prices(side: str, extra: float) -> None:

@@ -84,9 +84,13 @@ def test_what_its_failures_mean() -> None:
     assert visits is not None
     assert visits.scope == "account"
     assert visits.blocked_until == pytest.approx(NOW + 0.8)
-    shut_out = venue.error(INFO, response(403, b"403, access too frequent"))
-    assert shut_out is not None
-    assert (shut_out.reason, shut_out.scope, shut_out.blocked_until) == ("banned", "address", NOW + 600.0)
+    for answer in (
+        response(403, b"403, access too frequent", reset),
+        response(200, {"retCode": 10009, "retMsg": "IP has been banned."}, reset),
+    ):
+        shut_out = venue.error(INFO, answer)
+        assert shut_out is not None
+        assert (shut_out.reason, shut_out.scope, shut_out.blocked_until) == ("banned", "address", NOW + 600.0)
 
 
 async def test_a_full_page_is_followed_by_its_cursor_and_no_position_is_counted_twice() -> None:
@@ -108,10 +112,11 @@ async def test_a_full_page_is_followed_by_its_cursor_and_no_position_is_counted_
     assert len((await snapshot_of({IN_USDT: again})).positions) == 200
 
 
+@pytest.mark.parametrize("mode", ["REGULAR_MARGIN", ""])
 @pytest.mark.parametrize("status", [1, 2, 7])
-async def test_an_account_that_is_not_unified_is_unsupported(status: int) -> None:
+async def test_an_account_that_is_not_unified_is_unsupported(status: int, mode: str) -> None:
     with pytest.raises(VenueError, match="unified") as caught:
-        await snapshot_of({INFO: info(status=status)})
+        await snapshot_of({INFO: info(mode, status)})
     assert caught.value.reason == "unsupported"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.venues.payloads.hyperliquid.bench import (
     HYPE_SHORT,
     IN_MODE,
     ON_BALANCES,
+    SPOT,
     US500,
     XYZ_LONG,
     document,
@@ -165,6 +167,25 @@ async def test_nothing_behind_positions_is_a_danger_and_no_gap(balances: list[An
     assert pool.maintenance_margin_rate == math.inf
 
 
+async def test_a_balance_that_is_not_listed_is_unknown_where_something_is_left_of_it() -> None:
+    left = {"balances": None, "tokenToAvailableAfterMaintenance": [[0, "858.420006"]]}
+    changed = {ON_BALANCES: left, AT_MAIN: state(), AT_KM: NOTHING}
+    (pool,) = assess(await snapshot_of(changed, scenario="unified"), SETTINGS).pools
+    assert pool.equity is None
+    assert pool.margin_equity == pytest.approx(1000.0)
+    # Neither is what an isolated position has of its own that does not say it.
+    changed = {AT_MAIN: {**captured_short(), "crossMaintenanceMarginUsed": "5.0"}, AT_KM: NOTHING}
+    changed[AT_MAIN]["assetPositions"][0]["position"]["marginUsed"] = None
+    changed[ON_BALANCES] = {"balances": [{"coin": "USDC", "token": 0, "total": "289.17"}]}
+    (pool,) = assess(await snapshot_of(changed, scenario="unified"), SETTINGS).pools
+    assert (pool.equity, pool.maintenance_margin_rate) == (289.17, None)
+
+
+async def test_a_kind_of_leverage_that_is_not_known_is_not_read_as_cross() -> None:
+    with pytest.raises(VenueError, match="`type` is none of CROSS, ISOLATED"):
+        await snapshot_of({AT_MAIN: state(leverage={"type": "portfolio", "value": 3})})
+
+
 # Portfolio margin
 
 
@@ -184,9 +205,45 @@ async def test_with_loans_the_ratio_stands_and_nothing_is_made_of_it() -> None:
     snapshot = await snapshot_of({ON_BALANCES: with_loan()}, scenario="portfolio")
     (pool,) = assess(snapshot, SETTINGS).pools
     assert pool.maintenance_margin_rate == pytest.approx(0.133131833 / 0.95)
-    assert (pool.equity, pool.liquidation_shock_down, pool.stress) == (None, None, ())
+    assert (pool.liquidation_shock_down, pool.stress) == (None, ())
+    # What is owed is less in the balance already: 7678466.90 and 60 bitcoin.
+    assert pool.equity == pytest.approx(7678466.9041772699 + 60 * snapshot.prices["UBTC"], abs=1.0)
     assert snapshot.positions[0].liquidation_price == 2202.4488521418
     without = with_loan()
     del without["portfolioMarginRatio"]
     with pytest.raises(VenueError, match="portfolioMarginRatio"):
         await snapshot_of({ON_BALANCES: without}, scenario="portfolio")
+
+
+async def test_what_the_venue_requires_at_least_is_not_taken_for_less_equity() -> None:
+    """1 USDC of maintenance margin, and 20: of 10,000 USDC, a ratio of 0.0021."""
+    small = state(szi="0.01", positionValue="38.039", unrealizedPnl="27.039")
+    changed = {
+        AT_MAIN: {**small, "crossMaintenanceMarginUsed": "1.0"},
+        ON_BALANCES: {
+            "balances": [{"coin": "USDC", "token": 0, "total": "10000.0", "ltv": "0.0"}],
+            "portfolioMarginRatio": "0.0021",
+        },
+    }
+    (pool,) = assess(await snapshot_of(changed, scenario="portfolio"), SETTINGS).pools
+    assert pool.maintenance_margin_rate == pytest.approx(0.0021 / 0.95)
+    assert (pool.margin_equity, pool.maintenance_margin) == pytest.approx((9500.0, 21.0))
+
+
+async def test_an_exchange_whose_coin_has_no_price_costs_only_who_holds_something_there() -> None:
+    """Any builder may bring one."""
+    spot = copy.deepcopy(document("spot_meta_and_asset_ctxs.json"))
+    spot[0]["universe"] = [row for row in spot[0]["universe"] if row["tokens"][0] != 360]
+    (pool,) = assess(await snapshot_of({SPOT: spot}, scenario="portfolio"), SETTINGS).pools
+    assert pool.maintenance_margin_rate == pytest.approx(0.133131833 / 0.95)
+    assert pool.margin_equity == pytest.approx(0.95 * 7678466.9, rel=2e-4)
+
+
+async def test_with_loans_the_ratio_stands_also_where_the_coins_do_not_explain_it() -> None:
+    unpriced, less = with_loan(), with_loan()
+    unpriced["balances"][1] |= {"total": "1.0", "ltv": "0.5"}  # traded for nothing here
+    less["balances"][0] |= {"total": "-9000000.0"}
+    for balances in (unpriced, less):
+        snapshot = await snapshot_of({ON_BALANCES: balances}, scenario="portfolio")
+        (pool,) = assess(snapshot, SETTINGS).pools
+        assert pool.maintenance_margin_rate == pytest.approx(0.133131833 / 0.95)

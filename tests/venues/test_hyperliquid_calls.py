@@ -6,12 +6,15 @@ import copy
 from typing import Any
 
 import pytest
+from msgspec import json
 from pydantic import ValidationError
 
 from exporter.account import Member
 from exporter.api import Client
 from exporter.errors import VenueError
 from exporter.model import AccountSnapshot
+from exporter.request import Endpoint, Request
+from exporter.venues._hyperliquid import BALANCES, MODE, STATE, question
 from exporter.venues.hyperliquid import Hyperliquid, HyperliquidConfig
 from tests.venues.bench import as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver
@@ -35,6 +38,16 @@ from tests.venues.payloads.hyperliquid.bench import (
 )
 
 NOTHING = document(EMPTY)
+
+
+@pytest.mark.parametrize("endpoint", [STATE, BALANCES, MODE], ids=lambda one: one.label)
+def test_questions_are_those_of_an_independent_program(endpoint: Endpoint) -> None:
+    """Unsigned: a document and its type are all that is sent."""
+    kind, user = endpoint.label.rpartition(" ")[2], "0x1111111111111111111111111111111111111111"
+    body = f'{{"type":"{kind}","user":"{user}"}}'.encode()
+    assert json.encode(question(endpoint, user=user)) == body
+    signed = Hyperliquid(config_of(ADDRESS)).sign(Request(endpoint, (), endpoint.path, body))
+    assert (signed.query, signed.headers, signed.body) == ("", {"Content-Type": "application/json"}, body)
 
 
 # Addresses
@@ -139,7 +152,36 @@ async def test_sub_accounts_are_read_from_one_answer() -> None:
         assert handle not in caught.value.message
 
 
+async def test_a_sub_account_that_cannot_be_read_costs_the_others_nothing() -> None:
+    (good,) = copy.deepcopy(document("sub_accounts.json"))[:1]
+    broken = copy.deepcopy(good) | {"subAccountUser": "0x" + "ab" * 20}
+    old = copy.deepcopy(good) | {"subAccountUser": "0x" + "cd" * 20}
+    broken["dexToClearinghouseState"][0][1]["assetPositions"][0]["position"]["szi"] = "many"
+    old["dexToClearinghouseState"][0][1]["time"] = int(1000 * (NOW - 60))
+    rows = [broken, old, good]
+    assert (await member(good["subAccountUser"], rows)).pools[0].equity == 19762.483455
+    for row, reason, words in ((broken, "schema", "`szi`"), (old, "exchange", "60 s old")):
+        with pytest.raises(VenueError, match=words) as caught:
+            await member(row["subAccountUser"], rows)
+        assert caught.value.reason == reason
+
+
 # The mode
+
+
+async def test_a_sub_account_s_mode_that_its_figures_contradict_is_asked_for_again() -> None:
+    (row,) = copy.deepcopy(document("sub_accounts.json"))[:1]
+    row["abstraction"] = None
+    config = config_of(ADDRESS, sub_accounts=True).member("desk.one", Member("one", row["subAccountUser"]))
+    transport = transport_of({SUBS: [row], IN_MODE: "disabled"})
+    now = NOW
+    async with Client(QuietObserver(), wall=lambda: now, transport=transport) as client:
+        api = client.account(venue := Hyperliquid(config))
+        assert (await venue.fetch(api)).modes["asset_mode"] == "separate"
+        row["spotState"] = document("balances_unified.json")
+        transport.answers = {**transport.answers, **as_answers({SUBS: [row], IN_MODE: "unifiedAccount"})}
+        now += 20.0
+        assert (await venue.fetch(api)).modes["asset_mode"] == "unified"
 
 
 async def test_a_mode_that_the_figures_contradict_is_asked_for_again() -> None:
@@ -170,7 +212,11 @@ async def test_figures_that_were_old_when_they_were_given_are_refused() -> None:
 
 async def test_lists_that_do_not_belong_together_are_refused() -> None:
     metas = document("all_perp_metas.json")
-    for changed in ({OF_ALL: metas[:2]}, {OF_ALL: [None, *metas[1:]]}, {EXCHANGES: [None]}):
+    twice, nameless = ([None, {"name": "xyz"}, {"name": name}] for name in ("xyz", ""))
+    for changed in (
+        *({OF_ALL: metas[:2]}, {OF_ALL: [None, *metas[1:]]}, {EXCHANGES: [None]}),
+        *({EXCHANGES: twice}, {EXCHANGES: nameless}),
+    ):
         with pytest.raises(VenueError, match="exchanges") as caught:
             await snapshot_of(changed)
         assert caught.value.reason == "schema"

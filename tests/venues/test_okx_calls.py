@@ -13,8 +13,9 @@ from exporter.errors import VenueError
 from exporter.livemarks import ways
 from exporter.model import AccountSnapshot, RiskSettings
 from exporter.risk import assess
-from exporter.venues._okx import BALANCE, CONFIG, INSTRUMENTS, MEMBER_BALANCE, MEMBERS, POSITIONS
+from exporter.venues._okx import BALANCE, CONFIG, FUNDING, INSTRUMENTS, MEMBER_BALANCE, MEMBERS, POSITIONS
 from exporter.venues.okx import OkxConfig
+from tests.accounts import FakeClock
 from tests.venues.bench import as_answers
 from tests.venues.harness import (
     NOW,
@@ -23,6 +24,7 @@ from tests.venues.harness import (
     make_venue,
     response,
     rights_of,
+    unpaced,
     unsigned,
 )
 from tests.venues.payloads.okx.bench import (
@@ -115,6 +117,25 @@ async def test_as_many_positions_as_an_answer_holds_are_asked_for_by_kind() -> N
     assert len((await snapshot_of(answer(full, success(*rows)))).positions) == 101
     with pytest.raises(VenueError, match="the list may be cut off"):
         await snapshot_of(answer(full, full))
+
+
+async def test_funding_of_all_swaps_is_asked_once_until_that_of_a_position_takes_place() -> None:
+    clock, due = FakeClock(), NOW + 100.0
+    row = {"instId": "BTC-USDT-SWAP", "fundingRate": "0.0001", "fundingTime": str(int(due * 1000))}
+    other = {**row, "instId": "ETH-USDT-SWAP", "fundingTime": str(int(NOW * 1000) + 1000)}
+    answers = {**BENCH.documents("multi"), FUNDING: success(row, other)}
+    venue = make_venue("okx", "http://venue.test", CREDENTIALS)
+    transport = MemoryTransport(as_answers(answers), wall=clock)
+    clock.now = NOW
+    async with Client(QuietObserver(), wall=clock, transport=transport, budgets=unpaced(venue)) as client:
+        api = client.account(venue)
+        for moment, asked in ((0.0, 1), (50.0, 1), (101.0, 2), (150.0, 2)):
+            clock.now = NOW + moment
+            (position,) = (await venue.fetch(api)).positions
+            assert (position.funding_rate, position.next_funding_at) == (0.0001, due)
+            assert sum(one.path == FUNDING.path for one in transport.asked) == asked
+    flat = await snapshot_of({POSITIONS: success(), FUNDING: web.Response(status=500)})
+    assert flat.positions == ()
 
 
 # Sub-accounts

@@ -217,6 +217,43 @@ DANGER: Final = Section(
             over=45,
         ),
         Incident(
+            name="gained-beside",
+            title="A liquidation beside a larger gain",
+            happens="The same fall takes an isolated long, and the account's short of another coin wins more "
+            "than the long loses.",
+            exporters=of(
+                Account(
+                    wallet=50_000,
+                    positions=(
+                        Position(
+                            notional=20_000,
+                            margin=8_000,
+                            leverage=2.5,
+                            price=line((0, 1), (90, 0.6)),
+                            closed=90,
+                            lost=8_000,
+                        ),
+                        Position(
+                            symbol="ETHUSDT", side="short", notional=40_000, price=line((0, 1), (90, 0.7))
+                        ),
+                    ),
+                )
+            ),
+            fast=True,
+            scrapes=((5, 0), (15, 10), (30, 20)),
+            told=(
+                Told(
+                    severity="critical",
+                    alert="RiskPositionGone",
+                    within=3 * M,
+                    says="BTCUSDT long (isolated) of main on binance_usdm is gone, liquidated or closed "
+                    "at a loss; it was 9.5% from liquidation",
+                ),
+            ),
+            nobody="that it was closed: what other positions win does not hide what this one lost",
+            over=90,
+        ),
+        Incident(
             name="liquidated",
             title="A liquidation after all warnings",
             happens="A fall brings a cross account to 1 % from its liquidation in 10 minutes, and "

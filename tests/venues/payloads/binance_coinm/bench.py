@@ -11,8 +11,8 @@ from aiohttp import web
 
 from exporter.model import AccountRisk, AccountSnapshot, Position, RiskSettings
 from exporter.risk import assess
-from exporter.venues._binance_keys import KEY_RESTRICTIONS
-from exporter.venues.binance_coinm import (
+from exporter.venues import _binance_members as subs
+from exporter.venues._binance_coinm import (
     ACCOUNT,
     ADL_QUANTILE,
     EXCHANGE_INFO,
@@ -22,6 +22,7 @@ from exporter.venues.binance_coinm import (
     PREMIUM_INDEX,
     TIME,
 )
+from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from tests.venues.bench import Bench, Rows, Scenario
 from tests.venues.harness import (
     NOW,
@@ -32,6 +33,7 @@ from tests.venues.harness import (
     fetch,
     payload,
 )
+from tests.venues.payloads.binance_usdm import members
 
 NAME = "binance_coinm"
 KEY = "dbefbc809e3e83c283a984c3a1459732ea7db1360ca80c5c2c8867408d28cc83"
@@ -60,6 +62,7 @@ def check(request: web.Request, body: bytes) -> None:
         "/dapi/v1/adlQuantile",
         "/dapi/v1/pmAccountInfo",
         "/sapi/v1/account/apiRestrictions",
+        *members.PARAMETERS,
     }
     query = request.raw_path.partition("?")[2]
     if not signed:
@@ -70,8 +73,8 @@ def check(request: web.Request, body: bytes) -> None:
     total, _, signature = query.rpartition("&signature=")
     assert hmac.new(SECRET.encode(), total.encode(), hashlib.sha256).hexdigest() == signature
     parameters = parse_qs(total, strict_parsing=True)
-    asset = {"asset"} if request.path == "/dapi/v1/pmAccountInfo" else set()
-    assert set(parameters) == {"timestamp", "recvWindow"} | asset
+    own = {"asset"} if request.path == "/dapi/v1/pmAccountInfo" else members.PARAMETERS.get(request.path, ())
+    assert set(parameters) - {"page"} == {"timestamp", "recvWindow", *own}
     assert parameters["recvWindow"] == ["5000"]
 
 
@@ -192,12 +195,18 @@ EMPTY = account(
     assets=[{name: value if name == "asset" else "0.00000000" for name, value in asset().items()}]
 )
 
+
+def sub_row(**changed: Any) -> dict[str, Any]:
+    """The documented row of a sub-account's position."""
+    return {**document("sub_account_positions.json")["deliveryPositionRiskVos"][0], **changed}
+
+
 # Of another account it is not documented: a refusal, or nothing that may be moved out.
 NOT_IN_THAT_MODE = {"maxWithdrawAmountUSD": "0.00000000", "asset": "BTC", "maxWithdrawAmount": "0.00000000"}
 
 BENCH = Bench(
     venue=NAME,
-    config=CONFIG,
+    config={**CONFIG, "sub_accounts": True},
     check=check,
     scenarios={
         # The account beside the real row is made for it: the documented one with that row's margin added.
@@ -238,6 +247,42 @@ BENCH = Bench(
             golden=False,
         ),
         "position of the account call alone": Scenario({**ONE_WAY, POSITION_RISK: []}, golden=False),
+        "a master account with the documented sub-account": Scenario(
+            {
+                **ONE_WAY,
+                subs.LIST: decoded(payload("binance_usdm", "sub_accounts.json")),
+                subs.STATUS: decoded(payload("binance_usdm", "sub_account_status.json")),
+                subs.ACCOUNT: "sub_account_futures.json",
+                subs.POSITIONS: "sub_account_positions.json",
+            },
+            golden=False,
+        ),
+        "a master account with a sub-account that holds an isolated position": Scenario(
+            {
+                **ONE_WAY,
+                subs.LIST: decoded(payload("binance_usdm", "sub_accounts.json")),
+                subs.STATUS: [],
+                subs.ACCOUNT: "sub_account_futures.json",
+                subs.POSITIONS: {
+                    "deliveryPositionRiskVos": [sub_row(isolated="true", isolatedWallet="0.002")]
+                },
+            },
+            golden=False,
+        ),
+        "a master account with a sub-account of older rows": Scenario(
+            {
+                **ONE_WAY,
+                subs.LIST: decoded(payload("binance_usdm", "sub_accounts.json")),
+                subs.STATUS: [],
+                subs.ACCOUNT: "sub_account_futures.json",
+                subs.POSITIONS: {
+                    "deliveryPositionRiskVos": [
+                        sub_row(isolated=None, isolatedWallet=None, isolatedMargin="0.002")
+                    ]
+                },
+            },
+            golden=False,
+        ),
     },
     rows=Rows(
         scenario="cross position",

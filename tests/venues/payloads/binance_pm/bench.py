@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from exporter.venues import _binance_pm_pro as pro
 from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues._binance_pm import ACCOUNT, BALANCE, CM, COLLATERAL_RATE, INDEX_PRICE, TIME, UM
 from tests.venues.bench import Bench, Rows, Scenario
@@ -25,7 +26,8 @@ def check(request: web.Request, body: bytes) -> None:
     assert request.method == "GET"
     assert body == b""
     query = request.raw_path.partition("?")[2]
-    if request.path.startswith("/papi/") or request.path == "/sapi/v1/account/apiRestrictions":
+    signed = {endpoint.path for endpoint in pro.ENDPOINTS} | {KEY_RESTRICTIONS.path}
+    if request.path.startswith("/papi/") or request.path in signed:
         assert request.headers["X-MBX-APIKEY"] == KEY
         total, _, signature = query.rpartition("&signature=")
         assert hmac.new(SECRET.encode(), total.encode(), hashlib.sha256).hexdigest() == signature
@@ -188,6 +190,66 @@ EMPTY = {
     UM.positions: [],
     CM.positions: [],
 }
+NOT_IN_THAT_MODE = web.json_response(
+    {"code": -21001, "msg": "Request ID is not a Portfolio Margin Account."}, status=400
+)
+
+
+def _of(venue: str, file: str) -> Any:
+    return decoded(payload(venue, file))
+
+
+# At the futures' own calls, in their documented answers.
+UM_ROW = {**_of("binance_usdm", "position_risk.json")[0], "symbol": "BTCUSDT"}
+CM_ROW = _of("binance_coinm", "position_risk_one_way.json")[0]
+IN_PRO = {
+    **DOCUMENTED,
+    ACCOUNT: NOT_IN_THAT_MODE,
+    pro.PRO.account: "pro_account.json",
+    pro.BALANCE: "pro_balance.json",
+    pro.UM.positions: [UM_ROW],
+    pro.UM.account: {
+        **_of("binance_usdm", "account_single_asset.json"),
+        "positions": [
+            {
+                **_of("binance_usdm", "account_real_rows.json")["positions"][0],
+                **{name: UM_ROW[name] for name in ("symbol", "positionSide", "positionAmt", "maintMargin")},
+            }
+        ],
+    },
+    pro.UM.brackets: [{**_of("binance_usdm", "leverage_bracket.json")[0], "symbol": "BTCUSDT"}],
+    pro.CM.positions: [CM_ROW],
+    pro.CM.account: _of("binance_coinm", "account_one_way.json"),
+    pro.CM.brackets: [{**_of("binance_coinm", "leverage_bracket.json")[0], "notionalCoef": 1}],
+}
+
+
+def _like(row: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """A row of one call with what another call says of the same."""
+    return {**row, **{name: value for name, value in other.items() if name in row}}
+
+
+UM_MARGINS = {
+    **_of("binance_usdm", "account_single_asset.json")["positions"][0],
+    **WITH_MARGINS[UM.account]["positions"][0],
+}
+CM_MARGINS = {
+    **_of("binance_coinm", "account_one_way.json")["positions"][1],
+    **WITH_MARGINS[CM.account]["positions"][0],
+}
+PRO_EXAMPLE = {
+    **WITH_MARGINS,
+    ACCOUNT: NOT_IN_THAT_MODE,
+    pro.PRO.account: _like(document("pro_account.json"), EXAMPLE[ACCOUNT]),
+    pro.BALANCE: [{**document("pro_balance.json")[0], **one} for one in EXAMPLE[BALANCE]],
+    pro.UM.positions: [_like(UM_ROW, EXAMPLE_UM[0])],
+    pro.UM.account: {**_of("binance_usdm", "account_single_asset.json"), "positions": [UM_MARGINS]},
+    pro.UM.brackets: WITH_MARGINS[UM.brackets],
+    pro.CM.positions: [_like(CM_ROW, EXAMPLE_CM[0])],
+    pro.CM.account: {**_of("binance_coinm", "account_one_way.json"), "positions": [CM_MARGINS]},
+    pro.CM.brackets: [{**_of("binance_coinm", "leverage_bracket.json")[0], "notionalCoef": 1}],
+}
+IN_SPAN = {**IN_PRO, pro.PRO.account: NOT_IN_THAT_MODE, pro.SPAN.account: "span_account.json"}
 
 BENCH = Bench(
     venue=NAME,
@@ -203,6 +265,15 @@ BENCH = Bench(
             {**EXAMPLE, ACCOUNT: {**EXAMPLE[ACCOUNT], "uniMMR": "5.2"}}, golden=False
         ),
         "empty account": Scenario({**EMPTY, KEY_RESTRICTIONS: "api_restrictions.json"}, golden=False),
+        "Portfolio Margin Pro": Scenario(IN_PRO, account="pro"),
+        "worked example in Portfolio Margin Pro": Scenario(PRO_EXAMPLE, golden=False),
+        "worked example in Portfolio Margin Pro without margins of COIN-M": Scenario(
+            {**PRO_EXAMPLE, pro.CM.account: {"positions": []}}, golden=False
+        ),
+        "Portfolio Margin Pro by scenarios": Scenario(
+            {**IN_SPAN, pro.BALANCE: [{**document("pro_balance.json")[0], "optionEquity": "3"}]},
+            account="span",
+        ),
     },
     rows=Rows(
         scenario="documented answers",
@@ -234,6 +305,7 @@ BENCH = Bench(
         {
             *(UM.account, UM.brackets, UM.exchange_info, UM.premium_index),
             *(CM.account, CM.brackets, CM.exchange_info, CM.premium_index),
+            *(pro.UM.account, pro.UM.brackets, pro.CM.account, pro.CM.brackets),
             *(COLLATERAL_RATE, INDEX_PRICE, KEY_RESTRICTIONS),
         }
     ),

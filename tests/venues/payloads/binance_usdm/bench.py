@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from exporter.model import AccountSnapshot, Position
+from exporter.venues import _binance_members as subs
 from exporter.venues._binance_keys import KEY_RESTRICTIONS
 from exporter.venues._binance_usdm import (
     ACCOUNT,
@@ -33,6 +34,7 @@ from tests.venues.harness import (
     fetch,
     payload,
 )
+from tests.venues.payloads.binance_usdm import members
 
 NAME = "binance_usdm"
 KEY = "dbefbc809e3e83c283a984c3a1459732ea7db1360ca80c5c2c8867408d28cc83"
@@ -52,6 +54,7 @@ def check(request: web.Request, body: bytes) -> None:
         "/fapi/v1/leverageBracket",
         "/fapi/v1/pmAccountInfo",
         "/sapi/v1/account/apiRestrictions",
+        *members.PARAMETERS,
     }
     query = request.raw_path.partition("?")[2]
     if not signed:
@@ -62,8 +65,8 @@ def check(request: web.Request, body: bytes) -> None:
     total, _, signature = query.rpartition("&signature=")
     assert hmac.new(SECRET.encode(), total.encode(), hashlib.sha256).hexdigest() == signature
     parameters = parse_qs(total, strict_parsing=True)
-    asset = {"asset"} if request.path == "/fapi/v1/pmAccountInfo" else set()
-    assert set(parameters) == {"timestamp", "recvWindow"} | asset
+    own = {"asset"} if request.path == "/fapi/v1/pmAccountInfo" else members.PARAMETERS.get(request.path, ())
+    assert set(parameters) - {"page"} == {"timestamp", "recvWindow", *own}
     assert parameters["recvWindow"] == ["5000"]
 
 
@@ -192,10 +195,11 @@ DEFAULT = {
     PREMIUM_INDEX: "premium_index.json",
     TIME: {**document("time.json"), "serverTime": VENUE_MS},
 }
+ONLY_A_MASTER = {**DEFAULT, ACCOUNT: HOLDING, POSITION_RISK: [], ACCOUNT_CONFIG: ONE_WAY}
 
 BENCH = Bench(
     venue=NAME,
-    config=CONFIG,
+    config={**CONFIG, "sub_accounts": True},
     check=check,
     scenarios={
         "documented single-asset mode": Scenario(
@@ -273,6 +277,37 @@ BENCH = Bench(
                 ACCOUNT: MULTI_ASSET,
                 ACCOUNT_CONFIG: MULTI,
                 LEVERAGE_BRACKET: SCHEDULE,
+                ASSET_INDEX: INDICES,
+            },
+            golden=False,
+        ),
+        "a master account with the documented sub-account": Scenario(
+            {
+                **ONLY_A_MASTER,
+                subs.LIST: "sub_accounts.json",
+                subs.STATUS: "sub_account_status.json",
+                subs.ACCOUNT: "sub_account_futures.json",
+                subs.POSITIONS: "sub_account_positions.json",
+            },
+            golden=False,
+        ),
+        "a master account with a sub-account in single-asset mode": Scenario(
+            {
+                **ONLY_A_MASTER,
+                **members.LISTING,
+                subs.ACCOUNT: members.FITTING,
+                subs.POSITIONS: members.positions(members.row()),
+                LEVERAGE_BRACKET: members.SCHEDULE,
+            },
+            golden=False,
+        ),
+        "a master account with a sub-account in multi-assets mode": Scenario(
+            {
+                **ONLY_A_MASTER,
+                **members.LISTING,
+                subs.ACCOUNT: members.SHARED,
+                subs.POSITIONS: members.positions(members.row()),
+                LEVERAGE_BRACKET: members.SCHEDULE,
                 ASSET_INDEX: INDICES,
             },
             golden=False,

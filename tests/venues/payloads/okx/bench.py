@@ -15,6 +15,7 @@ from exporter.model import AccountSnapshot
 from exporter.venues._okx import (
     BALANCE,
     CONFIG,
+    FUNDING,
     INSTRUMENTS,
     MARKS,
     MEMBER_BALANCE,
@@ -42,6 +43,7 @@ ASKED: dict[str, list[dict[str, str]]] = {
     ],
     "/api/v5/public/instruments": [{"instType": "SWAP"}, {"instType": "FUTURES"}],
     "/api/v5/public/mark-price": list(KINDS),
+    "/api/v5/public/funding-rate": [{"instId": "ANY"}],
     "/api/v5/public/time": [{}],
 }
 SETS = {
@@ -230,6 +232,7 @@ BARE: dict[Any, Any] = {
     POSITIONS: success(linear()),
     INSTRUMENTS: instruments(),
     TIERS: BTC_TIERS,
+    FUNDING: "funding_rate.json",
 }
 IN_FUTURES_MODE: dict[Any, Any] = {**BARE, CONFIG: config(2)}
 CROSS_COIN = coin(
@@ -337,5 +340,5 @@ BENCH = Bench(
     ),
     refused_time=(401, document("errors.json")[0]["body"]),
     failure=(200, {"code": "50026", "msg": "WORDS", "data": []}),
-    optional=frozenset({INSTRUMENTS, TIERS}),
+    optional=frozenset({INSTRUMENTS, TIERS, FUNDING}),
 )

@@ -1,0 +1,158 @@
+"""What Bitget's symbols are: contracts, tiers by value, and what coins count as margin.
+
+Sources: the venue's help pages 12560603841952 (tiers before and since 2025-11-10), 360052911052 (tiers of
+long and short) and 12560603817261 (haircuts) below https://www.bitget.com/support/articles .
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from exporter.model import Contract, MaintenanceTier
+from exporter.venues._bitget import COIN_PRODUCT, PositionRow, TierRow
+from exporter.venues.base import ascending_tiers
+
+# A perpetual contract, or one that ends: ETHUSD_231229, BTCUSDH25; BTCUSD_CM of unified accounts does not.
+_INVERSE = re.compile(r"(\w+?)USD(?:[FGHJKMNQUVXZ]\d\d|_\w+)?", re.ASCII)
+
+
+def index_coin(symbol: str, product: str) -> tuple[str, str] | None:
+    """The coin whose index price a perpetual contract shows, and what that is in; None of others."""
+    if product == COIN_PRODUCT:
+        coin = symbol.removesuffix("USD")
+        return (coin, "USD") if coin and coin != symbol else None
+    coin = symbol.removesuffix("USDT")
+    return (coin, "USDT") if coin and coin != symbol else None
+
+
+def contract_of(row: PositionRow, product: str) -> Contract:
+    """The contract of a position.
+
+    Linear ones are in base units: ``BTCUSDT``, ``BTCPERP`` and ``BTCUSDC`` in USDC. Of one that is margined
+    in coins it is not documented whether a size is base units or USD: its own figures tell, and where they do
+    not, or where another coin than the base is its margin, the size of a contract is not known. Its PnL is
+    that of an inverse contract of the value at which it was opened.
+    """
+    name = row.symbol.partition("_")[0]
+    if product != COIN_PRODUCT:
+        settle = row.coin or product.partition("-")[0]
+        base = name.removesuffix("PERP").removesuffix(settle) or name
+        return Contract("linear", 1.0, base, settle, settle)
+    found = _INVERSE.fullmatch(row.symbol)
+    base = name if found is None else found[1]
+    return Contract(
+        "inverse", _quote_value(row) if row.coin in {base, ""} else None, base, "USD", row.coin or base
+    )
+
+
+def in_base_units(contract: Contract) -> bool:
+    """Whether a position margined in a coin is counted in that coin."""
+    return contract.size is not None and contract.size != 1.0
+
+
+def _quote_value(row: PositionRow) -> float | None:
+    """USD at which a unit of a coin-margined position was opened: 1, or its entry price where it is a coin.
+
+    The PnL decides, else the initial margin: both differ by the price of the coin. None where neither tells.
+    """
+    entry, mark = row.entry, row.markPrice
+    if entry is None or mark is None:
+        return None
+    size = abs(row.size)
+    sign = 1.0 if row.side == "long" else -1.0
+    each_usd = sign * size * (1.0 / entry - 1.0 / mark)
+    value = None if row.margin is None or row.leverage is None else row.margin * row.leverage
+    shown: list[tuple[float | None, float]] = []
+    if abs(mark / entry - 1.0) > _LEAST_MOVE:
+        shown.append((row.upl, each_usd))
+    if not row.isolated:
+        shown.append((value, size / mark))
+    for told, expected in shown:
+        fitting = [each for each in (entry, 1.0) if told and _near(told, expected * each)]
+        if len(fitting) == 1:
+            return fitting[0]
+    return None
+
+
+def _near(told: float, expected: float) -> bool:
+    return expected != 0.0 and abs(told / expected - 1.0) < _NEAR
+
+
+# Below this move of the mark a PnL has too few digits.
+_LEAST_MOVE = 1e-5
+_NEAR = 0.25
+
+
+class Step(Struct, frozen=True):
+    floor: float
+    cap: float
+    rate: float
+    leverage: float
+
+
+class Schedule(Struct, frozen=True):
+    """The tiers of a symbol by value in its quote coin; nothing where they are not known."""
+
+    steps: tuple[Step, ...] = ()
+
+    def tiers(self, *, progressive: bool, fee: float, share: float = 1.0) -> tuple[MaintenanceTier, ...]:
+        """What a position requires with the fee of closing it, which counts in every slice.
+
+        Args:
+            progressive: Whether each slice has its own rate, else all has that of its tier.
+            fee: As a share of the value.
+            share: The position's part of the size that is in a tier together.
+        """
+        found: list[MaintenanceTier] = []
+        rate = deduction = 0.0
+        for step in self.steps:
+            if progressive:
+                deduction += step.floor * (step.rate - rate)
+            rate = step.rate
+            found.append(MaintenanceTier(step.floor * share, step.cap * share, rate + fee, deduction * share))
+        return ascending_tiers(found)
+
+    def mean_rate(self, value: float, *, progressive: bool) -> float | None:
+        """Maintenance margin of a value without the fee, as a share of it; None without tiers."""
+        tiers = self.tiers(progressive=progressive, fee=0.0)
+        tier = next((tier for tier in reversed(tiers) if tier.floor <= value), None)
+        if tier is None or value <= 0.0:
+            return None
+        return tier.rate - tier.deduction / value
+
+    def largest(self, leverage: float | None) -> float | None:
+        """The largest value that a leverage allows, in the quote coin."""
+        if leverage is None:
+            return None
+        return max((one.cap for one in self.steps if one.leverage >= leverage), default=None)
+
+
+def schedule_of(rows: Iterable[TierRow]) -> Schedule:
+    """The tiers of one symbol; none where one of them makes no sense."""
+    steps = [
+        Step(row.floor, row.cap or math.inf, row.rate, row.leverage or 0.0)
+        for row in rows
+        if row.floor is not None and row.rate is not None and row.rate < 1.0
+    ]
+    steps.sort(key=lambda step: step.floor)
+    return Schedule(tuple(steps) if steps and steps[0].floor == 0.0 else ())
+
+
+def discount(tiers: Iterable[tuple[float, float]], value: float) -> float | None:
+    """The mean share of a value in slices that begin somewhere and count at some rate; None where unknown.
+
+    Source: "Glossary for Bitget USDT-M Futures in Multi-Asset Mode": of 600,000 USDT in BTC the first 100,000
+    count 0.975, the next 400,000 0.97, the rest 0.965: 582,000.
+    """
+    steps = sorted(tiers)
+    if not steps or any(not 0.0 <= rate <= 1.0 for _, rate in steps):
+        return None
+    if value <= 0.0:
+        return steps[0][1]
+    ends = [*(start for start, _ in steps[1:]), math.inf]
+    parts = ((min(value, end) - start, rate) for (start, rate), end in zip(steps, ends, strict=True))
+    return sum(max(part, 0.0) * rate for part, rate in parts) / value
