@@ -165,10 +165,10 @@ class BitgetSimulator(BitgetServer):
         yield book
 
         book = self.new_book("bitget-unified-isolated", "isolated")
-        book.deposit("USDT", "9120.3")
+        book.deposit("USDT", "15120.3")
         self.open(
             book,
-            Order("ETHUSDT", "long", "5", "3377.8", 4, "isolated"),
+            Order("ETHUSDT", "long", "5", "3377.8", 2, "isolated"),
             Order("SOLUSDT", "short", "80", "151.218", 3, "isolated"),
         )
         yield book

@@ -1,4 +1,4 @@
-"""What Bitget's messages say of an account: its requirements, pools and coins, and its key.
+"""What Bitget's messages say of an account: its pools, positions and coins, and its key.
 
 Sources besides the documentation of the calls: the venue's help pages 12560603808759 (liquidation prices),
 12560603812664 (union mode) and 12560603839176 (unified accounts) below
@@ -10,118 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import Struct
-
-from exporter.model import AccountSnapshot, Asset, Contract, KeyRights, MaintenanceTier, MarginPool, Position
+from exporter.model import AccountSnapshot, Asset, KeyRights, MarginPool, Position
 from exporter.venues._bitget import (
     CLASSIC_ACCOUNTS,
-    TAKER_RATE,
     AccountRow,
     AssetRow,
     Choice,
     ClassicDiscountRow,
     DiscountRow,
-    PositionRow,
     Settings,
     Totals,
 )
-from exporter.venues._bitget_contract import Schedule, discount, in_base_units
-from exporter.venues.base import ascending_tiers, pools_by_coin, schema_error, told
+from exporter.venues._bitget_contract import Held, discount
+from exporter.venues.base import pools_by_coin, schema_error, told
 from exporter.wire import Wire, listed
 
 Haircuts = Mapping[str, DiscountRow | ClassicDiscountRow]
 """By coin."""
-
-
-class Held(Struct, frozen=True):
-    """A position with what else is known of its symbol."""
-
-    row: PositionRow
-    contract: Contract
-    schedule: Schedule = Schedule()
-    joint: float = 0.0
-    """The size by which its tier is found: its own, or long and short together where one pool backs both."""
-    tiered: bool = True
-    """Whether it requires what its tier says, as far as is known."""
-
-    @property
-    def size(self) -> float:
-        return abs(self.row.size)
-
-    def value(self, size: float) -> float | None:
-        """What a size is worth at the mark, in the quote coin."""
-        if self.row.markPrice is None or self.contract.size is None:
-            return None
-        if self.contract.kind == "inverse" and not in_base_units(self.contract):
-            return size
-        return size * self.row.markPrice
-
-    @property
-    def settled(self) -> float | None:
-        """What it is worth at the mark, in the coin of its margin."""
-        value = self.value(self.size)
-        if value is None or self.contract.kind == "linear":
-            return value
-        return value / self.row.markPrice if self.row.markPrice else None
-
-    @property
-    def mean_rate(self) -> float | None:
-        """Maintenance margin without the fee, as a share of the value."""
-        value = self.value(self.joint)
-        rate = None if value is None else self.schedule.mean_rate(value, progressive=self.row.progressive)
-        return self.row.rate if rate is None else rate
-
-    @property
-    def required(self) -> float | None:
-        """Maintenance margin with the closing fee of a classic isolated position, as its ratio tells it."""
-        row = self.row
-        if not row.isolated or row.ratio is None or row.own is None or row.own <= 0.0:
-            return None
-        return row.ratio * row.own
-
-    @property
-    def fee(self) -> float:
-        """The closing fee that is in the requirement: accounts pay their own, at most that of everybody."""
-        required, value, rate = self.required, self.settled, self.mean_rate
-        if required is None or not value or rate is None:
-            return TAKER_RATE
-        fee = required / value - rate
-        return fee if 0.0 <= fee < TAKER_RATE * (1.0 - _SLACK) else TAKER_RATE
-
-    @property
-    def tiers(self) -> tuple[MaintenanceTier, ...]:
-        """What it requires at any price, with the closing fee.
-
-        What is margined in a coin requires a fixed amount of it where its size is in the coin, and a fixed
-        share of its value where its size is in USD.
-        """
-        fee, rate, settled = self.fee, self.mean_rate, self.settled
-        if not self.tiered:
-            return ()
-        if self.contract.kind == "linear" and self.schedule.steps and self.joint > 0.0:
-            share = self.size / self.joint
-            return self.schedule.tiers(progressive=self.row.progressive, fee=fee, share=share)
-        if rate is None:
-            return ()
-        if in_base_units(self.contract) and self.contract.kind == "inverse":
-            return (
-                ()
-                if settled is None
-                else ascending_tiers([MaintenanceTier(0.0, 0.0, 0.0, -settled * (rate + fee))])
-            )
-        return ascending_tiers([MaintenanceTier(0.0, 0.0, rate + fee, 0.0)])
-
-    @property
-    def largest(self) -> float | None:
-        """The largest value that its leverage allows, in the coin of its margin."""
-        most, mark = self.schedule.largest(self.row.leverage), self.row.markPrice
-        if most is None or most == math.inf or self.contract.kind == "linear":
-            return most if most != math.inf else None
-        return most / mark if mark else None
-
-
-# Figures that are rounded make a fee that is a little smaller.
-_SLACK = 0.01
 
 
 def margin_coins(rows: Iterable[AccountRow]) -> list[AccountRow]:
@@ -141,7 +46,11 @@ def margin_coins(rows: Iterable[AccountRow]) -> list[AccountRow]:
 
 
 def parse_classic(
-    accounts: Sequence[AccountRow], held: Sequence[Held], haircuts: Haircuts, index: Mapping[str, float]
+    accounts: Sequence[AccountRow],
+    held: Sequence[Held],
+    haircuts: Haircuts,
+    index: Mapping[str, float],
+    tether: float | None,
 ) -> AccountSnapshot:
     """A classic account.
 
@@ -150,6 +59,7 @@ def parse_classic(
         held: Its positions.
         haircuts: What coins count in union mode.
         index: Their prices in USDT.
+        tether: USD a USDT, where other coins are held; None where it is not known: then none has a price.
     """
     positions = [_position(one) for one in held]
     ratios: dict[str, float] = {}
@@ -169,13 +79,11 @@ def parse_classic(
     return AccountSnapshot(
         pools=pools_by_coin(accounts, positions, pool, home="USDT") or (MarginPool(currency="USDT"),),
         positions=tuple(positions),
-        assets=tuple(asset for row in accounts if row.union for asset in _union_assets(row, haircuts, index)),
+        assets=tuple(
+            asset for row in accounts if row.union for asset in _union_assets(row, haircuts, index, tether)
+        ),
         modes=modes,
-        prices={
-            **_marks(held),
-            **index,
-            **{row.coin: row.price for row in accounts if row.price is not None},
-        },
+        prices={**_marks(held), **_in_usd(accounts, index, tether)},
     )
 
 
@@ -277,7 +185,19 @@ def _collateral_price(coin: str, price: float, value: float, haircuts: Haircuts)
     return 0.0 if haircuts else None
 
 
-def _union_assets(row: AccountRow, haircuts: Haircuts, index: Mapping[str, float]) -> Iterable[Asset]:
+def _in_usd(
+    accounts: Iterable[AccountRow], index: Mapping[str, float], tether: float | None
+) -> dict[str, float]:
+    """What the venue values in USDT."""
+    if tether is None:
+        return {}
+    in_usdt = {**index, **{row.coin: row.price for row in accounts if row.price is not None}}
+    return {"USDT": tether, **{coin: price * tether for coin, price in in_usdt.items()}}
+
+
+def _union_assets(
+    row: AccountRow, haircuts: Haircuts, index: Mapping[str, float], tether: float | None
+) -> Iterable[Asset]:
     """USDT, in which PnL and debts are, and the coins beside it."""
     yield Asset(
         asset="USDT",
@@ -288,15 +208,16 @@ def _union_assets(row: AccountRow, haircuts: Haircuts, index: Mapping[str, float
     for coin in listed(row.assetList):
         price = index.get(coin.coin)
         if coin.coin != "USDT" and coin.balance:
-            counted = None
-            if price is not None:
-                counted = _collateral_price(coin.coin, price, coin.balance * price, haircuts)
+            usd = counted = None
+            if price is not None and tether is not None:
+                usd = price * tether
+                counted = _collateral_price(coin.coin, usd, coin.balance * price, haircuts)
             yield Asset(
                 asset=coin.coin,
                 wallet_balance=coin.balance,
                 equity=coin.balance,
                 collateral_price_usd=counted,
-                debt_price_usd=price,
+                debt_price_usd=usd,
                 pool_currency="USDT",
             )
 

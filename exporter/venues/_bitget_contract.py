@@ -1,7 +1,8 @@
-"""What Bitget's symbols are: contracts, tiers by value, and what coins count as margin.
+"""What Bitget's symbols are, what positions in them require, and what coins count as margin.
 
 Sources: the venue's help pages 12560603841952 (tiers before and since 2025-11-10), 360052911052 (tiers of
-long and short) and 12560603817261 (haircuts) below https://www.bitget.com/support/articles .
+long and short), 12560603808759 (liquidation prices) and 12560603817261 (haircuts) below
+https://www.bitget.com/support/articles .
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from exporter.model import Contract, MaintenanceTier
-from exporter.venues._bitget import COIN_PRODUCT, PositionRow, TierRow
+from exporter.venues._bitget import COIN_PRODUCT, TAKER_RATE, PositionRow, TierRow
 from exporter.venues.base import ascending_tiers
 
 # A perpetual contract, or one that ends: ETHUSD_231229, BTCUSDH25; BTCUSD_CM of unified accounts does not.
@@ -140,6 +141,97 @@ def schedule_of(rows: Iterable[TierRow]) -> Schedule:
     ]
     steps.sort(key=lambda step: step.floor)
     return Schedule(tuple(steps) if steps and steps[0].floor == 0.0 else ())
+
+
+class Held(Struct, frozen=True):
+    """A position with what else is known of its symbol."""
+
+    row: PositionRow
+    contract: Contract
+    schedule: Schedule = Schedule()
+    joint: float = 0.0
+    """The size by which its tier is found: its own, or long and short together where one pool backs both."""
+    tiered: bool = True
+    """Whether it requires what its tier says, as far as is known."""
+
+    @property
+    def size(self) -> float:
+        return abs(self.row.size)
+
+    def value(self, size: float) -> float | None:
+        """What a size is worth at the mark, in the quote coin."""
+        if self.row.markPrice is None or self.contract.size is None:
+            return None
+        if self.contract.kind == "inverse" and not in_base_units(self.contract):
+            return size
+        return size * self.row.markPrice
+
+    @property
+    def settled(self) -> float | None:
+        """What it is worth at the mark, in the coin of its margin."""
+        value = self.value(self.size)
+        if value is None or self.contract.kind == "linear":
+            return value
+        return value / self.row.markPrice if self.row.markPrice else None
+
+    @property
+    def mean_rate(self) -> float | None:
+        """Maintenance margin without the fee, as a share of the value."""
+        value = self.value(self.joint)
+        rate = None if value is None else self.schedule.mean_rate(value, progressive=self.row.progressive)
+        return self.row.rate if rate is None else rate
+
+    @property
+    def required(self) -> float | None:
+        """Maintenance margin with the closing fee of a classic isolated position, as its ratio tells it."""
+        row = self.row
+        if not row.isolated or row.ratio is None or row.own is None or row.own <= 0.0:
+            return None
+        return row.ratio * row.own
+
+    @property
+    def fee(self) -> float:
+        """The closing fee that is in the requirement: accounts pay their own, at most that of everybody."""
+        required, value, rate = self.required, self.settled, self.mean_rate
+        if required is None or not value or rate is None:
+            return TAKER_RATE
+        fee = required / value - rate
+        return fee if 0.0 <= fee < TAKER_RATE * (1.0 - _SLACK) else TAKER_RATE
+
+    @property
+    def tiers(self) -> tuple[MaintenanceTier, ...]:
+        """What it requires at any price, with the closing fee.
+
+        What is margined in a coin requires a fixed amount of it where its size is in the coin, and a fixed
+        share of its value where its size is in USD.
+        """
+        fee, rate, settled = self.fee, self.mean_rate, self.settled
+        if not self.tiered:
+            return ()
+        if self.contract.kind == "linear" and self.schedule.steps and self.joint > 0.0:
+            share = self.size / self.joint
+            return self.schedule.tiers(progressive=self.row.progressive, fee=fee, share=share)
+        if rate is None:
+            return ()
+        if in_base_units(self.contract) and self.contract.kind == "inverse":
+            return (
+                ()
+                if settled is None
+                else ascending_tiers([MaintenanceTier(0.0, 0.0, 0.0, -settled * (rate + fee))])
+            )
+        return ascending_tiers([MaintenanceTier(0.0, 0.0, rate + fee, 0.0)])
+
+    @property
+    def largest(self) -> float | None:
+        """The largest value that its leverage allows, in the coin of its margin."""
+        most, mark = self.schedule.largest(self.row.leverage), self.row.markPrice
+        if most is None or most == math.inf or self.contract.kind == "linear":
+            return most if most != math.inf else None
+        return most / mark if mark else None
+
+
+# Figures that are rounded make a fee that is a little smaller.
+_SLACK = 0.01
 
 
 def discount(tiers: Iterable[tuple[float, float]], value: float) -> float | None:

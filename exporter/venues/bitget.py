@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -18,7 +17,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
 from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_base64
-from exporter.tasks import together
+from exporter.tasks import Ready, together
 from exporter.venues._bitget import (
     ASSETS,
     CHANGING,
@@ -27,6 +26,7 @@ from exporter.venues._bitget import (
     CLASSIC_KEY,
     CLASSIC_POSITIONS,
     CLASSIC_TIERS,
+    COIN_PRODUCT,
     COLLATERAL,
     DISCOUNTS,
     INDEX,
@@ -57,13 +57,12 @@ from exporter.venues._bitget import (
 from exporter.venues._bitget_account import (
     ClassicKey,
     Haircuts,
-    Held,
     Key,
     margin_coins,
     parse_classic,
     parse_unified,
 )
-from exporter.venues._bitget_contract import Schedule, contract_of, index_coin, schedule_of
+from exporter.venues._bitget_contract import Held, Schedule, contract_of, index_coin, schedule_of
 from exporter.venues.base import Answer, Venue, said_of_key
 from exporter.wire import Rows, listed
 
@@ -107,13 +106,13 @@ class Bitget(Venue[BitgetConfig]):
         "is at the rate of its tier; of later ones each slice at its own. Long and short of a symbol are "
         "in a tier together in cross mode. **Fee of closing**: what the ratio of an isolated classic "
         "position has in it, at most 0.06 %; of others 0.06 %. **Assumed**: without the venue's figure, "
-        "long and short require the sum of both; a position of unknown age is an old one; coins count at "
-        "their haircut by value, one that has none not at all; a contract margined in coins has the PnL of "
-        "an inverse one of its value at entry; a size of it is in coins or in USD as its PnL or margin "
-        "says, else unknown, as with another coin as margin. **Not told**: what each position requires in "
-        "delta-neutral mode; funding rates and places in the queue of auto-deleveraging are not asked for; "
-        "copy trading, spot and bots are not read. **Kept**: tiers and haircuts for an hour, which coins "
-        "count for a minute.\n\n"
+        "long and short require the sum of both; a position of unknown age is an old one; USDT is worth "
+        "what bitcoin's index in USD and in USDT say; coins count at their haircut by value, one that has "
+        "none not at all; a contract margined in coins has the PnL of an inverse one of its value at "
+        "entry; a size of it is in coins or in USD as its PnL or margin says, else unknown, as with "
+        "another coin as margin. **Not told**: what each position requires in delta-neutral mode; funding "
+        "rates and places in the queue of auto-deleveraging are not asked for; copy trading, spot and bots "
+        "are not read. **Kept**: tiers and haircuts for an hour, which coins count for a minute.\n\n"
         "Demo trading: `simulated_trading: true`."
     )
     endpoints = tuple(UNREAD)
@@ -184,13 +183,15 @@ class Bitget(Venue[BitgetConfig]):
         )
         coins = margin_coins(row for found in accounts for row in found)
         beside = sorted({coin for row in coins for coin in row.beside})
-        haircuts, index, known = await together(
+        others = bool(beside) or any(row.holds and row.coin != "USDT" for row in coins)
+        haircuts, index, tether, known = await together(
             _haircuts(api, classic=True, wanted=bool(beside)),
-            together(*(api.optional(_index(api, coin)) for coin in beside)),
+            together(*(api.optional(_index(api, f"{coin}USDT")) for coin in beside)),
+            api.optional(_tether(api)) if others else Ready(None),
             self._known(api, rows, "classic", tiered=True),
         )
         prices = {coin: price for coin, price in zip(beside, index, strict=True) if price is not None}
-        return parse_classic(coins, known, haircuts, prices)
+        return parse_classic(coins, known, haircuts, prices, tether)
 
     async def _fetch_unified(self, api: Api) -> AccountSnapshot:
         settings = (await api.get(SETTINGS, Answer[Settings])).data
@@ -205,7 +206,7 @@ class Bitget(Venue[BitgetConfig]):
         rows = [[] if answer.data is None else listed(answer.data.rows) for answer in answers]
         haircuts, choice, known = await together(
             _haircuts(api, classic=False, wanted=not settings.isolated),
-            _nothing()
+            Ready(None)
             if settings.isolated or settings.accountLevel == "BASIC"
             else api.optional(api.account_cached(_choice, _CHOICE_MAX_AGE, grace=A_DAY)),
             self._known(api, rows, "unified", tiered=settings.accountLevel != "DELTA"),
@@ -240,11 +241,10 @@ class Bitget(Venue[BitgetConfig]):
 
     async def marks(self, api: Api) -> Marks:
         at = api.now()
-        products = PRODUCTS[::-1]  # those in USDT last: coins are valued in it
-        answers = await together(*(_list(api, MARKS, MarkRow, productType=one) for one in products))
+        answers = await together(*(_list(api, MARKS, MarkRow, productType=one) for one in PRODUCTS))
         symbols, coins = {}, {}
-        for product, rows in zip(products, answers, strict=True):
-            for row in rows:
+        for product, rows in zip(PRODUCTS, answers, strict=True):
+            for row in rows:  # those in USD last
                 if row.markPrice is not None:
                     symbols[row.symbol] = PublicPrice(row.markPrice, at)
                 found = index_coin(row.symbol, product)
@@ -253,11 +253,7 @@ class Bitget(Venue[BitgetConfig]):
         return Marks(symbols, coins)
 
 
-async def _nothing() -> None:
-    """What is not asked."""
-
-
-async def _list(api: Api, endpoint: Endpoint, type_: type[T], **params: str) -> list[T]:
+async def _list(api: Api, endpoint: Endpoint, type_: type[T], /, **params: str) -> list[T]:
     form: Any = Answer[Rows[type_]]  # type: ignore[valid-type]  # a type made at run time
     answer: Answer[Rows[T]] = await api.get(endpoint, form, tuple(params.items()))
     return listed(answer.data)
@@ -271,11 +267,9 @@ async def _schedule(api: Api, name: str) -> Schedule:
     return schedule_of(await _list(api, TIERS, TierRow, **asked))
 
 
-async def _haircuts(api: Api, *, classic: bool, wanted: bool) -> Haircuts:
-    if not wanted:
-        return {}
+def _haircuts(api: Api, *, classic: bool, wanted: bool) -> Awaitable[Haircuts]:
     ask = _classic_discounts if classic else _discounts
-    return await api.optional(api.venue_cached(ask, RARELY, grace=A_DAY), {})
+    return api.optional(api.venue_cached(ask, RARELY, grace=A_DAY), {}) if wanted else Ready({})
 
 
 async def _discounts(api: Api) -> Haircuts:
@@ -290,9 +284,16 @@ async def _choice(api: Api) -> Choice:
     return (await api.get(COLLATERAL, Answer[Choice])).data
 
 
-async def _index(api: Api, coin: str) -> float | None:
-    """USDT a unit of a coin."""
-    asked = {"productType": "USDT-FUTURES", "symbol": f"{coin}USDT"}
-    ask = partial(_list, endpoint=INDEX, type_=MarkRow, **asked)
-    rows: list[MarkRow] = await api.venue_cached(ask, _INDEX_MAX_AGE, name=f"index {coin}")
+async def _index(api: Api, symbol: str) -> float | None:
+    """The price of a coin in the quote of a contract."""
+    asked = {"productType": "USDT-FUTURES" if symbol.endswith("USDT") else COIN_PRODUCT, "symbol": symbol}
+    rows = await api.venue_cached(
+        lambda api: _list(api, INDEX, MarkRow, **asked), _INDEX_MAX_AGE, name=f"index {symbol}"
+    )
     return rows[0].indexPrice if rows else None
+
+
+async def _tether(api: Api) -> float | None:
+    """USD a USDT: the venue values coins in USDT, and has bitcoin in both."""
+    usd, usdt = await together(_index(api, "BTCUSD"), _index(api, "BTCUSDT"))
+    return None if usd is None or usdt is None else usd / usdt

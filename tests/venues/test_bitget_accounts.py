@@ -18,16 +18,17 @@ from exporter.venues._bitget import (
     ClassicRow,
     UnifiedRow,
 )
-from exporter.venues._bitget_account import Held
-from exporter.venues._bitget_contract import Schedule, contract_of, discount, index_coin
+from exporter.venues._bitget_contract import Held, Schedule, contract_of, discount, index_coin
 from tests.venues.harness import QuietObserver
 from tests.venues.payloads.bitget.bench import (
     COIN,
     IN_COINS,
     IN_UNION,
     UNION,
+    account,
     in_classic,
     in_unified,
+    index,
     settings,
     snapshot_of,
     success,
@@ -58,7 +59,23 @@ async def test_without_a_price_of_a_coin_nobody_says_what_all_are_worth() -> Non
     (pool,) = assess(snapshot, RISK).pools
     assert pool.equity is None
     assert pool.maintenance_margin_rate == pytest.approx(0.00285, rel=1e-6)
-    assert len(observer.optional_failures) == 1
+    assert len(observer.optional_failures) == 2
+
+
+async def test_when_usdt_is_off_its_peg_nothing_else_is() -> None:
+    """The venue values coins in USDT; bitcoin in USD beside it tells what that is worth."""
+    dollars = account(marginCoin="USDC", accountEquity="100", usdtEquity="104.1666666667")
+    answers = in_classic(success([account()]), None, success([COIN, dollars]))
+    answers |= {
+        (INDEX, "symbol=BTCUSD"): index("BTCUSD", "60000"),
+        (INDEX, "symbol=BTCUSDT"): index("BTCUSDT", "62500"),
+    }
+    prices = (await snapshot_of(answers, scenario="classic")).prices
+    assert prices["USDT"] == pytest.approx(0.96)
+    assert prices["USDC"] == pytest.approx(1.0)
+    assert prices["BTC"] == pytest.approx(24804.96 / 0.4 * 0.96)
+    answers[INDEX, "symbol=BTCUSD"] = success([])
+    assert (await snapshot_of(answers, scenario="classic")).prices == {}
 
 
 def test_what_a_coin_counts_is_the_venue_s_example() -> None:

@@ -226,6 +226,6 @@ async def test_marks_are_those_of_all_products_and_coins_those_of_perpetual_cont
         "ETHUSD_231229": 1234.0,
     }
     assert marks.coins == {
-        "BTC": PublicPrice(59990.0, NOW, "USDT"),
+        "BTC": PublicPrice(29132.353333, NOW, "USD"),
         "SOL": PublicPrice(149.0, NOW, "USDT"),
     }

@@ -147,6 +147,11 @@ NOT_UNIFIED = {"code": "40084", "msg": "You are in Classic Account mode", "data"
 NOT_CLASSIC = {"code": "40085", "msg": "You are in Unified Account mode", "data": None}
 
 
+def index(symbol: str, price: str) -> dict[str, Any]:
+    """What is read of the prices of a contract."""
+    return success([{"symbol": symbol, "indexPrice": price}])
+
+
 def of_products(endpoint: Any, usdt: Any = None, coin: Any = None, *, parameter: str) -> dict[Any, Any]:
     """The answers of a call that is made for each product."""
     answers = (usdt, None, coin)
@@ -234,7 +239,7 @@ IN_COINS = classic(
 COIN = account(
     marginCoin="BTC",
     accountEquity="0.4",
-    usdtEquity="24800",
+    usdtEquity="24804.96",
     available="0.35",
     maxTransferOut="0.34",
     crossedRiskRate="0.0061",
@@ -311,12 +316,16 @@ BENCH = Bench(
             golden=False,
         ),
         "hedged and in coins": Scenario(
-            in_classic(
-                success([account(accountEquity="70.1", unrealizedPL="", crossedUnrealizedPL="3")]),
-                success(list(PAIR)),
-                success([COIN, account(marginCoin="ETH", accountEquity="0", usdtEquity="0")]),
-                success([IN_COINS]),
-            ),
+            {
+                **in_classic(
+                    success([account(accountEquity="70.1", unrealizedPL="", crossedUnrealizedPL="3")]),
+                    success(list(PAIR)),
+                    success([COIN, account(marginCoin="ETH", accountEquity="0", usdtEquity="0")]),
+                    success([IN_COINS]),
+                ),
+                (INDEX, "symbol=BTCUSD"): index("BTCUSD", "62000"),
+                (INDEX, "symbol=BTCUSDT"): index("BTCUSDT", "62012.4"),
+            },
             account="coins",
         ),
         "union": Scenario(
