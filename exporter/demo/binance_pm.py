@@ -108,11 +108,10 @@ class PortfolioBook(Book):
 
 
 class BinancePmSimulator(BinanceSimulator):
-    """Binance Portfolio Margin with three demo accounts.
+    """Binance Portfolio Margin with two demo accounts.
 
     ``pm-basis``: coins and dollars; long BTC and short ETH in USD-M, short BTC in COIN-M.
     ``pm-hedged``: hedge mode, both legs of BTCUSDT, short ETH in COIN-M, and a loan in USDT.
-    ``pm-pro``: Portfolio Margin Pro; long ETH in USD-M, short BTC in COIN-M.
     """
 
     name: ClassVar[str] = "binance_pm"
@@ -123,7 +122,7 @@ class BinancePmSimulator(BinanceSimulator):
         self.weights = WeightPool(limit=LIMIT)
         self.classic: set[str] = set()
         """The accounts that are not in Portfolio Margin mode."""
-        self.programs: dict[str, Program] = {"pm-pro": "pro"}
+        self.programs: dict[str, Program] = {}
         """Those in Portfolio Margin Pro."""
         self._products = (
             BinanceUsdmSimulator(market, clock=self.now),
@@ -163,13 +162,6 @@ class BinancePmSimulator(BinanceSimulator):
         book.open(usdm.CONTRACTS["BTCUSDT"], "long", "12", price="64931.6", leverage=50, now=now)
         book.open(coinm.CONTRACTS["ETHUSD_PERP"], "short", 1200, price="3388.41", leverage=25, now=now)
         book.open(usdm.CONTRACTS["BTCUSDT"], "short", "8", price="64880.1", leverage=50, now=now)
-        yield book
-
-        book = self.new_book("pm-pro")
-        book.deposit("USDT", "21000")
-        book.deposit("BTC", "0.25")
-        book.open(usdm.CONTRACTS["ETHUSDT"], "long", "2", price="3377.8", leverage=20, now=now)
-        book.open(coinm.CONTRACTS["BTCUSD_PERP"], "short", 150, price="65204.5", leverage=20, now=now)
         yield book
 
     # --- How it is asked -----------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class DeribitSimulator(DeribitServer):
 
     def _demo_books(self) -> Iterable[DeribitBook]:
         book = self.new_book("deribit-segregated", "segregated_sm")
-        for coin, amount in (("BTC", "2.9"), ("ETH", "7.5"), ("USDC", "6200"), ("XRP", "850")):
+        for coin, amount in (("BTC", "2.9"), ("ETH", "7.5"), ("USDC", "12000"), ("XRP", "850")):
             book.deposit(coin, amount)
         self.open(book, "BTC_USD", "long", "21000", "64770.5")
         self.open(book, "ETH_USD", "short", "61000", "3391.2")
@@ -170,11 +170,12 @@ class DeribitSimulator(DeribitServer):
                 if currency == (base if quote == "USD" else quote)
             ]
         if kind in {"", "option"}:
-            options = {leg.option.symbol: leg.option for held in self._all_books() for leg in held.options}
+            options = {leg.option.symbol: leg.option for held in self.all_books() for leg in held.options}
             rows += [self._book_of_option(book, one) for one in options.values() if one.settle == currency]
         return rows
 
-    def _all_books(self) -> Iterable[DeribitBook]:
+    def all_books(self) -> Iterable[DeribitBook]:
+        """Those of all accounts and sub-accounts."""
         yield from self._books.values()
         for books in self.below.values():
             yield from books.values()

@@ -260,6 +260,8 @@ class PositionRow(Wire):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size:
+            if not self.symbol:
+                raise ValueError("`symbol` is empty")
             self.side = one_of("side", self.side or "", "BUY", "SELL")
 
     @property

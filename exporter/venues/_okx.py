@@ -232,8 +232,9 @@ class PositionRow(Wire):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.pos and not self.instType:
-            raise ValueError("`instType` is empty")
+        for name in ("instId", "instType") if self.pos else ():
+            if not getattr(self, name):
+                raise ValueError(f"`{name}` is empty")
         # Of other kinds it is enough to know that they are there: a new one costs nobody his contracts.
         if self.pos and self.instType in READ:
             self.mgnMode = one_of("mgnMode", self.mgnMode, "CROSS", "ISOLATED")

@@ -347,7 +347,8 @@ def ascending_tiers(tiers: Iterable[MaintenanceTier]) -> tuple[MaintenanceTier, 
     Accounts behind many addresses ask for the same schedules; each is kept once.
     """
     found = sorted(tiers, key=lambda tier: tier.floor)
-    if any(tier.rate <= 0.0 for tier in found):
+    # A negative deduction is a fixed amount.
+    if any(tier.rate < 0.0 or (tier.rate == 0.0 and tier.deduction >= 0.0) for tier in found):
         return ()
     if found:
         found[-1] = msgspec.structs.replace(found[-1], cap=math.inf)

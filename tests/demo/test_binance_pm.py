@@ -11,6 +11,8 @@ from aiohttp import ClientSession
 
 from exporter.api import Client as Exporter
 from exporter.demo import Market, Server
+from exporter.demo import _binance_coinm as coinm
+from exporter.demo import _binance_usdm as usdm
 from exporter.demo._binance_weights import WeightPool
 from exporter.demo.binance_pm import BinancePmSimulator
 from exporter.errors import VenueError
@@ -38,6 +40,13 @@ async def client() -> AsyncIterator[Client]:
     simulator: Any = BinancePmSimulator(Market(), clock=clock)
     simulator.market.set_price("BTC", "61234.56")
     simulator.market.set_price("ETH", "3301.98")
+    book = simulator.new_book(IN_PRO)
+    for coin, amount in (("USDT", "21000"), ("BTC", "0.25")):
+        book.deposit(coin, amount)
+    book.open(usdm.CONTRACTS["ETHUSDT"], "long", "12", price="3377.8")
+    book.open(coinm.CONTRACTS["BTCUSD_PERP"], "short", 150, price="65204.5")
+    simulator.add_account(book)
+    simulator.programs[IN_PRO] = "pro"
     async with Server(simulator) as server, ClientSession() as session:
         yield Client(session, server.base_url, simulator, clock)
 

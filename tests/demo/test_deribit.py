@@ -179,7 +179,7 @@ def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     market = Market(seed=seed)
     simulator = DeribitSimulator(market, clock=lambda: NOW)
     market.advance(seconds)
-    for book in books_of(simulator):
+    for book in list(simulator.all_books()):
         rows: list[Any] = [simulator.summary(book, coin) for coin in ("BTC", "ETH", "USDC", "USDT")]
         held: list[Any] = [simulator.position(book, one) for one in book.positions]
         held += [simulator.option_position(book, leg) for leg in book.options]
@@ -200,10 +200,6 @@ def test_printed_figures_add_up(seed: int, seconds: int) -> None:
             assert len({row["total_margin_balance_usd"] for row in rows}) == 1
 
 
-def books_of(simulator: DeribitSimulator) -> list[DeribitBook]:
-    return list(simulator._all_books())
-
-
 def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
     coins = [coin for coin in DEFAULT_COINS if coin.name in {"BTC", "ETH", "SOL"}]
     for corner in product((1, -1), repeat=len(coins)):
@@ -212,7 +208,7 @@ def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
         for coin, direction in zip(coins, corner, strict=True):
             market.set_price(coin.name, coin.price * (1 + coin.band + 0.003) ** direction)
         simulator.tick()
-        assert [book.liquidations for book in books_of(simulator)] == [[]] * 5
+        assert [book.liquidations for book in list(simulator.all_books())] == [[]] * 5
 
 
 async def collected(seed: int, **changed: Any) -> list[tuple[AccountSnapshot, DeribitBook]]:
@@ -221,7 +217,7 @@ async def collected(seed: int, **changed: Any) -> list[tuple[AccountSnapshot, De
     simulator = DeribitSimulator(market, clock=lambda: NOW)
     market.advance(seed * 97)
     market.freeze()
-    books = {book.name: book for book in books_of(simulator)}
+    books = {book.name: book for book in list(simulator.all_books())}
     cls, found = discover()["deribit"], []
     async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
         for entry in simulator.demo_accounts(server.base_url):

@@ -166,7 +166,7 @@ def same_risk(valued: AccountSnapshot, new: AccountSnapshot, digit: float, at: f
             continue
         # The less equity is left, the more of a rate its last digit is.
         ratio = SAME_RATIO * max(1.0, other or 0.0) if "stress" in place else SAME_RATIO
-        by_delta = place.endswith(("notional_usd", "leverage_ratio"))
+        by_delta = place.endswith(("delta_usd", "notional_usd", "leverage_ratio"))
         if "greeks" in place or (by_delta and any(held.option is not None for held in new.positions)):
             ratio = SAME_GREEKS
         amount = digit if place.endswith(("pnl", "margin", "equity")) else 0.0

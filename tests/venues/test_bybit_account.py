@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.errors import VenueError
 from exporter.model import MaintenanceTier, RiskSettings
 from exporter.risk import assess
 from exporter.venues._bybit import INFO, RISK_LIMIT, TAKER_RATE
@@ -78,6 +79,11 @@ async def test_options_that_a_key_may_not_see_show_in_what_the_coins_are_worth(
     denied = document("errors.json")[3]["body"]
     (pool,) = (await snapshot_of({OPTIONS: denied, UNIFIED: wallet(held)})).pools
     assert pool.unlisted is options
+
+
+async def test_a_position_without_a_name_is_no_answer() -> None:
+    with pytest.raises(VenueError, match="`symbol` is empty"):
+        await snapshot_of({IN_USDT: positions(row(symbol=""))})
 
 
 async def test_a_tier_that_requires_nothing_is_not_told() -> None:

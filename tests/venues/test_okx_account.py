@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess
 from exporter.venues._okx import BALANCE, CONFIG, POSITIONS
@@ -37,6 +38,11 @@ async def test_an_event_contract_costs_nobody_his_other_positions(mode: str, sid
     snapshot = await snapshot_of({POSITIONS: success(linear(), event)})
     assert [one.symbol for one in snapshot.positions] == ["BTC-USDT-SWAP"]
     assert snapshot.pools[0].unlisted
+
+
+async def test_a_position_without_a_name_is_no_answer() -> None:
+    with pytest.raises(VenueError, match="`instId` is empty"):
+        await snapshot_of({POSITIONS: success(linear(instId=""))})
 
 
 async def test_the_ratio_is_what_it_is_where_the_venue_leaves_out_the_equity_in_it() -> None:

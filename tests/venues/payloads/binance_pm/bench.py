@@ -251,6 +251,7 @@ PRO_EXAMPLE = {
 }
 IN_SPAN = {**IN_PRO, pro.PRO.account: NOT_IN_THAT_MODE, pro.SPAN.account: "span_account.json"}
 
+PRODUCTS = (UM, CM, pro.UM, pro.CM)
 BENCH = Bench(
     venue=NAME,
     config=CONFIG,
@@ -286,14 +287,11 @@ BENCH = Bench(
     refused_time=(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}),
     failure=(400, {"code": -1102, "msg": "WORDS"}),
     needed={
-        ACCOUNT: frozenset({"accountEquity", "accountMaintMargin"}),
-        BALANCE: frozenset({"[].asset"}),
-        UM.positions: frozenset({"[].symbol", "[].positionAmt"}),
-        CM.positions: frozenset({"[].symbol", "[].positionAmt"}),
-        UM.account: frozenset({"positions", "positions[].symbol"}),
-        CM.account: frozenset({"positions", "positions[].symbol"}),
-        UM.brackets: frozenset({"[].symbol", "[].brackets"}),
-        CM.brackets: frozenset({"[].symbol", "[].brackets"}),
+        **{one.account: frozenset({"accountEquity", "accountMaintMargin"}) for one in pro.PROGRAMS},
+        **{one.balance: frozenset({"[].asset"}) for one in pro.PROGRAMS},
+        **{one.positions: frozenset({"[].symbol", "[].positionAmt"}) for one in PRODUCTS},
+        **{one.account: frozenset({"positions", "positions[].symbol"}) for one in PRODUCTS},
+        **{one.brackets: frozenset({"[].symbol", "[].brackets"}) for one in PRODUCTS},
         UM.exchange_info: frozenset({"symbols", "symbols[].symbol"}),
         CM.exchange_info: frozenset({"symbols", "symbols[].symbol"}),
         UM.premium_index: frozenset({"[].symbol"}),
