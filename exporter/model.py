@@ -339,7 +339,7 @@ class PositionRisk(Struct, frozen=True, kw_only=True):
     delta_usd: float | None = None
     """Of an option: its delta times the price of its underlying, in USD; negative is short the coin."""
     greeks: Greeks | None = None
-    """Of an option: the venue's, else by Black's formula."""
+    """Of an option: the venue's, else by Black's formula; the volatility is the one that it is valued at."""
 
 
 class PoolRisk(Struct, frozen=True, kw_only=True):

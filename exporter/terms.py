@@ -54,6 +54,23 @@ class OptionMargin(Struct, frozen=True, kw_only=True):
     mark_rate: float = 0.0
     """Share of the option's mark price; 0 where only the underlying counts."""
 
+    @classmethod
+    def fitted(
+        cls, required: float, *, mark: float, underlying: float, right: Literal["call", "put"]
+    ) -> OptionMargin | None:
+        """The rule that explains what a venue requires of a short option, for one unit of base.
+
+        Shares are not the same for all coins, and change: the share is what is required beside the mark. Of a
+        put it counts of its mark, too. None where the figures do not fit.
+        """
+        share = (required - mark) / underlying
+        if not _LEAST_SHARE <= share <= 1.0:
+            return None
+        return cls(underlying_rate=share, mark_rate=share if right == "put" else 0.0)
+
+
+_LEAST_SHARE = 0.001
+
 
 class CoinGreeks(Struct, frozen=True, kw_only=True):
     """What an account's positions in one base coin have together, futures and options; None is unknown."""

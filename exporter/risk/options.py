@@ -189,7 +189,7 @@ def _volatility(
 
 
 def told_greeks(position: Position, option: Option | None) -> Greeks | None:
-    """Of a position in options: the venue's word, completed by the formula."""
+    """Of a position in options: the venue's word, completed by the formula, with its volatility."""
     if position.contract.kind != "option":
         return None
     told = position.greeks or Greeks()
@@ -203,7 +203,8 @@ def told_greeks(position: Position, option: Option | None) -> Greeks | None:
         gamma=first(told.gamma, own.gamma),
         vega=first(told.vega, own.vega),
         theta=first(told.theta, own.theta),
-        implied_volatility=positive(first(told.implied_volatility, own.implied_volatility)),
+        # That of the mark, by which the rest was computed: the venue's may be of another moment.
+        implied_volatility=positive(first(own.implied_volatility, told.implied_volatility)),
         underlying_price=positive(first(told.underlying_price, own.underlying_price)),
     )
 

@@ -65,18 +65,19 @@ UNREAD = {
         "what a wallet may add to an isolated position is not counted as its margin": "autoAddMargin",
         "of orders": "takeProfit stopLoss trailingStop seq",
         "time of the last change of the position, not of the figures": "createdTime updatedTime",
-        "of options, which count in the account's figures": "delta gamma vega theta",
+        "of options: not whether it has the sign of the side; computed": "delta gamma vega theta",
     },
     RISK_LIMIT: {**_PRINTED, "names a tier": "id isLowestRisk"},
     COLLATERAL: _PRINTED,
     TICKERS: {
         **_PRINTED,
         "positions have the mark price they were valued at; of live marks": "markPrice",
-        "the wallet has what coins are worth; of live marks": "indexPrice",
         "of trading": "lastPrice prevPrice24h price24hPcnt highPrice24h lowPrice24h prevPrice1h openInterest "
         "openInterestValue turnover24h volume24h ask1Size bid1Price ask1Price bid1Size",
         "only matters at the end of a contract": "deliveryTime",
         "a rule for the funding rate": "fundingIntervalHour fundingCap",
+        "of options: of one, computed for the position": "delta gamma vega theta",
+        "of options: of trading": "bid1Iv ask1Iv totalVolume totalTurnover change24h predictedDeliveryPrice",
     },
     TIME: {**_PRINTED, "the nanoseconds have it": "timeSecond"},
     KEY: {
@@ -299,6 +300,8 @@ class TickerRow(Wire):
     indexPrice: Positive = None
     fundingRate: Number = None  # of the next funding; empty of a delivery contract
     nextFundingTime: Millis = None
+    markIv: Positive = None  # of an option, a fraction
+    underlyingPrice: Positive = None  # of an option: the future of its expiry, or what one would cost
 
 
 # A perpetual contract, or one that ends in a month (a letter) of a year, such as BTCUSDH25, or on a day, as

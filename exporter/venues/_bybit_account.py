@@ -1,15 +1,26 @@
-"""What Bybit's messages say of an account: its pools, positions and coins."""
+"""What Bybit's messages say of an account: its pools, positions and coins, its key, and why it is refused."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from exporter.model import AccountSnapshot, Asset, Contract, KeyRights, MarginPool, Position
+from exporter.model import (
+    AccountSnapshot,
+    Asset,
+    Contract,
+    Greeks,
+    KeyRights,
+    MarginPool,
+    OptionMargin,
+    OptionTerms,
+    Position,
+)
 from exporter.venues._bybit import (
     CoinRow,
     CollateralRow,
@@ -21,8 +32,39 @@ from exporter.venues._bybit import (
     summed_usd,
 )
 from exporter.venues._schedule import Schedule
-from exporter.venues.base import pools_by_coin, told
+from exporter.venues.base import Envelope, Refusal, Refusals, pools_by_coin, told
 from exporter.wire import Required, Wire, listed
+
+
+class Status(Envelope):
+    """Around every answer, success or failure."""
+
+    code: str | int | None = field(default=None, name="retCode")
+    msg: str | None = field(default=None, name="retMsg")
+
+
+# Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
+# Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
+_SHUT_OUT = "the address asked too often, or its country is barred"
+NOT_UNIFIED = "no unified trading account: upgrade it"
+REFUSALS = Refusals(
+    Refusal("clock", codes=("10002", "-1")),
+    Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
+    Refusal("auth", "the signature is not valid: check the API secret", codes=("10004",)),
+    Refusal("auth", "the API key is not accepted", codes=("10007",)),
+    Refusal("auth", "the API key has expired", codes=("33004", "-2015")),
+    Refusal("permission", "the key lacks the permission to read this", codes=("10005",)),
+    Refusal("permission", "the venue has shut this user out", codes=("10008",)),
+    Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
+    Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
+    Refusal("unsupported", f"the account is {NOT_UNIFIED}", codes=("10028",)),
+    Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
+    Refusal("timeout", "the venue timed out", codes=("10000",)),
+    Refusal("banned", _SHUT_OUT, codes=("10009", "10018"), statuses=(403,), pause=600.0),
+    envelope=Status,
+    success=frozenset({"0"}),
+)
+
 
 _PLACES = 5.0
 """In the queue of auto-deleveraging."""
@@ -35,11 +77,44 @@ class Held(Struct, frozen=True):
     contract: Contract
     schedule: Schedule = Schedule()
     ticker: TickerRow | None = None
+    option: OptionTerms | None = None
 
     @property
     def name(self) -> str:
         """Category and symbol: what its risk limits are asked by."""
         return f"{self.contract.kind} {self.row.symbol}"
+
+
+# BTC-29DEC23-80000-C in USDC, BTC-29DEC23-80000-C-USDT
+_OPTION = re.compile(
+    r"([A-Z0-9]+)-(\d{1,2})([A-Z]{3})(\d\d)-(\d+(?:\.\d+)?)-([CP])(?:-(USDT|USDC))?", re.ASCII
+)
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_EXPIRY_HOUR = 8
+"""UTC."""
+
+
+def option_of(row: PositionRow) -> Held | None:
+    """An option as its symbol says it; None where that is not understood.
+
+    Sizes are in base units; strikes and prices in the coin that it is settled in.
+    """
+    found = _OPTION.fullmatch(row.symbol)
+    if found is None or found[3] not in _MONTHS:
+        return None
+    try:
+        expiry = datetime(
+            2000 + int(found[4]), _MONTHS.index(found[3]) + 1, int(found[2]), _EXPIRY_HOUR, tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    settle, strike = found[7] or "USDC", float(found[5])
+    if not strike > 0.0:
+        return None
+    terms = OptionTerms(
+        strike=strike, expires_at=expiry.timestamp(), right="call" if found[6] == "C" else "put"
+    )
+    return Held(row, Contract("option", 1.0, found[1], settle, settle), option=terms)
 
 
 def parse(
@@ -59,7 +134,7 @@ def parse(
         apart: Of its inverse contracts, where they have wallets of their own.
         held: Its positions.
         collateral: The ratios at which coins count as margin, where they do.
-        unlisted: Whether it has options.
+        unlisted: Whether it has options that are not among these.
     """
     pairs = [(one, apart is not None and one.contract.kind == "inverse") for one in held]
     positions = [_position(one, info, apart=own) for one, own in pairs]
@@ -86,33 +161,45 @@ def parse(
 
 
 def _prices(coins: Iterable[CoinRow], held: Iterable[Held]) -> Mapping[str, float]:
-    """What the wallets say; of a coin that an inverse contract is settled in and nobody has, its mark."""
+    """What the wallets say; of a coin that nobody has, what options or an inverse contract on it say."""
     marks = {
         one.contract.settle: one.row.markPrice
         for one in held
         if one.contract.kind == "inverse" and one.contract.size and one.row.markPrice is not None
     }
-    return {**marks, **{row.coin: row.price for row in coins if row.price is not None}}
+    indices = {
+        one.contract.base: one.ticker.indexPrice
+        for one in held
+        if one.option is not None and one.ticker is not None and one.ticker.indexPrice is not None
+    }
+    return {**indices, **marks, **{row.coin: row.price for row in coins if row.price is not None}}
 
 
 def _pool(
-    wallet: Wallet, info: Info, coins: Sequence[CoinRow], positions: Iterable[Position], *, unlisted: bool
+    wallet: Wallet, info: Info, coins: Sequence[CoinRow], positions: Sequence[Position], *, unlisted: bool
 ) -> MarginPool:
     portfolio = info.mode == "portfolio"
+    # 0 is what bought options require; beside anything else it is a placeholder.
+    requiring = [one for one in positions if one.option is None or one.side == "short"]
+    options = any(one.option is not None for one in positions)
     backing = wallet.backing(portfolio=portfolio)
     return MarginPool(
         currency="USD",
         equity=wallet.totalEquity,
         adjusted_equity=backing if portfolio else wallet.totalMarginBalance,
         margin_equity=backing,
-        maintenance_margin=told(wallet.totalMaintenanceMargin, positions),
+        maintenance_margin=told(wallet.totalMaintenanceMargin, requiring),
         wallet_balance=wallet.totalWalletBalance,
         available_balance=wallet.totalAvailableBalance,
         unrealized_pnl=wallet.totalPerpUPL,
         initial_margin=wallet.totalInitialMargin,
         open_order_margin=summed_usd(coins, lambda row: row.totalOrderIM),
-        venue_margin_rate=told(wallet.accountMMRate, positions),
+        venue_margin_rate=told(wallet.accountMMRate, requiring),
         unlisted=unlisted,
+        # The margin balance has the value of options in it in portfolio margin alone:
+        # https://www.bytick.com/en/help-center/article/Glossary-Unified-Trading-Account
+        options_apart=not portfolio,
+        scenario_margin=portfolio and options,
     )
 
 
@@ -158,6 +245,7 @@ def _asset(row: CoinRow, collateral: CollateralRow | None) -> Asset:
 def _position(held: Held, info: Info, *, apart: bool) -> Position:
     row, contract, schedule, ticker = held.row, held.contract, held.schedule, held.ticker
     isolated = row.tradeMode == 1.0 if apart else info.isolated
+    option = held.option
     return Position(
         symbol=row.symbol,
         side=row.direction,
@@ -180,6 +268,23 @@ def _position(held: Held, info: Info, *, apart: bool) -> Position:
         adl_ratio=None if row.adlRankIndicator is None else min(row.adlRankIndicator / _PLACES, 1.0),
         maintenance_tiers=schedule.tiers,
         pool_currency=None if apart else "USD",
+        option=option,
+        greeks=None
+        if option is None or ticker is None
+        else Greeks(implied_volatility=ticker.markIv, underlying_price=ticker.underlyingPrice),
+        option_margin=None if option is None or info.mode == "portfolio" else _option_margin(held, option),
+    )
+
+
+def _option_margin(held: Held, option: OptionTerms) -> OptionMargin | None:
+    """A long option requires nothing; of a short one what is required now beside its mark, fees included."""
+    row, ticker = held.row, held.ticker
+    if row.long:
+        return OptionMargin(underlying_rate=0.0) if row.positionMM is None else None
+    if row.positionMM is None or row.markPrice is None or ticker is None or ticker.underlyingPrice is None:
+        return None
+    return OptionMargin.fitted(
+        row.positionMM / row.size, mark=row.markPrice, underlying=ticker.underlyingPrice, right=option.right
     )
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
-from msgspec import field
 from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
@@ -47,9 +46,9 @@ from exporter.venues._bybit import (
     index_coin,
     schedule_of,
 )
-from exporter.venues._bybit_account import ApiKey, Held, parse
+from exporter.venues._bybit_account import NOT_UNIFIED, REFUSALS, ApiKey, Held, option_of, parse
 from exporter.venues._schedule import Schedule
-from exporter.venues.base import Envelope, Refusal, Refusals, Venue, funding_by_symbol, schema_error
+from exporter.venues.base import Venue, funding_by_symbol, schema_error
 from exporter.wire import listed
 
 T = TypeVar("T")
@@ -61,36 +60,6 @@ _KINDS = (("linear", "USDT"), ("linear", "USDC"), ("inverse", ""))
 _OPTIONS_MAX_AGE = 60.0
 # Tiers that are asked for in one collection: public calls are counted by address alone, 120 a second.
 _AT_ONCE = 5
-
-
-class Status(Envelope):
-    """Around every answer, success or failure."""
-
-    code: str | int | None = field(default=None, name="retCode")
-    msg: str | None = field(default=None, name="retMsg")
-
-
-# Failures come inside HTTP 200; an address that asks too often is refused with HTTP 403 for 10 minutes.
-# Source: https://bybit-exchange.github.io/docs/v5/error and .../rate-limit
-_SHUT_OUT = "the address asked too often, or its country is barred"
-_NOT_UNIFIED = "no unified trading account: upgrade it"
-REFUSALS = Refusals(
-    Refusal("clock", codes=("10002", "-1")),
-    Refusal("auth", "the API key is not known here: it may be of the test network", codes=("10003",)),
-    Refusal("auth", "the signature is not valid: check the API secret", codes=("10004",)),
-    Refusal("auth", "the API key is not accepted", codes=("10007",)),
-    Refusal("auth", "the API key has expired", codes=("33004", "-2015")),
-    Refusal("permission", "the key lacks the permission to read this", codes=("10005",)),
-    Refusal("permission", "the venue has shut this user out", codes=("10008",)),
-    Refusal("permission", "this address is not on the key's list of addresses", codes=("10010",)),
-    Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
-    Refusal("unsupported", f"the account is {_NOT_UNIFIED}", codes=("10028",)),
-    Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
-    Refusal("timeout", "the venue timed out", codes=("10000",)),
-    Refusal("banned", _SHUT_OUT, codes=("10009", "10018"), statuses=(403,), pause=600.0),
-    envelope=Status,
-    success=frozenset({"0"}),
-)
 
 
 class BybitConfig(ApiKeyConfig):
@@ -120,14 +89,14 @@ class Bybit(Venue[BybitConfig]):
         "fees, loans and open orders, and 1 is liquidation by the mark price. **Isolated mode**: the "
         "account's figures do not apply; its pool has what all coins are worth, each position its own margin "
         "and rate. **Version 1**: inverse contracts are apart, a pool a coin.\n\n"
-        "**Options** count in the account's figures and are not among its positions; while there are some, "
-        "nothing is computed of what other prices would do to the pool. **Assumed**: a closing fee of 0.055 "
-        "% in the tiers, which are used where the venue gives no maintenance margin and to move it with the "
-        "mark; coins count at their collateral ratio by tier; margin that is added to an isolated position "
-        "automatically is not counted; a key that may not see options has some if its coins are worth more "
-        "or less than their balances and PnL. **Not told**: what each position requires in portfolio margin, "
-        "so that of several no liquidation price is known. "
-        "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, whether there are "
+        "**Options** are valued with the tickers of their coin; in portfolio margin only the value at other "
+        "prices is known. **Assumed**: that a short option requires a share of its underlying beside its "
+        "mark (cross mode); a closing fee of 0.055 % in the tiers, which are used where the venue gives no "
+        "maintenance margin and to move it with the mark; coins count at their collateral ratio by tier; "
+        "margin that is added to an isolated position automatically is not counted; a key that may not see "
+        "options has some if its coins are worth more or less than their balances and PnL. **Not told**: "
+        "what each position requires in portfolio margin, so that of several no liquidation price is known. "
+        "**Kept**: risk limits and collateral ratios for an hour, funding for 15 minutes, that there are no "
         "options for one.\n\n"
         "Demo trading: `base_url: https://api-demo.bybit.com`; other regions have hosts of their own, too."
     )
@@ -190,13 +159,13 @@ class Bybit(Venue[BybitConfig]):
     async def fetch(self, api: Api) -> AccountSnapshot:
         info = (await api.get(INFO, Answer[Info])).result
         if not info.unified:
-            raise VenueError("unsupported", f"{self.place(INFO)}: the account is {_NOT_UNIFIED}")
+            raise VenueError("unsupported", f"{self.place(INFO)}: the account is {NOT_UNIFIED}")
         wallet, apart, positions, options = await together(
             _wallet(api, "UNIFIED"),
             _wallet(api, "CONTRACT") if info.apart else _nothing(),
             together(*(_rows(api, category, coin) for category, coin in _KINDS)),
             # There are none in isolated mode, and no coin counts as margin for anything else.
-            _nothing() if info.isolated else api.account_cached(_has_options, _OPTIONS_MAX_AGE),
+            _nothing() if info.isolated else _options(api),
         )
         held = [
             Held(row, contract_of(row.symbol, coin))
@@ -207,7 +176,9 @@ class Bybit(Venue[BybitConfig]):
             _nothing() if info.isolated else api.optional(api.venue_cached(_collateral, RARELY, grace=A_DAY)),
             self._known(api, held, info),
         )
-        unlisted = wallet.unexplained if options is None else options
+        found = [one for one in map(option_of, options or ()) if one is not None]
+        held += await _with_tickers(api, found)
+        unlisted = wallet.unexplained if options is None else len(found) < len(options)
         return parse(info, wallet, apart, held, collateral or {}, unlisted=unlisted)
 
     async def _known(self, api: Api, held: Sequence[Held], info: Info) -> list[Held]:
@@ -266,6 +237,11 @@ async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
     return list(rows.values())
 
 
+async def _options(api: Api) -> list[PositionRow] | None:
+    has_some = await api.account_cached(_has_options, _OPTIONS_MAX_AGE)
+    return await _rows(api, "option") if has_some else None if has_some is None else []
+
+
 async def _has_options(api: Api) -> bool | None:
     """None where the key may not see them."""
     try:
@@ -281,8 +257,18 @@ async def _schedule(api: Api, name: str) -> Schedule:
     return schedule_of(await _list(api, RISK_LIMIT, RiskLimit, category=category, symbol=symbol), symbol)
 
 
-async def _tickers(api: Api, category: str) -> Mapping[str, TickerRow]:
-    return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category)}
+async def _tickers(api: Api, category: str, base: str = "") -> Mapping[str, TickerRow]:
+    of_base = {"baseCoin": base} if base else {}
+    return {row.symbol: row for row in await _list(api, TICKERS, TickerRow, category=category, **of_base)}
+
+
+async def _with_tickers(api: Api, held: Sequence[Held]) -> list[Held]:
+    """Options with what is told to everybody of them, by the coin that they are on."""
+    rows: dict[str, TickerRow] = {}
+    for base in sorted({one.contract.base for one in held}):
+        ask = partial(_tickers, category="option", base=base)
+        rows |= await api.optional(api.venue_cached(ask, api.interval, name=f"options {base}"), {})
+    return [replace(one, ticker=rows.get(one.row.symbol)) for one in held]
 
 
 def _funding(api: Api, category: str, symbols: Iterable[str]) -> Awaitable[Mapping[str, TickerRow]]:

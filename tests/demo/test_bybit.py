@@ -200,7 +200,7 @@ async def collected(seed: int, *, options: bool = False, **changed: Any) -> list
     market = Market(seed=seed)
     simulator = BybitSimulator(market, clock=lambda: NOW)
     if options:
-        option: dict[str, object] = {"symbol": "BTC-25SEP26-80000-C-USDT", "side": "Sell", "size": "0.02"}
+        option: dict[str, object] = {"symbol": "BTC-25SEP26-80000-X-USDT", "side": "Sell", "size": "0.02"}
         simulator.options = {key: [option] for key in simulator.accounts}
     market.advance(seed * 97)
     market.freeze()

@@ -250,6 +250,9 @@ def test_the_volatility_is_that_of_the_mark_where_the_venues_is_not(told: float 
     snapshot = replace(book.snapshot(), positions=(line.position(greeks=greeks),))
     found, expected = pool_of(assess(snapshot, SETTINGS, AT)), book.pool()
     assert expected.liquidation_shock_up is not None
+    published = assess(snapshot, SETTINGS, AT).positions[0].greeks
+    assert published is not None
+    assert published.implied_volatility == pytest.approx(0.6)
     assert found.liquidation_shock_up == pytest.approx(expected.liquidation_shock_up, rel=1e-9)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from exporter.api import Client
-from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, Marks, Position, PublicPrice, RiskSettings
-from exporter.risk import Revaluation, assess, computed_liquidation_prices
+from exporter.model import AccountSnapshot, Position, PublicPrice, RiskSettings
+from exporter.risk import assess, computed_liquidation_prices
 from exporter.venues._bybit import COLLATERAL, INFO, RISK_LIMIT, TICKERS, Wallet
 from tests.venues.bench import Call, as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue
@@ -18,7 +17,6 @@ from tests.venues.payloads.bybit.bench import (
     CONFIG,
     IN_USDT,
     INVERSE,
-    OPTIONS,
     PORTFOLIO,
     UNIFIED,
     check,
@@ -193,29 +191,6 @@ async def test_coins_count_at_their_ratio_by_tier_and_not_at_all_where_they_are_
     assert bitcoin.debt_price_usd == 50_000.0
     assert ether.collateral_price_usd == 0.0
     assert (dust.collateral_price_usd, dust.debt_price_usd) == (None, None)
-
-
-async def test_options_count_in_the_figures_and_nothing_is_computed_past_them() -> None:
-    """Neither a price, nor a shock, nor what the pool would be worth at other marks."""
-    option = {OPTIONS: positions(row(symbol="BTC-25SEP26-80000-C-USDT"))}
-    risk = assess(await snapshot_of({}), SETTINGS)
-    assert risk.pools[0].stress
-    assert risk.positions[0].liquidation_source == "none"
-    snapshot = await snapshot_of(option)
-    risk = assess(snapshot, SETTINGS)
-    assert risk.pools[0].maintenance_margin_rate == pytest.approx(7.38826721 / 90042.2788482)
-    assert risk.pools[0].stress == ()
-    assert risk.positions[0].liquidation_source == "unknown"
-    revaluation = Revaluation(snapshot, SETTINGS)
-    usable = revaluation.usable(Marks({"LTCUSDT": PublicPrice(60.0, NOW)}), newer_than=0.0)
-    assert revaluation.at(usable) == snapshot
-
-
-async def test_a_key_that_may_not_see_options_costs_nothing_else() -> None:
-    denied = document("errors.json")[3]["body"]
-    assert assess(await snapshot_of({OPTIONS: denied}), SETTINGS).pools[0].stress
-    with pytest.raises(VenueError):
-        await snapshot_of({OPTIONS: document("errors.json")[9]["body"]})
 
 
 async def test_inverse_contracts_of_older_accounts_have_pools_of_their_own() -> None:

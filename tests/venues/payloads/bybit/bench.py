@@ -37,6 +37,7 @@ IN_USDT: Call = (POSITIONS, "settleCoin=USDT")
 IN_USDC: Call = (POSITIONS, "settleCoin=USDC")
 INVERSE: Call = (POSITIONS, "category=inverse")
 OPTIONS: Call = (POSITIONS, "category=option")
+OPTION_TICKERS: Call = (TICKERS, "category=option")
 
 PUBLIC = {
     "/v5/market/time",
@@ -53,7 +54,11 @@ ASKED: dict[str, list[dict[str, str]]] = {
         {"category": "inverse", "limit": "200"},
         {"category": "option", "limit": "200"},
     ],
-    "/v5/market/tickers": [{"category": "linear"}, {"category": "inverse"}],
+    "/v5/market/tickers": [
+        {"category": "linear"},
+        {"category": "inverse"},
+        {"category": "option", "baseCoin": "BTC"},
+    ],
     "/v5/spot-margin-trade/collateral": [{}],
     "/v5/market/time": [{}],
     "/v5/user/query-api": [{}],
@@ -154,6 +159,11 @@ NEAR_TIERS = tiers("LTCUSDT", ("80", "0.01", "50", ""), ("400000", "0.02", "25",
 OPTION = row(
     symbol="BTC-25SEP26-80000-C-USDT",
     size="0.02",
+    avgPrice="10000",
+    markPrice="10295.04",
+    leverage="",
+    adlRankIndicator=0,
+    unrealisedPnl="5.9008",
     delta="0.01",
     gamma="0.00000123",
     vega="1.3",
@@ -161,6 +171,41 @@ OPTION = row(
     positionIM="",
     positionMM="",
 )
+CALL, PUT = "BTC-29DEC23-40000-C-USDT", "BTC-29DEC23-33000-P"
+
+
+def option_ticker(symbol: str, **changed: Any) -> dict[str, Any]:
+    """The documented ticker of an option with another symbol and other figures."""
+    return {**document("tickers_option.json")["result"]["list"][0], "symbol": symbol, **changed}
+
+
+# A call that was sold, which requires 0.032 of its underlying beside its mark, and a put that was bought.
+SOLD = row(
+    symbol=CALL, side="Sell", size="0.5", avgPrice="1700", markPrice="1533.84", unrealisedPnl="83.08",
+    curRealisedPnl="0", leverage="", liqPrice="", adlRankIndicator=0, positionIM="2000", positionMM="1352.52",
+)  # fmt: skip
+BOUGHT = row(
+    symbol=PUT, side="Buy", size="0.2", avgPrice="1400", markPrice="1446.43", unrealisedPnl="9.286",
+    curRealisedPnl="0", leverage="", liqPrice="", adlRankIndicator=0, positionIM="0", positionMM="0",
+)  # fmt: skip
+TICKERS_OF_OPTIONS = success(
+    category="option",
+    list=[
+        option_ticker(CALL, markIv="0.55", underlyingPrice="36600", indexPrice="36500"),
+        option_ticker(PUT, markIv="0.6", underlyingPrice="36600", indexPrice="36500"),
+    ],
+)
+WITH_OPTIONS = {
+    "totalEquity": "20522.366",
+    "totalMarginBalance": "21000",
+    "totalAvailableBalance": "19000",
+    "totalInitialMargin": "2000",
+    "totalMaintenanceMargin": "1352.52",
+    "accountIMRate": "0.0952",
+    "accountMMRate": "0.0644",
+    "totalWalletBalance": "21000",
+    "totalPerpUPL": "0",
+}
 # An account in portfolio margin, as captured with its stress tests: an option and a perpetual contract.
 PORTFOLIO = {
     "totalEquity": "52197.86892104",
@@ -193,6 +238,7 @@ BARE: dict[Any, Any] = {
     RISK_LIMIT: LTC_TIERS,
     COLLATERAL: success(list=[]),
     TICKERS: success(list=[]),
+    OPTION_TICKERS: success(list=[]),
 }
 """Without prices and ratios: each number of an answer is measured in each account that has it."""
 DOCUMENTED: dict[Any, Any] = {
@@ -262,8 +308,32 @@ BENCH = Bench(
                 UNIFIED: wallet(file="wallet_balance_captured.json", **PORTFOLIO),
                 IN_USDT: positions(row(positionIM="", positionMM="", leverage="")),
                 OPTIONS: positions(OPTION),
+                OPTION_TICKERS: success(
+                    list=[option_ticker(OPTION["symbol"], underlyingPrice="36600", indexPrice="36500")]
+                ),
             },
             account="portfolio",
+        ),
+        "options": Scenario(
+            {
+                **BARE,
+                UNIFIED: wallet(
+                    {**USDT, "equity": "19233.08", "walletBalance": "20000", "usdValue": "19233.08"},
+                    {
+                        **USDT,
+                        "coin": "USDC",
+                        "equity": "1289.286",
+                        "walletBalance": "1000",
+                        "usdValue": "1289.286",
+                    },
+                    file="wallet_balance_captured.json",
+                    **WITH_OPTIONS,
+                ),
+                IN_USDT: NO_POSITIONS,
+                OPTIONS: positions(SOLD, BOUGHT),
+                OPTION_TICKERS: TICKERS_OF_OPTIONS,
+            },
+            account="options",
         ),
         "older": Scenario(OLDER, account="older"),
         "hedge mode, tiers with a border nearby": Scenario(
