@@ -253,7 +253,7 @@ STORIES: Mapping[str, Story] = {
                         "usdm-concentrated",
                         "usdm-hedged",
                     ),
-                    perhaps=("bittap-oneway",),
+                    perhaps=("bittap-oneway", "deribit-segregated"),
                 ),
                 Told(
                     4,

@@ -250,6 +250,7 @@ class PositionRow(Wire):
     adl_ranking: Positive = None  # 1 is first, 5 is last, 6 is none
     risk_limit_table: str | None = None
     pid: str | int | None = None
+    id: str | int | None = None  # the position's, also where it has no `pid`
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -262,7 +263,7 @@ class PositionRow(Wire):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        return self.contract, self.side, self.isolated, self.pid
+        return self.contract, self.side, self.isolated, self.pid, self.id
 
     @property
     def isolated(self) -> bool:

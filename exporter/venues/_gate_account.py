@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from exporter.errors import VenueError
 from exporter.model import NO_PRICES, AccountSnapshot, Asset, Contract, MarginPool, Position
@@ -14,6 +13,7 @@ from exporter.venues._gate import (
     MODE,
     POSITIONS,
     TAKER_RATE,
+    UNIFIED,
     Account,
     Balance,
     ContractRow,
@@ -24,15 +24,14 @@ from exporter.venues._gate import (
     Unified,
     turned,
 )
+from exporter.venues._gate_hedge import of_larger_side
 from exporter.venues._schedule import Schedule, Step, progressive
-from exporter.venues.base import nothing_less, pools_by_coin, position_ids, told
+from exporter.venues.base import nothing_less, pools_by_coin, position_ids, schema_error, told
 
 NOT_MONEY = frozenset({"POINT"})
 """Rows of balances that are no coins: prepaid fees."""
 # The average rate is cut to four decimals: a schedule that is farther from it is not the position's.
 _CUT = 1e-4
-# Sums of one moment that are added up in another order.
-_SAME = 1e-3
 
 
 class Wallet(Struct, frozen=True):
@@ -59,16 +58,23 @@ class Wallet(Struct, frozen=True):
         return bool(self.account.equity or self.account.cross_margin_balance)
 
 
-def mode_of(accounts: Iterable[Account]) -> Mode:
-    """The mode where the key may not ask for it: a classic one, if the futures accounts say so.
+def mode_of(told: Mode | None, accounts: Iterable[Account]) -> Mode:
+    """The mode; None is told where the key may not ask for it: a classic one, if the futures accounts say so.
 
     Raises:
-        VenueError: reason ``permission``: the figures of other modes cannot be read either.
+        VenueError: reason ``permission``: the figures of other modes cannot be read either; ``schema``: a
+            futures account is part of a unified one that is said not to be there. Its own total is no equity.
     """
-    if any(account.exists and not account.classic for account in accounts):
+    if all(account.classic or not account.exists for account in accounts):
+        return told or Mode("classic")
+    if told is None:
         text = "the account is a unified one: give its key the permission to read `unified`"
         raise VenueError("permission", f"gate {MODE.method} {MODE.label}: {text}")
-    return Mode("classic")
+    if not told.unified:
+        raise schema_error(
+            MODE, "`mode` is classic, but a futures account has the `margin_mode` of a unified one"
+        )
+    return told
 
 
 class Coin(Struct, frozen=True):
@@ -117,18 +123,21 @@ class Held(Struct, frozen=True):
     def required(self) -> float | None:
         """Maintenance margin and fee of closing, in the settle currency.
 
-        The venue's. Where it prints 0: by the tiers, unless the average rate contradicts them, or there are
-        none; then by that rate.
+        The venue's. Where it prints 0: by the tiers, unless the average rate (without one, that of its tier)
+        contradicts them, or there are none; then by that rate. A value of 0 is none.
         """
         row = self.row
-        if row.maintenance_margin is not None or row.value is None:
+        if row.maintenance_margin is not None or not row.value:
             return row.maintenance_margin
         value, rate = abs(row.value), row.maintenance_rate
         found = self.charged.required(value)
         if self.wallet.inside and self.wallet.mode.mode == "portfolio":
             return None
+        if self.tiered and row.average_maintenance_rate is None and rate is not None:
+            tier = self.schedule.rate_at(value)
+            return found if tier is not None and abs(tier - rate) <= _CUT else value * (rate + self.fee_rate)
         if self.tiered:
-            rate = row.average_maintenance_rate or rate
+            rate = row.average_maintenance_rate
         if rate is None:
             return found
         at_rate = value * (rate + self.fee_rate)
@@ -168,7 +177,7 @@ def parse(
     """
     held, prices = known.held, known.prices
     keys = [(one.row.contract, one.row.side, one.row.isolated) for one in held]
-    ids = position_ids(keys, "pid", (one.row.pid for one in held), POSITIONS)
+    ids = position_ids(keys, "pid", (one.row.pid or one.row.id for one in held), POSITIONS)
     positions = [_position(one, name, now) for one, name in zip(held, ids, strict=True)]
     inside = [one for one, of in zip(positions, held, strict=True) if of.wallet.inside]
     totals = [
@@ -178,7 +187,7 @@ def parse(
     assets: tuple[Asset, ...] = ()
     if unified is not None and mode.shared:
         totals.append(("USD", unified.total_maintenance_margin))
-        pools = (_pool(unified, inside, prices, unlisted=unlisted),)
+        pools = (_pool(unified, inside, prices, unlisted=unlisted, portfolio=mode.mode == "portfolio"),)
         assets = _assets(unified, inside, prices, known.discounts)
     elif unified is not None:
         totals += [(coin, balance.mm) for coin, balance in unified.balances.items()]
@@ -200,7 +209,7 @@ def parse(
         pools = pools_by_coin(apart, positions, _wallet_pool, home="USDT") or (_EMPTY,)
     return AccountSnapshot(
         pools=pools,
-        positions=tuple(_of_larger_side(positions, dict(totals))),
+        positions=tuple(of_larger_side(positions, dict(totals))),
         assets=assets,
         modes=_modes(mode, wallets, unified),
         prices={
@@ -242,39 +251,6 @@ def _modes(mode: Mode, wallets: Sequence[Wallet], unified: Unified | None) -> Ma
     if unified is not None and mode.shared and unified.locked is not None:
         modes["account_status"] = "locked" if unified.locked else "normal"
     return modes
-
-
-def _of_larger_side(positions: Iterable[Position], totals: Mapping[str, float | None]) -> Iterable[Position]:
-    """The positions, of which in a cross hedge only the larger side requires anything.
-
-    Unless what the venue says that a pool requires in all (`totals`) has both sides in it.
-
-    Source: https://www.gate.com/announcements/article/37783 (the higher-value position takes the margin).
-    """
-    of_pool: dict[str, list[Position]] = {}
-    for one in positions:
-        if one.margin_mode == "cross":
-            of_pool.setdefault(_pool_of(one), []).append(one)
-    free: set[int] = set()
-    for pool, cross in of_pool.items():
-        sizes: dict[str, float] = {}
-        for one in cross:
-            sign = 1.0 if one.side == "long" else -1.0
-            sizes[one.symbol] = sizes.get(one.symbol, 0.0) + sign * one.quantity
-        smaller = {id(one) for one in cross if (one.side == "short") == (sizes[one.symbol] >= 0.0)}
-        # Of a symbol with one side there is no smaller one: its net has the sign of that side.
-        margins, total = [one.maintenance_margin for one in cross], totals.get(pool)
-        both = None if None in margins else sum(one or 0.0 for one in margins)
-        if not (smaller and total and both and math.isclose(total, both, rel_tol=_SAME)):
-            free |= smaller
-    return [
-        replace(one, maintenance_margin=0.0, maintenance_tiers=()) if id(one) in free else one
-        for one in positions
-    ]
-
-
-def _pool_of(position: Position) -> str:
-    return position.pool_currency or position.contract.settle
 
 
 def _isolated(positions: Iterable[Position]) -> float | None:
@@ -321,7 +297,7 @@ def _wallet_pool(wallet: Wallet, positions: Sequence[Position]) -> MarginPool:
         currency=wallet.coin,
         name=name,
         equity=row.equity,
-        margin_equity=row.cross_margin_balance,
+        margin_equity=_backing(row.cross_margin_balance, required, positions),
         maintenance_margin=required,
         wallet_balance=row.total,
         available_balance=row.available if row.cross_available is None else row.cross_available,
@@ -339,12 +315,27 @@ def _without_bonus(row: Account) -> float | None:
 
 
 def _pool(
-    row: Unified, positions: Sequence[Position], prices: Mapping[str, float], *, unlisted: bool
+    row: Unified,
+    positions: Sequence[Position],
+    prices: Mapping[str, float],
+    *,
+    unlisted: bool,
+    portfolio: bool,
 ) -> MarginPool:
-    """What all coins back together, in USD. What isolated positions have is not in the venue's figures."""
+    """What all coins back together, in USD. What isolated positions have is not in the venue's figures.
+
+    Raises:
+        VenueError: reason ``schema``: the figures are of another mode. What loans require is in them alone.
+    """
     own, unit = _isolated(positions), prices.get("USDT", 1.0)
     required = told(row.total_maintenance_margin, positions)
-    backing, equity, pnl = row.total_margin_balance, row.unified_account_total_equity, _pnl(positions)
+    backing = _backing(row.total_margin_balance, required, positions)
+    if backing is None and row.total_margin_balance is not None:
+        text = (
+            "`total_margin_balance` and `total_maintenance_margin` are 0 beside positions, as in another mode"
+        )
+        raise schema_error(UNIFIED, text)
+    equity, pnl = row.unified_account_total_equity, _pnl(positions)
     return MarginPool(
         currency="USD",
         equity=None if equity is None or own is None else equity + own * unit,
@@ -356,7 +347,13 @@ def _pool(
         initial_margin=row.total_initial_margin,
         venue_margin_rate=turned(row.total_maintenance_margin_rate, backing, required),
         unlisted=unlisted,
+        scenario_margin=portfolio,
     )
+
+
+def _backing(amount: float | None, required: float | None, positions: Sequence[Position]) -> float | None:
+    """What backs cross positions: 0, with a requirement of 0, is what another mode's figures are."""
+    return amount if required else told(amount, positions)
 
 
 def _coin_pool(row: Coin, positions: Sequence[Position], *, unlisted: bool) -> MarginPool:
@@ -365,13 +362,13 @@ def _coin_pool(row: Coin, positions: Sequence[Position], *, unlisted: bool) -> M
     Its equity has isolated positions in it or not: what it is nearer to decides, where there are some.
     """
     figures, own = row.balance, _isolated(positions)
-    equity, backing = figures.equity, figures.margin_balance
+    required = told(figures.mm, positions)
+    equity, backing = figures.equity, _backing(figures.margin_balance, required, positions)
     if own is None:
         equity = None
     elif own and equity is not None and backing is not None:
         equity = backing + own if abs(equity - backing) < abs(equity - backing - own) else equity
     traded = row.coin == "USDT" or bool(positions)
-    required = told(figures.mm, positions)
     parts = [part for part in (figures.cross_balance, figures.iso_balance) if part is not None]
     return MarginPool(
         currency=row.coin,

@@ -40,6 +40,10 @@ class Schedule(Struct, frozen=True):
         tier = next((tier for tier in reversed(self.tiers) if tier.floor <= notional), None)
         return None if tier is None else max(notional * tier.rate - tier.deduction, 0.0)
 
+    def rate_at(self, notional: float) -> float | None:
+        """The rate of the tier that a notional is in; None without tiers."""
+        return next((tier.rate for tier in reversed(self.tiers) if tier.floor <= notional), None)
+
     def with_fee(self, rate: float) -> Schedule:
         """The same at a venue that has the fee of closing, a share of the notional, in its margins."""
         tiers = (

@@ -55,7 +55,7 @@ from exporter.venues._gate import (
 from exporter.venues._gate_account import Held, Known, Wallet, mode_of, parse
 from exporter.venues._gate_keys import KeyRow, own_key
 from exporter.venues._schedule import Schedule
-from exporter.venues.base import Envelope, Refusal, Refusals, Venue, said_of_key
+from exporter.venues.base import Envelope, Refusal, Refusals, Venue, said_of_key, schema_error
 from exporter.wire import listed
 
 _Page: Any = list[PositionRow] | PositionRow
@@ -182,8 +182,7 @@ class Gate(Venue[ApiKeyConfig]):
             api.optional(api.get(MODE, Mode), only={"permission"}),
             together(*(api.get(ACCOUNT, Account, path={"settle": settle}) for settle in _SETTLES)),
         )
-        if mode is None:
-            mode = mode_of(accounts)
+        mode = mode_of(mode, accounts)
         wallets = [
             Wallet(settle.upper(), account, mode)
             for settle, account in zip(_SETTLES, accounts, strict=True)
@@ -250,15 +249,15 @@ async def _positions(api: Api, wallet: Wallet) -> list[PositionRow]:
         path={"settle": wallet.coin.lower()},
     )
     rows = {row.identity: row for page in pages for row in listed(page) if row.size}
+    if not rows and wallet.account.unrealised_pnl:
+        raise schema_error(POSITIONS, "no position is listed, but the account's `unrealised_pnl` is not 0")
     return list(rows.values())
 
 
 def _table_of(wallet: Wallet, row: PositionRow) -> str:
     """What a position's tiers are asked by: the table that it names, else its contract."""
-    settle = wallet.coin.lower()
-    if row.risk_limit_table:
-        return f"{settle} table {row.risk_limit_table}"
-    return f"{settle} contract {row.contract}"
+    kind = f"table {row.risk_limit_table}" if row.risk_limit_table else f"contract {row.contract}"
+    return f"{wallet.coin.lower()} {kind}"
 
 
 async def _schedule(api: Api, name: str) -> Schedule:

@@ -27,6 +27,7 @@ from tests.venues.payloads.gate.bench import (
     IN_MULTI,
     IN_SINGLE,
     INVERSE,
+    NONE_YET,
     SINGLE,
     USDT,
     ZTX,
@@ -121,7 +122,11 @@ async def test_isolated_liquidation_prices(kind: str, side: int) -> None:
         expected = size * entry * (1 + side * required) / (size + side * margin * entry)
         row = changed(INVERSE, size=str(side * 1200), value=str(size / mark), margin="0.002", **bare)
         row["unrealised_pnl"] = f"{side * size * (1 / entry - 1 / mark):.15f}"
-        answers = {(ACCOUNT, BITCOIN): account(total="1"), (POSITIONS, BITCOIN): [row], (POSITIONS, USDT): []}
+        answers = {
+            (ACCOUNT, BITCOIN): account(total="1"),
+            (POSITIONS, BITCOIN): [row],
+            (ACCOUNT, USDT): NONE_YET,
+        }
     ((_, price),) = computed_liquidation_prices(await snapshot_of(answers), SETTINGS)
     assert price == pytest.approx(expected, rel=1e-9)
 
