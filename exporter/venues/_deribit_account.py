@@ -216,19 +216,13 @@ def option_margin(held: Held) -> OptionMargin | None:
     ETH. Shares change, and other coins have others: the share is what the venue's own requirement of the
     position has in it besides the mark. A long one requires nothing. None where the figures do not fit that.
     """
-    row, contract = held.row, held.named.contract
+    row, contract, terms = held.row, held.named.contract, held.named.option
     if row.side == "long":
         return STANDARD if not row.maintenance_margin else None
     underlying = 1.0 if contract.settle == contract.base else None
     if underlying is None and held.book is not None:
         underlying = held.book.underlying_price
-    if not row.maintenance_margin or row.mark_price is None or underlying is None:
+    if not row.maintenance_margin or row.mark_price is None or underlying is None or terms is None:
         return None
-    share = (row.maintenance_margin / abs(row.size) - row.mark_price) / underlying
-    if not _LEAST_SHARE <= share <= 1.0:
-        return None
-    put = held.named.option is not None and held.named.option.right == "put"
-    return OptionMargin(underlying_rate=share, mark_rate=share if put else 0.0)
-
-
-_LEAST_SHARE = 0.001
+    required = row.maintenance_margin / abs(row.size)
+    return OptionMargin.fitted(required, mark=row.mark_price, underlying=underlying, right=terms.right)
