@@ -19,10 +19,14 @@ from exporter.config import Config
 from exporter.demo import chaos, stories
 from exporter.demo.market import Market
 from exporter.demo.server import Server
+from exporter.limits import BudgetSettings
 from exporter.model import RiskSettings
-from exporter.venues import discover
+from exporter.venues import budgets_of, discover
 
 log = structlog.get_logger(__name__)
+
+_ALONE = BudgetSettings(share=0.8)
+"""Nobody else is behind the address from which the demo asks its venues."""
 
 
 @asynccontextmanager
@@ -73,7 +77,10 @@ async def running(
             group = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(group.create_task(stories.play(story, stage)).cancel)
         yield Config(
-            accounts=tuple(accounts), risk=RiskSettings(cross_check=True), marks_interval=marks_interval
+            accounts=tuple(accounts),
+            risk=RiskSettings(cross_check=True),
+            marks_interval=marks_interval,
+            budgets=dict.fromkeys(budgets_of(discover()), _ALONE),
         )
 
 

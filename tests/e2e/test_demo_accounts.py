@@ -18,7 +18,7 @@ SIMULATORS = discover()
 WITHOUT_RATE = {"bingx_v1": "it states no maintenance margin and no tiers"}
 WITHOUT_MARK = {"zkx-cross": "the venue tells no mark prices, and the PnL is of several positions"}
 
-BY_SCENARIOS = {"deribit-portfolio", "deribit-cross-portfolio"}
+BY_SCENARIOS = {"deribit-portfolio", "deribit-cross-portfolio", "gate-portfolio"}
 """Accounts of whose futures no price can be computed: what others would require only their venue can tell."""
 WITHOUT_POSITIONS = {"okx-spot": "there are no derivatives at this level of account"}
 

@@ -44,7 +44,8 @@ async def page_of_a_simulated_venue() -> AsyncIterator[str]:
     async with Server(discover()[EXCHANGE](Market(seed=3))) as server:
         config_class = discover_venues()[EXCHANGE].config_class
         accounts = tuple(
-            config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0})
+            # Sub-accounts are there once their list is: the number of accounts would depend on the moment.
+            config_class.model_validate({**entry, "interval": 1.0, "timeout": 1.0, "sub_accounts": False})
             for entry in server.simulator.demo_accounts(server.base_url)
         )
         async with exporter(Config(accounts=accounts, budgets=UNPACED)) as url:

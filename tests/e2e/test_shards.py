@@ -24,7 +24,7 @@ def accounts(server: Server) -> list[dict[str, Any]]:
     """Those of the stand-in, and as many again: enough for every shard to have some."""
     entries = server.simulator.demo_accounts(server.base_url)
     again = [{**one, "name": f"{one['name']}-again"} for one in entries]
-    return [{**one, "interval": "2s"} for one in (*entries, *again)]
+    return [{**one, "interval": "2s", "sub_accounts": False} for one in (*entries, *again)]
 
 
 def owned(entries: list[dict[str, Any]], *indices: int) -> set[str]:
