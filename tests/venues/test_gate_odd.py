@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
-from exporter.venues._gate import ACCOUNT, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
+from exporter.venues._gate import ACCOUNT, DISCOUNTS, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
 from tests.venues.payloads.gate.bench import (
     BITCOIN,
     EVOLVED,
@@ -132,6 +132,12 @@ async def test_positions_in_bitcoin_inside_of_a_unified_account_count_in_dollars
     answers[POSITIONS, BITCOIN] = [changed(INVERSE, unrealised_pnl="")]
     (pool,) = (await snapshot_of(answers)).pools
     assert (pool.equity, pool.unrealized_pnl) == (None, None)
+
+
+async def test_by_an_empty_list_of_haircuts_nothing_is_known_and_not_that_no_coin_counts() -> None:
+    """As no margin, losses in USDT would move nothing: no price would liquidate."""
+    ether, tether = (await snapshot_of({**IN_MULTI, DISCOUNTS: []})).assets
+    assert (ether.collateral_price_usd, tether.collateral_price_usd) == (None, None)
 
 
 async def test_what_isolated_positions_have_takes_no_place_in_the_tiers_of_a_coin() -> None:
