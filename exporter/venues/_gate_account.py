@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -136,8 +136,7 @@ class Held(Struct, frozen=True):
         if self.tiered and row.average_maintenance_rate is None and rate is not None:
             tier = self.schedule.rate_at(value)
             return found if tier is not None and abs(tier - rate) <= _CUT else value * (rate + self.fee_rate)
-        if self.tiered:
-            rate = row.average_maintenance_rate
+        rate = row.average_maintenance_rate if self.tiered else rate
         if rate is None:
             return found
         at_rate = value * (rate + self.fee_rate)
@@ -270,6 +269,20 @@ def _pnl(positions: Iterable[Position]) -> float | None:
     return None if None in found else sum(one or 0.0 for one in found)
 
 
+def _in_usd(
+    added_up: Callable[..., float | None], positions: Sequence[Position], prices: Mapping[str, float]
+) -> float | None:
+    """What is added up of positions in each settle currency, in USD; None where a part is not known."""
+    total = 0.0
+    for coin in sorted({one.contract.settle for one in positions}):
+        amount = added_up([one for one in positions if one.contract.settle == coin])
+        price = prices.get(coin, 1.0 if coin == "USDT" else None)
+        if amount is None or (amount and price is None):
+            return None
+        total += amount * (price or 0.0)
+    return total
+
+
 def _wallet_pool(wallet: Wallet, positions: Sequence[Position]) -> MarginPool:
     """A futures account that backs its positions alone, in units of its settle currency.
 
@@ -327,7 +340,7 @@ def _pool(
     Raises:
         VenueError: reason ``schema``: the figures are of another mode. What loans require is in them alone.
     """
-    own, unit = _isolated(positions), prices.get("USDT", 1.0)
+    own, pnl = _in_usd(_isolated, positions, prices), _in_usd(_pnl, positions, prices)
     required = told(row.total_maintenance_margin, positions)
     backing = _backing(row.total_margin_balance, required, positions)
     if backing is None and row.total_margin_balance is not None:
@@ -335,15 +348,15 @@ def _pool(
             "`total_margin_balance` and `total_maintenance_margin` are 0 beside positions, as in another mode"
         )
         raise schema_error(UNIFIED, text)
-    equity, pnl = row.unified_account_total_equity, _pnl(positions)
+    equity = row.unified_account_total_equity
     return MarginPool(
         currency="USD",
-        equity=None if equity is None or own is None else equity + own * unit,
-        adjusted_equity=None if backing is None or own is None else backing + own * unit,
+        equity=None if equity is None or own is None else equity + own,
+        adjusted_equity=None if backing is None or own is None else backing + own,
         margin_equity=backing,
         maintenance_margin=required,
         available_balance=row.total_available_margin,
-        unrealized_pnl=None if pnl is None else pnl * unit,
+        unrealized_pnl=pnl,
         initial_margin=row.total_initial_margin,
         venue_margin_rate=turned(row.total_maintenance_margin_rate, backing, required),
         unlisted=unlisted,
@@ -401,7 +414,7 @@ def _assets(
         counts = row.is_all_collateral or balance.enabled_collateral is not False
         share: float | None = None
         if discounts is not None:
-            share = discounts[coin].share(equity or 0.0) if coin in discounts else 0.0
+            share = discounts[coin].share(balance.equity or 0.0) if coin in discounts else 0.0
         if not counts:
             share = 0.0
         credit = 0.0 if share == 0.0 else None if share is None or price is None else share * price
@@ -410,8 +423,7 @@ def _assets(
 
 
 def _position(held: Held, name: str, now: float) -> Position:
-    row, ticker, listing = held.row, held.ticker, held.listing
-    charged = held.charged
+    row, ticker, listing, charged = held.row, held.ticker, held.listing, held.charged
     return Position(
         symbol=row.contract,
         side=row.side,

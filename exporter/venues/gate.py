@@ -118,8 +118,9 @@ class Gate(Venue[ApiKeyConfig]):
         "**Assumed**: a contract settled in bitcoin is worth 1 USD; equities of unified accounts do not "
         "contain isolated positions; coins count as margin by tiers of their amount; an account whose key "
         "may not see options has none. **Not told**: what positions require in portfolio mode, where it "
-        "prints none. **Not read**: delivery contracts, options of classic accounts, sub-accounts. "
-        "**Kept**: contracts, risk limits and haircuts for an hour, the sight of options for a minute.\n\n"
+        "prints none, and what other prices would require in it. **Not read**: delivery contracts, "
+        "options of classic accounts, sub-accounts. **Kept**: contracts, risk limits and haircuts for an "
+        "hour, the sight of options for a minute.\n\n"
         "Test network: `base_url: https://api-testnet.gateapi.io`."
     )
     endpoints = (MODE, ACCOUNT, POSITIONS, UNIFIED, OPTIONS, KEYS, *PUBLIC)
@@ -225,7 +226,7 @@ class Gate(Venue[ApiKeyConfig]):
             )
             for (wallet, row), name in zip(rows, names, strict=True)
         ]
-        return Known(held, coin_prices(*tickers), discounts)
+        return Known(held, coin_prices(*tickers), discounts or None)  # by an empty list no coin would count
 
     async def marks(self, api: Api) -> Marks:
         at = api.now()

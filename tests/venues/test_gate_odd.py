@@ -9,11 +9,13 @@ import pytest
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
-from exporter.venues._gate import ACCOUNT, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
+from exporter.venues._gate import ACCOUNT, DISCOUNTS, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
 from tests.venues.payloads.gate.bench import (
+    BITCOIN,
     EVOLVED,
     IN_MULTI,
     IN_SINGLE,
+    INVERSE,
     SINGLE,
     USDT,
     ZTX,
@@ -111,3 +113,42 @@ async def test_what_portfolio_margin_would_require_at_other_prices_is_absent(mod
     assert (not risk.pools[0].stress) == portfolio
     assert [price is None for _, price in computed_liquidation_prices(snapshot, SETTINGS)] == [portfolio]
     assert risk.pools[0].maintenance_margin_rate == pytest.approx(205.01049330176 / 3382495.944473949)
+
+
+async def test_positions_in_bitcoin_inside_of_a_unified_account_count_in_dollars() -> None:
+    """What isolated ones have: 0.002 + 0.000273224043716 BTC at 61010 USD each."""
+    answers = {
+        **IN_MULTI,
+        (ACCOUNT, BITCOIN): account(total="0", margin_mode=1),
+        (POSITIONS, BITCOIN): [INVERSE],
+    }
+    (pool,) = (await snapshot_of(answers)).pools
+    own = 0.002273224043716 * 61010
+    assert pool.equity == pytest.approx(100016.1 + own, rel=1e-9)
+    assert pool.adjusted_equity == pytest.approx(3382495.944473949183 + own, rel=1e-9)
+    assert pool.unrealized_pnl == pytest.approx(
+        0.000273224043716 * 61010 - 0.000507486844 * 61010 / 61016.101
+    )
+    answers[POSITIONS, BITCOIN] = [changed(INVERSE, unrealised_pnl="")]
+    (pool,) = (await snapshot_of(answers)).pools
+    assert (pool.equity, pool.unrealized_pnl) == (None, None)
+
+
+async def test_by_an_empty_list_of_haircuts_nothing_is_known_and_not_that_no_coin_counts() -> None:
+    """As no margin, losses in USDT would move nothing: no price would liquidate."""
+    ether, tether = (await snapshot_of({**IN_MULTI, DISCOUNTS: []})).assets
+    assert (ether.collateral_price_usd, tether.collateral_price_usd) == (None, None)
+
+
+async def test_what_isolated_positions_have_takes_no_place_in_the_tiers_of_a_coin() -> None:
+    """1000 of 1016.1 BTC count 98 %, the rest 95 %, whatever isolated positions have beside."""
+    balances = {**document("unified.json")["balances"], "BTC": {"equity": "1016.1"}}
+    answers = {
+        **IN_MULTI,
+        UNIFIED: {**document("unified.json"), "balances": balances},
+        (ACCOUNT, BITCOIN): account(total="0", margin_mode=1),
+        (POSITIONS, BITCOIN): [changed(INVERSE, margin="500")],
+    }
+    (coin,) = [one for one in (await snapshot_of(answers)).assets if one.asset == "BTC"]
+    assert coin.equity == pytest.approx(1516.1 + 0.000273224043716)
+    assert coin.collateral_price_usd == pytest.approx(61010 * (1000 * 0.98 + 16.1 * 0.95) / 1016.1)
