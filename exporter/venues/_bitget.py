@@ -143,15 +143,15 @@ class Clock(Wire):
 class Settings(Wire):
     """What kind of unified account it is."""
 
-    accountMode: str = ""  # unified, hybrid, or while it changes: upgrading, switching
-    accountLevel: str = ""
+    accountMode: str | None = ""  # unified, hybrid, or while it changes: upgrading, switching
+    accountLevel: str | None = ""  # need not be told while it changes
     holdMode: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.accountLevel = one_of(
-            "accountLevel", self.accountLevel, "BASIC", "ADVANCED", "ISOLATED", "DELTA"
-        )
+        if not self.changing:
+            level = self.accountLevel or ""
+            self.accountLevel = one_of("accountLevel", level, "BASIC", "ADVANCED", "ISOLATED", "DELTA")
 
     @property
     def changing(self) -> bool:
@@ -166,7 +166,7 @@ class Settings(Wire):
     def modes(self) -> dict[str, str]:
         modes = {
             "asset_mode": "single" if self.isolated else "multi",
-            "margin_mode": {"ISOLATED": "isolated", "DELTA": "delta"}.get(self.accountLevel, "cross"),
+            "margin_mode": {"ISOLATED": "isolated", "DELTA": "delta"}.get(self.accountLevel or "", "cross"),
         }
         if self.holdMode:
             modes["position_mode"] = "hedge" if self.holdMode.startswith("hedge") else "one_way"

@@ -227,10 +227,14 @@ def _less(amount: float | None, part: float | None) -> float | None:
 
 
 def _union_pool(row: AccountRow, positions: Sequence[Position], ratio: float | None) -> MarginPool:
+    """What is missing of requirement, backing and ratio follows from the other two: of what debts require
+    nothing else tells."""
     required = told(row.unionMm, positions)
     backing = row.unionTotalMargin
     if backing is None and required and ratio:
         backing = required / ratio
+    if required is None and backing and ratio:
+        required = ratio * backing
     return MarginPool(
         currency=row.coin,
         adjusted_equity=backing,
