@@ -33,6 +33,10 @@ CLASSIC_KEY = Endpoint("/api/v2/spot/account/info", weight=10, apart=True)
 """Once a second; asked once a day."""
 INDEX = Endpoint("/api/v2/mix/market/symbol-price", signed=False)
 MARKS = Endpoint("/api/v2/mix/market/tickers", signed=False)
+FUNDING = Endpoint("/api/v2/mix/market/current-fund-rate", signed=False)
+CLASSIC_PLACES = Endpoint("/api/v2/mix/position/adlRank", weight=4)
+PLACES = Endpoint("/api/v3/position/adlRank", weight=10)
+"""Once a second; asked once a minute."""
 TIME = Endpoint("/api/v2/public/time", signed=False)
 
 PRODUCTS = ("USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES")
@@ -97,8 +101,14 @@ UNREAD: Mapping[Endpoint, Mapping[str, str]] = {
         "of trading": "lastPr askPr bidPr bidSz askSz high24h low24h open24h openUtc change24h changeUtc24h "
         "baseVolume quoteVolume usdtVolume holdingAmount",
         "only matters at the end of a contract": "deliveryStartTime deliveryTime",
-        "does not say when it is paid": "fundingRate",
+        "another call says when it is paid, too": "fundingRate",
     },
+    FUNDING: {
+        **_PRINTED,
+        "bounds of the rate, and hours between two": "minFundingRate maxFundingRate fundingRateInterval",
+    },
+    CLASSIC_PLACES: {**_PRINTED, "the same from the other end of the queue": "adlRank"},
+    PLACES: _PRINTED,
     TIME: {},
 }
 
@@ -381,6 +391,12 @@ class MarkRow(Wire):
     symbol: str
     markPrice: Positive = None
     indexPrice: Positive = None
+
+
+class FundingRow(Wire):
+    symbol: str
+    fundingRate: Number = None
+    nextUpdate: Millis = None  # when it is paid
 
 
 class TierRow(Wire):
