@@ -143,6 +143,7 @@ def of_the_other_kind(error: VenueError) -> bool:
     return error.reason == "unsupported" and (_CLASSIC in error.message or _UNIFIED in error.message)
 
 
+NEITHER = ", and the calls of the other kind say the opposite: perhaps it is being switched between the two"
 CHANGING = "the account is being switched between classic and unified"
 
 

@@ -25,6 +25,7 @@ from exporter.venues._bitget import (
     CLASSIC_POSITIONS,
     KEY,
     MARKS,
+    NEITHER,
     POSITIONS,
     PRODUCTS,
     REFUSALS,
@@ -165,7 +166,12 @@ class Bitget(Venue[BitgetConfig]):
         except VenueError as error:
             if not of_the_other_kind(error):
                 raise
-        found = await kinds[not self._classic](api)
+        try:
+            found = await kinds[not self._classic](api)
+        except VenueError as error:
+            if of_the_other_kind(error):
+                raise VenueError("unsupported", f"{error.message}{NEITHER}") from error
+            raise
         self._classic = not self._classic
         return found
 
