@@ -275,7 +275,8 @@ class AccountRow(Wire):
 
     @property
     def union(self) -> bool:
-        return self.assetMode == "union"
+        """Another coin's row of such an account repeats the collateral at most: it is its own pool."""
+        return self.assetMode == "union" and self.coin == "USDT"
 
     @property
     def beside(self) -> list[str]:

@@ -183,7 +183,8 @@ class Held(Struct, frozen=True):
         """Maintenance margin without the fee, as a share of the value."""
         value = self.value(self.joint)
         rate = None if value is None else self.schedule.mean_rate(value, progressive=self.row.progressive)
-        return self.row.rate if rate is None else rate
+        told = self.row.rate if self.row.rate is not None and self.row.rate < 1.0 else None
+        return told if rate is None else rate
 
     @property
     def required(self) -> float | None:

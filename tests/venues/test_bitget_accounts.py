@@ -15,6 +15,7 @@ from exporter.venues._bitget import (
     COLLATERAL,
     INDEX,
     SETTINGS,
+    TIERS,
     ClassicRow,
     UnifiedRow,
 )
@@ -60,6 +61,14 @@ async def test_what_debts_require_is_not_lost_where_the_amount_is_not_told(told:
     (pool,) = assess(await snapshot_of(answers, scenario="union"), RISK).pools
     assert pool.maintenance_margin_rate == pytest.approx(0.00285)
     assert pool.maintenance_margin == pytest.approx(0.00285 * 83644.59)
+
+
+async def test_collateral_that_another_product_repeats_counts_once() -> None:
+    answers = in_classic(success([UNION]), success([IN_UNION]))
+    alone = assess(await snapshot_of(answers, scenario="union"), RISK).pools
+    repeated = {**UNION, "marginCoin": "USDC", "accountEquity": "0", "usdtEquity": "0"}
+    answers[CLASSIC_ACCOUNTS, "productType=USDC-FUTURES"] = success([repeated])
+    assert assess(await snapshot_of(answers, scenario="union"), RISK).pools == alone
 
 
 async def test_without_a_price_of_a_coin_nobody_says_what_all_are_worth() -> None:
@@ -197,6 +206,12 @@ async def test_a_size_in_coins_requires_a_fixed_amount_of_them_and_one_in_usd_a_
     (tier,) = held.tiers
     assert tier.rate == pytest.approx(0.0046)
     assert tier.deduction == 0.0
+
+
+async def test_a_rate_of_a_position_that_would_be_an_amount_is_none() -> None:
+    answers = in_unified(success({"list": [unified(mmr="161.2")]}), mmr="") | {TIERS: success([])}
+    (one,) = assess(await snapshot_of(answers), RISK).positions
+    assert one.maintenance_margin is None
 
 
 @pytest.mark.parametrize(
