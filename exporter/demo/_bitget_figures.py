@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from exporter.demo._bitget import BitgetError, Parameters, Rows
-from exporter.demo.book import Book
+from exporter.demo.book import Book, Position
 from exporter.demo.contracts import ONE, UNLIMITED, ZERO, Contract, Tier, rounded
 from exporter.demo.market import Market
 
@@ -179,6 +179,67 @@ def unified_discounts(_: Parameters) -> Rows:
             ],
         }
         for coin, share in HAIRCUTS.items()
+    ]
+
+
+def rate_of(book: Book, held: Position) -> str:
+    """That of its tier, without the fee; cross positions of a symbol are in one together."""
+    alike = [
+        one
+        for one in book.positions
+        if one is held
+        or (one.contract.symbol == held.contract.symbol and one.margin_mode == held.margin_mode == "cross")
+    ]
+    size = sum((one.quantity for one in alike), ZERO)
+    value = size * book.mark(held.contract)
+    if held.contract.kind == "inverse" and held.contract.size == ONE:
+        value = size
+    steps = TIERS[pair(held.contract.symbol)[0]]
+    return next((step.rate for step in steps if value < step.cap), steps[-1].rate)
+
+
+def places(book: Book) -> Rows:
+    """Who gains most on its margin is reduced first: its place is near 1."""
+    return [
+        {
+            "symbol": held.contract.symbol,
+            "marginCoin": held.contract.settle,
+            "adlRank": text(min(ONE, max(ZERO, book.return_on_margin(held) / 2)), 4),
+            "holdSide": held.side,
+        }
+        for held in book.positions
+    ]
+
+
+def classic_places(book: Book, parameters: Parameters) -> Rows:
+    """The name of the unified answer's figure is that of an older one, which counts from the front."""
+    asked = product(parameters, "productType")
+    return [
+        {**row, "rank": row["adlRank"], "adlRank": text(ONE - Decimal(str(row["adlRank"])), 4)}
+        for row in places(book)
+        if product_of(str(row["symbol"])) == asked
+    ]
+
+
+_FUNDING_INTERVAL_MS = 8 * 3600 * 1000
+
+
+def funding_rates(parameters: Parameters, now: int) -> Rows:
+    """What is paid next, of one contract or of all of a product; `now` in Unix milliseconds."""
+    symbols = SYMBOLS[product(parameters, "productType")]
+    if "symbol" in parameters:
+        symbols = (symbol_of(parameters, product(parameters, "productType")),)
+    due = (now // _FUNDING_INTERVAL_MS + 1) * _FUNDING_INTERVAL_MS
+    return [
+        {
+            "symbol": symbol,
+            "fundingRate": "0.000068",
+            "fundingRateInterval": "8",
+            "nextUpdate": str(due),
+            "minFundingRate": "-0.003",
+            "maxFundingRate": "0.003",
+        }
+        for symbol in symbols
     ]
 
 

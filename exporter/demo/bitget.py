@@ -29,16 +29,18 @@ from exporter.demo._bitget_figures import (
     PRODUCTS,
     SYMBOLS,
     TAKER_RATE,
-    TIERS,
     classic_discounts,
+    classic_places,
     classic_tiers,
+    funding_rates,
     in_coins,
     in_usd,
     linear,
-    pair,
+    places,
     prices,
     product,
     product_of,
+    rate_of,
     symbol_of,
     text,
     unified_discounts,
@@ -182,6 +184,7 @@ class BitgetSimulator(BitgetServer):
         return {
             "/api/v2/public/time": Endpoint(answer=lambda _: {"serverTime": str(self.server_time())}),
             "/api/v2/mix/market/tickers": Endpoint(needed=kind, answer=self._tickers),
+            "/api/v2/mix/market/current-fund-rate": Endpoint(symbol, kind, answer=self._funding),
             "/api/v2/mix/market/symbol-price": Endpoint(needed=kind | symbol, answer=self._price),
             "/api/v2/mix/market/query-position-lever": Endpoint(
                 needed=kind | symbol, answer=classic_tiers, limit=10
@@ -195,6 +198,10 @@ class BitgetSimulator(BitgetServer):
             "/api/v2/mix/position/all-position": Endpoint(
                 frozenset({"marginCoin"}), kind, private_answer=self._positions, rights=reads, limit=5
             ),
+            "/api/v2/mix/position/adlRank": Endpoint(
+                needed=kind, private_answer=self._classic_places, rights=reads, limit=5
+            ),
+            "/api/v3/position/adlRank": Endpoint(private_answer=self._places, rights=trades, limit=1),
             "/api/v2/spot/account/info": Endpoint(private_answer=classic_key, limit=1),
             "/api/v3/account/settings": Endpoint(private_answer=self._settings, rights=manages),
             "/api/v3/account/assets": Endpoint(private_answer=self._assets, rights=manages),
@@ -214,6 +221,9 @@ class BitgetSimulator(BitgetServer):
     def _tickers(self, parameters: Parameters) -> Rows:
         symbols = SYMBOLS[product(parameters, "productType")]
         return [prices(self.market, symbol, str(self.server_time())) for symbol in symbols]
+
+    def _funding(self, parameters: Parameters) -> Rows:
+        return funding_rates(parameters, self.server_time())
 
     def _price(self, parameters: Parameters) -> Rows:
         symbol = symbol_of(parameters, product(parameters, "productType"))
@@ -316,7 +326,7 @@ class BitgetSimulator(BitgetServer):
             "posMode": _position_mode(book),
             "unrealizedPL": text(book.unrealized_pnl(held)),
             "liquidationPrice": "0" if price is None else text(price, _RATIO_DIGITS),
-            "keepMarginRate": self._rate(book, held),
+            "keepMarginRate": rate_of(book, held),
             "markPrice": f"{book.mark(held.contract):f}",
             "marginRatio": _ratio(required, backing, _RATIO_DIGITS),
             "breakEvenPrice": f"{held.entry_price:f}",
@@ -330,22 +340,8 @@ class BitgetSimulator(BitgetServer):
             "uTime": str(int(held.updated_at * 1000)),
         }
 
-    def _rate(self, book: Book, held: Position) -> str:
-        """That of its tier, without the fee; cross positions of a symbol are in one together."""
-        alike = [
-            one
-            for one in book.positions
-            if one is held
-            or (
-                one.contract.symbol == held.contract.symbol and one.margin_mode == held.margin_mode == "cross"
-            )
-        ]
-        size = sum((one.quantity for one in alike), ZERO)
-        value = size * book.mark(held.contract)
-        if held.contract.kind == "inverse" and held.contract.size == ONE:
-            value = size
-        steps = TIERS[pair(held.contract.symbol)[0]]
-        return next((step.rate for step in steps if value < step.cap), steps[-1].rate)
+    def _classic_places(self, parameters: Parameters, credential: Credential) -> Rows:
+        return classic_places(self.accounts[credential.account], parameters)
 
     # --- Unified accounts ----------------------------------------------------------------------------
 
@@ -396,6 +392,9 @@ class BitgetSimulator(BitgetServer):
             ],
         }
 
+    def _places(self, _: Parameters, credential: Credential) -> Rows:
+        return places(self.accounts[credential.account])
+
     def _unified_positions(self, parameters: Parameters, credential: Credential) -> object:
         book, asked = self.accounts[credential.account], product(parameters, "category")
         rows = [
@@ -428,7 +427,7 @@ class BitgetSimulator(BitgetServer):
             "positionStatus": "normal",
             "unrealisedPnl": text(book.unrealized_pnl(held)),
             "liquidationPrice": "0" if price is None else text(price, _RATIO_DIGITS),
-            "mmr": self._rate(book, held),
+            "mmr": rate_of(book, held),
             "profitRate": text(book.return_on_margin(held)),
             "markPrice": f"{book.mark(held.contract):f}",
             "breakEvenPrice": f"{held.entry_price:f}",

@@ -33,6 +33,10 @@ CLASSIC_KEY = Endpoint("/api/v2/spot/account/info", weight=10, apart=True)
 """Once a second; asked once a day."""
 INDEX = Endpoint("/api/v2/mix/market/symbol-price", signed=False)
 MARKS = Endpoint("/api/v2/mix/market/tickers", signed=False)
+FUNDING = Endpoint("/api/v2/mix/market/current-fund-rate", signed=False)
+CLASSIC_PLACES = Endpoint("/api/v2/mix/position/adlRank", weight=4)
+PLACES = Endpoint("/api/v3/position/adlRank", weight=10)
+"""Once a second; asked once a minute."""
 TIME = Endpoint("/api/v2/public/time", signed=False)
 
 PRODUCTS = ("USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES")
@@ -97,8 +101,14 @@ UNREAD: Mapping[Endpoint, Mapping[str, str]] = {
         "of trading": "lastPr askPr bidPr bidSz askSz high24h low24h open24h openUtc change24h changeUtc24h "
         "baseVolume quoteVolume usdtVolume holdingAmount",
         "only matters at the end of a contract": "deliveryStartTime deliveryTime",
-        "does not say when it is paid": "fundingRate",
+        "another call says when it is paid, too": "fundingRate",
     },
+    FUNDING: {
+        **_PRINTED,
+        "bounds of the rate, and hours between two": "minFundingRate maxFundingRate fundingRateInterval",
+    },
+    CLASSIC_PLACES: {**_PRINTED, "the same from the other end of the queue": "adlRank"},
+    PLACES: _PRINTED,
     TIME: {},
 }
 
@@ -133,6 +143,7 @@ def of_the_other_kind(error: VenueError) -> bool:
     return error.reason == "unsupported" and (_CLASSIC in error.message or _UNIFIED in error.message)
 
 
+NEITHER = ", and the calls of the other kind say the opposite: perhaps it is being switched between the two"
 CHANGING = "the account is being switched between classic and unified"
 
 
@@ -143,15 +154,15 @@ class Clock(Wire):
 class Settings(Wire):
     """What kind of unified account it is."""
 
-    accountMode: str = ""  # unified, hybrid, or while it changes: upgrading, switching
-    accountLevel: str = ""
+    accountMode: str | None = ""  # unified, hybrid, or while it changes: upgrading, switching
+    accountLevel: str | None = ""  # need not be told while it changes
     holdMode: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.accountLevel = one_of(
-            "accountLevel", self.accountLevel, "BASIC", "ADVANCED", "ISOLATED", "DELTA"
-        )
+        if not self.changing:
+            level = self.accountLevel or ""
+            self.accountLevel = one_of("accountLevel", level, "BASIC", "ADVANCED", "ISOLATED", "DELTA")
 
     @property
     def changing(self) -> bool:
@@ -166,7 +177,7 @@ class Settings(Wire):
     def modes(self) -> dict[str, str]:
         modes = {
             "asset_mode": "single" if self.isolated else "multi",
-            "margin_mode": {"ISOLATED": "isolated", "DELTA": "delta"}.get(self.accountLevel, "cross"),
+            "margin_mode": {"ISOLATED": "isolated", "DELTA": "delta"}.get(self.accountLevel or "", "cross"),
         }
         if self.holdMode:
             modes["position_mode"] = "hedge" if self.holdMode.startswith("hedge") else "one_way"
@@ -264,7 +275,8 @@ class AccountRow(Wire):
 
     @property
     def union(self) -> bool:
-        return self.assetMode == "union"
+        """Another coin's row of such an account repeats the collateral at most: it is its own pool."""
+        return self.assetMode == "union" and self.coin == "USDT"
 
     @property
     def beside(self) -> list[str]:
@@ -381,6 +393,12 @@ class MarkRow(Wire):
     symbol: str
     markPrice: Positive = None
     indexPrice: Positive = None
+
+
+class FundingRow(Wire):
+    symbol: str
+    fundingRate: Number = None
+    nextUpdate: Millis = None  # when it is paid
 
 
 class TierRow(Wire):

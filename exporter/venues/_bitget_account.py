@@ -227,10 +227,13 @@ def _less(amount: float | None, part: float | None) -> float | None:
 
 
 def _union_pool(row: AccountRow, positions: Sequence[Position], ratio: float | None) -> MarginPool:
+    # What is missing of these follows from the others: nothing else tells what debts require.
     required = told(row.unionMm, positions)
     backing = row.unionTotalMargin
     if backing is None and required and ratio:
         backing = required / ratio
+    if required is None and backing and ratio:
+        required = ratio * backing
     return MarginPool(
         currency=row.coin,
         adjusted_equity=backing,
@@ -290,6 +293,9 @@ def _position(held: Held, *, pool: str | None = None) -> Position:
         auto_add_margin=row.isolated and row.autoMargin == "on",
         largest_notional=held.largest,
         accrued_funding=row.funding,
+        funding_rate=None if held.funding is None else held.funding.fundingRate,
+        next_funding_at=None if held.funding is None else held.funding.nextUpdate,
+        adl_ratio=held.adl,
         maintenance_tiers=held.tiers,
         pool_currency=pool,
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from exporter.model import Contract, MaintenanceTier
-from exporter.venues._bitget import COIN_PRODUCT, TAKER_RATE, PositionRow, TierRow
+from exporter.venues._bitget import COIN_PRODUCT, TAKER_RATE, FundingRow, PositionRow, TierRow
 from exporter.venues.base import ascending_tiers
 
 # A perpetual contract, or one that ends: ETHUSD_231229, BTCUSDH25; BTCUSD_CM of unified accounts does not.
@@ -153,6 +153,10 @@ class Held(Struct, frozen=True):
     """The size by which its tier is found: its own, or long and short together where one pool backs both."""
     tiered: bool = True
     """Whether it requires what its tier says, as far as is known."""
+    funding: FundingRow | None = None
+    """Of a perpetual contract, where it is told when it is paid."""
+    adl: float | None = None
+    """Its place in the queue of auto-deleveraging: 1 is the first."""
 
     @property
     def size(self) -> float:
@@ -179,7 +183,8 @@ class Held(Struct, frozen=True):
         """Maintenance margin without the fee, as a share of the value."""
         value = self.value(self.joint)
         rate = None if value is None else self.schedule.mean_rate(value, progressive=self.row.progressive)
-        return self.row.rate if rate is None else rate
+        told = self.row.rate if self.row.rate is not None and self.row.rate < 1.0 else None
+        return told if rate is None else rate
 
     @property
     def required(self) -> float | None:

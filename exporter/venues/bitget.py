@@ -2,77 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
 
 from exporter.account import ApiKeyConfig
-from exporter.answers import A_DAY, RARELY
+from exporter.answers import A_DAY
 from exporter.api import Api
 from exporter.errors import VenueError
 from exporter.gradually import Gradually
 from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
-from exporter.request import Endpoint, Request, SignedRequest
+from exporter.request import Request, SignedRequest
 from exporter.signing import hmac_base64
 from exporter.tasks import Ready, together
 from exporter.venues._bitget import (
     ASSETS,
     CHANGING,
     CLASSIC_ACCOUNTS,
-    CLASSIC_DISCOUNTS,
     CLASSIC_KEY,
     CLASSIC_POSITIONS,
-    CLASSIC_TIERS,
-    COIN_PRODUCT,
-    COLLATERAL,
-    DISCOUNTS,
-    INDEX,
     KEY,
     MARKS,
+    NEITHER,
     POSITIONS,
     PRODUCTS,
     REFUSALS,
     SETTINGS,
-    TIERS,
     TIME,
     UNREAD,
     AccountRow,
-    Choice,
-    ClassicDiscountRow,
     ClassicRow,
-    ClassicTierRow,
     Clock,
-    DiscountRow,
     MarkRow,
     PositionRow,
     Positions,
     Settings,
-    TierRow,
     Totals,
     of_the_other_kind,
 )
 from exporter.venues._bitget_account import (
     ClassicKey,
-    Haircuts,
     Key,
     margin_coins,
     parse_classic,
     parse_unified,
 )
-from exporter.venues._bitget_contract import Held, Schedule, contract_of, index_coin, schedule_of
+from exporter.venues._bitget_contract import Held, Schedule, contract_of, index_coin
+from exporter.venues._bitget_public import (
+    choice_of,
+    funding,
+    haircuts_of,
+    index_price,
+    places,
+    rows_of,
+    schedule,
+    tether_price,
+)
 from exporter.venues.base import Answer, Venue, said_of_key
-from exporter.wire import Rows, listed
-
-T = TypeVar("T")
+from exporter.wire import listed
 
 # Tiers that are asked for in one collection: ten may be in a second.
 _AT_ONCE = 4
 # For this long nobody notices which coins count as margin.
 _CHOICE_MAX_AGE = 60.0
-_INDEX_MAX_AGE = 5.0
 
 
 class BitgetConfig(ApiKeyConfig):
@@ -110,9 +104,9 @@ class Bitget(Venue[BitgetConfig]):
         "what bitcoin's index in USD and in USDT say; coins count at their haircut by value, one that has "
         "none not at all; a contract margined in coins has the PnL of an inverse one of its value at "
         "entry; a size of it is in coins or in USD as its PnL or margin says, else unknown, as with "
-        "another coin as margin. **Not told**: what each position requires in delta-neutral mode; funding "
-        "rates and places in the queue of auto-deleveraging are not asked for; copy trading, spot and bots "
-        "are not read. **Kept**: tiers and haircuts for an hour, which coins count for a minute.\n\n"
+        "another coin as margin. **Not told**: what each position requires in delta-neutral mode; copy "
+        "trading, spot and bots are not read. **Kept**: tiers and haircuts for an hour, funding for 15 "
+        "minutes, which coins count and places in the queue of auto-deleveraging for a minute.\n\n"
         "Demo trading: `simulated_trading: true`."
     )
     endpoints = tuple(UNREAD)
@@ -131,7 +125,7 @@ class Bitget(Venue[BitgetConfig]):
 
     def __init__(self, config: BitgetConfig) -> None:
         super().__init__(config)
-        self._schedules = Gradually(_schedule, at_once=_AT_ONCE)
+        self._schedules = Gradually(schedule, at_once=_AT_ONCE)
         self._classic = False
 
     def sign(self, request: Request) -> SignedRequest:
@@ -172,22 +166,27 @@ class Bitget(Venue[BitgetConfig]):
         except VenueError as error:
             if not of_the_other_kind(error):
                 raise
-        found = await kinds[not self._classic](api)
+        try:
+            found = await kinds[not self._classic](api)
+        except VenueError as error:
+            if of_the_other_kind(error):
+                raise VenueError("unsupported", f"{error.message}{NEITHER}") from error
+            raise
         self._classic = not self._classic
         return found
 
     async def _fetch_classic(self, api: Api) -> AccountSnapshot:
         accounts, rows = await together(
-            together(*(_list(api, CLASSIC_ACCOUNTS, AccountRow, productType=one) for one in PRODUCTS)),
-            together(*(_list(api, CLASSIC_POSITIONS, ClassicRow, productType=one) for one in PRODUCTS)),
+            together(*(rows_of(api, CLASSIC_ACCOUNTS, AccountRow, productType=one) for one in PRODUCTS)),
+            together(*(rows_of(api, CLASSIC_POSITIONS, ClassicRow, productType=one) for one in PRODUCTS)),
         )
         coins = margin_coins(row for found in accounts for row in found)
         beside = sorted({coin for row in coins for coin in row.beside})
         others = bool(beside) or any(row.holds and row.coin != "USDT" for row in coins)
         haircuts, index, tether, known = await together(
-            _haircuts(api, classic=True, wanted=bool(beside)),
-            together(*(api.optional(_index(api, f"{coin}USDT")) for coin in beside)),
-            api.optional(_tether(api)) if others else Ready(None),
+            haircuts_of(api, classic=True, wanted=bool(beside)),
+            together(*(api.optional(index_price(api, f"{coin}USDT")) for coin in beside)),
+            api.optional(tether_price(api)) if others else Ready(None),
             self._known(api, rows, "classic", tiered=True),
         )
         prices = {coin: price for coin, price in zip(beside, index, strict=True) if price is not None}
@@ -205,10 +204,10 @@ class Bitget(Venue[BitgetConfig]):
         )
         rows = [[] if answer.data is None else listed(answer.data.rows) for answer in answers]
         haircuts, choice, known = await together(
-            _haircuts(api, classic=False, wanted=not settings.isolated),
+            haircuts_of(api, classic=False, wanted=not settings.isolated),
             Ready(None)
             if settings.isolated or settings.accountLevel == "BASIC"
-            else api.optional(api.account_cached(_choice, _CHOICE_MAX_AGE, grace=A_DAY)),
+            else api.optional(api.account_cached(choice_of, _CHOICE_MAX_AGE, grace=A_DAY)),
             self._known(api, rows, "unified", tiered=settings.accountLevel != "DELTA"),
         )
         return parse_unified(settings, totals.data, known, haircuts, choice)
@@ -227,7 +226,14 @@ class Bitget(Venue[BitgetConfig]):
         names = {
             (product, row.symbol): f"{kind} {product} {row.symbol}" for row, product in open_ones if tiered
         }
-        schedules = await self._schedules.of(api, names.values())
+        symbols: dict[str, list[str]] = {}
+        for row, product in open_ones:
+            symbols.setdefault(product, []).append(row.symbol)
+        schedules, due, queue = await together(
+            self._schedules.of(api, names.values()),
+            funding(api, symbols),
+            places(api, symbols, classic=kind == "classic"),
+        )
         return [
             Held(
                 row,
@@ -235,13 +241,15 @@ class Bitget(Venue[BitgetConfig]):
                 schedules.get(names.get((product, row.symbol), ""), Schedule()),
                 abs(row.size) if row.isolated else sizes[product, row.symbol],
                 tiered=tiered,
+                funding=due.get((product, row.symbol)),
+                adl=queue.get((row.symbol, row.side)),
             )
             for row, product in open_ones
         ]
 
     async def marks(self, api: Api) -> Marks:
         at = api.now()
-        answers = await together(*(_list(api, MARKS, MarkRow, productType=one) for one in PRODUCTS))
+        answers = await together(*(rows_of(api, MARKS, MarkRow, productType=one) for one in PRODUCTS))
         symbols, coins = {}, {}
         for product, rows in zip(PRODUCTS, answers, strict=True):
             for row in rows:  # those in USD last
@@ -251,49 +259,3 @@ class Bitget(Venue[BitgetConfig]):
                 if found is not None and row.indexPrice is not None:
                     coins[found[0]] = PublicPrice(row.indexPrice, at, found[1])
         return Marks(symbols, coins)
-
-
-async def _list(api: Api, endpoint: Endpoint, type_: type[T], /, **params: str) -> list[T]:
-    form: Any = Answer[Rows[type_]]  # type: ignore[valid-type]  # a type made at run time
-    answer: Answer[Rows[T]] = await api.get(endpoint, form, tuple(params.items()))
-    return listed(answer.data)
-
-
-async def _schedule(api: Api, name: str) -> Schedule:
-    kind, product, symbol = name.split(" ", maxsplit=2)
-    asked = {"productType" if kind == "classic" else "category": product, "symbol": symbol}
-    if kind == "classic":
-        return schedule_of(await _list(api, CLASSIC_TIERS, ClassicTierRow, **asked))
-    return schedule_of(await _list(api, TIERS, TierRow, **asked))
-
-
-def _haircuts(api: Api, *, classic: bool, wanted: bool) -> Awaitable[Haircuts]:
-    ask = _classic_discounts if classic else _discounts
-    return api.optional(api.venue_cached(ask, RARELY, grace=A_DAY), {}) if wanted else Ready({})
-
-
-async def _discounts(api: Api) -> Haircuts:
-    return {row.coin: row for row in await _list(api, DISCOUNTS, DiscountRow)}
-
-
-async def _classic_discounts(api: Api) -> Haircuts:
-    return {row.coin: row for row in await _list(api, CLASSIC_DISCOUNTS, ClassicDiscountRow)}
-
-
-async def _choice(api: Api) -> Choice:
-    return (await api.get(COLLATERAL, Answer[Choice])).data
-
-
-async def _index(api: Api, symbol: str) -> float | None:
-    """The price of a coin in the quote of a contract."""
-    asked = {"productType": "USDT-FUTURES" if symbol.endswith("USDT") else COIN_PRODUCT, "symbol": symbol}
-    rows = await api.venue_cached(
-        lambda api: _list(api, INDEX, MarkRow, **asked), _INDEX_MAX_AGE, name=f"index {symbol}"
-    )
-    return rows[0].indexPrice if rows else None
-
-
-async def _tether(api: Api) -> float | None:
-    """USD a USDT: the venue values coins in USDT, and has bitcoin in both."""
-    usd, usdt = await together(_index(api, "BTCUSD"), _index(api, "BTCUSDT"))
-    return None if usd is None or usdt is None else usd / usdt

@@ -67,6 +67,7 @@ ASKED_BY: Mapping[str, str] = {
     "/api/v3/account/collateral-type": "bitget-unified",
     "/api/v3/account/settings": "bitget-unified",
     "/api/v3/market/discount-rate": "bitget-unified",
+    "/api/v3/position/adlRank": "bitget-unified",
     "/api/v3/market/position-tier": "bitget-unified",
     "/api/v3/position/current-position": "bitget-unified",
     "/openApi/swap/v1/trade/multiAssetsRules": "bingx-multi-assets",

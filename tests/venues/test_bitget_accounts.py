@@ -15,6 +15,7 @@ from exporter.venues._bitget import (
     COLLATERAL,
     INDEX,
     SETTINGS,
+    TIERS,
     ClassicRow,
     UnifiedRow,
 )
@@ -51,6 +52,23 @@ async def test_a_captured_account_in_union_mode_is_explained_by_its_debt() -> No
     untold = in_classic(success([{**UNION, "unionTotalMargin": ""}]), success([IN_UNION]))
     (pool,) = assess(await snapshot_of(untold, scenario="union"), RISK).pools
     assert pool.margin_equity == pytest.approx(238.387 / 0.00285)
+
+
+@pytest.mark.parametrize("told", [None, "0"])
+async def test_what_debts_require_is_not_lost_where_the_amount_is_not_told(told: str | None) -> None:
+    """The position alone requires 6.65 of 238.39 USDT: its tiers would make the rate 36 times too small."""
+    answers = in_classic(success([{**UNION, "unionMm": told}]), success([IN_UNION]))
+    (pool,) = assess(await snapshot_of(answers, scenario="union"), RISK).pools
+    assert pool.maintenance_margin_rate == pytest.approx(0.00285)
+    assert pool.maintenance_margin == pytest.approx(0.00285 * 83644.59)
+
+
+async def test_collateral_that_another_product_repeats_counts_once() -> None:
+    answers = in_classic(success([UNION]), success([IN_UNION]))
+    alone = assess(await snapshot_of(answers, scenario="union"), RISK).pools
+    repeated = {**UNION, "marginCoin": "USDC", "accountEquity": "0", "usdtEquity": "0"}
+    answers[CLASSIC_ACCOUNTS, "productType=USDC-FUTURES"] = success([repeated])
+    assert assess(await snapshot_of(answers, scenario="union"), RISK).pools == alone
 
 
 async def test_without_a_price_of_a_coin_nobody_says_what_all_are_worth() -> None:
@@ -127,8 +145,10 @@ async def test_in_delta_neutral_mode_nobody_says_what_a_position_requires() -> N
 
 
 async def test_an_account_between_two_kinds_is_not_read() -> None:
-    with pytest.raises(VenueError, match="being switched between classic and unified"):
-        await snapshot_of({SETTINGS: settings(accountMode="upgrading")})
+    for level in ("advanced", "", None):
+        with pytest.raises(VenueError, match="being switched between classic and unified") as caught:
+            await snapshot_of({SETTINGS: settings(accountLevel=level, accountMode="upgrading")})
+        assert caught.value.reason == "exchange"
     with pytest.raises(VenueError, match="`accountLevel` is none of BASIC"):
         await snapshot_of({SETTINGS: settings("portfolio")})
 
@@ -186,6 +206,12 @@ async def test_a_size_in_coins_requires_a_fixed_amount_of_them_and_one_in_usd_a_
     (tier,) = held.tiers
     assert tier.rate == pytest.approx(0.0046)
     assert tier.deduction == 0.0
+
+
+async def test_a_rate_of_a_position_that_would_be_an_amount_is_none() -> None:
+    answers = in_unified(success({"list": [unified(mmr="161.2")]}), mmr="") | {TIERS: success([])}
+    (one,) = assess(await snapshot_of(answers), RISK).positions
+    assert one.maintenance_margin is None
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,13 @@ async def test_a_classic_account_is_found_out_once_and_an_upgrade_is_noticed() -
     assert fourth == unified
 
 
+async def test_an_account_that_is_refused_as_either_kind_may_be_between_them() -> None:
+    both = {SETTINGS: NOT_UNIFIED, CLASSIC_ACCOUNTS: NOT_CLASSIC, CLASSIC_POSITIONS: NOT_CLASSIC}
+    with pytest.raises(VenueError, match="perhaps it is being switched between the two") as caught:
+        await snapshot_of(both)
+    assert caught.value.reason == "unsupported"
+
+
 async def test_a_failure_of_another_kind_is_not_taken_for_the_other_kind_of_account() -> None:
     refused = {"code": "40014", "msg": "Incorrect permissions", "data": None}
     with pytest.raises(VenueError) as caught:

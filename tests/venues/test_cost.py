@@ -38,7 +38,7 @@ COSTS: Mapping[str, Cost] = {
     "deribit": Cost(requests=2, tasks=1, timers=1),
     "gate": Cost(requests=4, tasks=2, timers=1),
     "hyperliquid": Cost(requests=4, tasks=6, timers=1),
-    "bitget": Cost(requests=6, tasks=5, timers=1),
+    "bitget": Cost(requests=6, tasks=6, timers=1),
     "bybit": Cost(requests=5, tasks=4, timers=1),
     "okx": Cost(requests=3, tasks=2, timers=1),
     "toy": Cost(requests=3, tasks=0, timers=1),

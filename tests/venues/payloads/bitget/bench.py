@@ -17,13 +17,16 @@ from exporter.venues._bitget import (
     CLASSIC_ACCOUNTS,
     CLASSIC_DISCOUNTS,
     CLASSIC_KEY,
+    CLASSIC_PLACES,
     CLASSIC_POSITIONS,
     CLASSIC_TIERS,
     COLLATERAL,
     DISCOUNTS,
+    FUNDING,
     INDEX,
     KEY,
     MARKS,
+    PLACES,
     POSITIONS,
     SETTINGS,
     TIERS,
@@ -43,6 +46,8 @@ ASKED: dict[str, set[str]] = {
     "/api/v2/mix/account/accounts": {"productType"},
     "/api/v2/mix/position/all-position": {"productType"},
     "/api/v2/mix/market/tickers": {"productType"},
+    "/api/v2/mix/market/current-fund-rate": {"productType"},
+    "/api/v2/mix/position/adlRank": {"productType"},
     "/api/v2/mix/market/query-position-lever": {"productType", "symbol"},
     "/api/v2/mix/market/symbol-price": {"productType", "symbol"},
     "/api/v3/position/current-position": {"category"},
@@ -78,6 +83,10 @@ def document(file: str) -> Any:
 
 def success(data: Any) -> dict[str, Any]:
     return {"code": "00000", "msg": "success", "data": data}
+
+
+def printed(data: Any) -> dict[str, Any]:
+    return {**success(data), "requestTime": 1754035547922}
 
 
 def _without(fields: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +148,8 @@ def tiers(*steps: tuple[str, str, str, str]) -> dict[str, Any]:
     return success([dict(zip(names, step, strict=True)) for step in steps])
 
 
+PLACE = {"symbol": "BTCUSDT", "marginCoin": "USDT", "adlRank": "0.4872", "holdSide": "long"}
+"""Documented figures of a place in the queue of auto-deleveraging; of classic accounts it is `rank`."""
 ANNOUNCED = tiers(("0", "200000", "150", "0.004"), ("200000", "1000000", "100", "0.005"))
 """The tiers of the venue's example of 2025-11-10."""
 BEFORE, AFTER = "1762761599000", "1762761600000"
@@ -171,6 +182,8 @@ def in_classic(
         **of_products(CLASSIC_ACCOUNTS, accounts, coins, parameter="productType"),
         **of_products(CLASSIC_POSITIONS, positions, coin_positions, parameter="productType"),
         CLASSIC_TIERS: ANNOUNCED,
+        FUNDING: document("funding.json"),
+        CLASSIC_PLACES: printed([{**PLACE, "adlRank": "0.2248", "rank": "0.7752"}]),
     }
 
 
@@ -182,6 +195,8 @@ def in_unified(
         ASSETS: assets(**changed),
         **of_products(POSITIONS, positions, coins, parameter="category"),
         TIERS: "tiers.json",
+        FUNDING: document("funding.json"),
+        PLACES: printed([PLACE]),
         DISCOUNTS: success([{"coin": "BGB", "list": [{"tierStartValue": "0", "discountRate": "0.8"}]}]),
         COLLATERAL: success({"collateralType": "custom", "collateralCoins": "USDT,USDC"}),
     }
@@ -382,6 +397,9 @@ BENCH = Bench(
     refused_time=(400, document("errors.json")[0]["body"]),
     failure=(200, {"code": "45001", "msg": "WORDS", "data": None}),
     optional=frozenset(
-        {TIERS, DISCOUNTS, COLLATERAL, CLASSIC_TIERS, CLASSIC_DISCOUNTS, INDEX, KEY, CLASSIC_KEY}
+        {
+            *(TIERS, DISCOUNTS, COLLATERAL, CLASSIC_TIERS, CLASSIC_DISCOUNTS, INDEX, KEY, CLASSIC_KEY),
+            *(FUNDING, PLACES, CLASSIC_PLACES),
+        }
     ),
 )
