@@ -19,7 +19,7 @@ from exporter.limits import Limit, RequestBudget
 from exporter.model import AccountSnapshot, KeyRights, Marks, PublicPrice
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
-from exporter.tasks import together
+from exporter.tasks import Ready, then, together
 from exporter.venues._bybit import (
     COLLATERAL,
     INFO,
@@ -237,9 +237,15 @@ async def _rows(api: Api, category: str, coin: str = "") -> list[PositionRow]:
     return list(rows.values())
 
 
-async def _options(api: Api) -> list[PositionRow] | None:
-    has_some = await api.account_cached(_has_options, _OPTIONS_MAX_AGE)
-    return await _rows(api, "option") if has_some else None if has_some is None else []
+def _options(api: Api) -> Awaitable[list[PositionRow] | None]:
+    """None where the key may not see them."""
+
+    def rows_of(has_some: bool | None) -> Awaitable[list[PositionRow] | None]:
+        if has_some:
+            return _rows(api, "option")
+        return Ready(None if has_some is None else [])
+
+    return then(api.account_cached(_has_options, _OPTIONS_MAX_AGE), rows_of)
 
 
 async def _has_options(api: Api) -> bool | None:
