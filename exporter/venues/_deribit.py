@@ -172,7 +172,7 @@ class PositionRow(Wire):
     direction: str = ""  # buy, sell, or zero of one that is closed
     size_currency: Number = None  # of a future, in base
     average_price: Positive = None
-    mark_price: Positive = None
+    mark_price: Number = None  # of an option it may be 0
     index_price: Positive = None
     estimated_liquidation_price: Number = None
     total_profit_loss: Number = None

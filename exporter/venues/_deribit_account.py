@@ -149,11 +149,16 @@ def _apart(equity: float | None, backing: float | None, value: float | None, *, 
     """Whether the value of options is no part of what backs positions, as the figures have it.
 
     In the documented account in standard margin it is not: 302.61869214 + 0.0086 = 302.62729214. Of
-    portfolio margin nothing is documented. `otherwise` is said where there are no options.
+    portfolio margin nothing is documented. `otherwise` is said where there are no options, and where figures
+    cannot tell: of options that are worth next to nothing.
     """
-    if equity is None or backing is None or not value:
+    if equity is None or backing is None or not value or abs(value) <= _LEAST_VALUE * abs(equity):
         return otherwise
     return abs(equity - value - backing) < abs(equity - backing)
+
+
+_LEAST_VALUE = 1e-6
+"""Share of the equity: a smaller value of options is not told from rounding."""
 
 
 def _in_usd(prices: Mapping[str, float], amounts: Iterable[tuple[str, float | None]]) -> float | None:
@@ -181,7 +186,7 @@ def _position(held: Held, *, cross: bool, portfolio: bool) -> Position:
         quantity=abs(amount),
         contract=contract,
         entry_price=row.average_price,
-        mark_price=row.mark_price,
+        mark_price=_mark(row, option=terms is not None),
         liquidation_price=row.estimated_liquidation_price if standard and terms is None else None,
         unrealized_pnl=row.total_profit_loss,
         realized_pnl=row.realized_profit_loss,
@@ -194,6 +199,19 @@ def _position(held: Held, *, cross: bool, portfolio: bool) -> Position:
         greeks=None if terms is None else _greeks(row, held.book),
         option_margin=None if terms is None or portfolio else option_margin(held),
     )
+
+
+def _mark(row: PositionRow, *, option: bool) -> float | None:
+    """Its mark. Only options can be worth 0, and those have next to no delta: else it is a placeholder."""
+    mark, delta = row.mark_price, row.delta
+    if mark is None or mark > 0.0:
+        return mark
+    if not option or mark < 0.0 or delta is None or abs(delta) > _WORTHLESS_DELTA * abs(row.size):
+        return None
+    return 0.0
+
+
+_WORTHLESS_DELTA = 0.2
 
 
 def _greeks(row: PositionRow, book: Book | None) -> Greeks:
@@ -222,12 +240,15 @@ def option_margin(held: Held) -> OptionMargin | None:
     underlying = 1.0 if contract.settle == contract.base else None
     if underlying is None and held.book is not None:
         underlying = held.book.underlying_price
-    if not row.maintenance_margin or row.mark_price is None or underlying is None:
-        return None
-    share = (row.maintenance_margin / abs(row.size) - row.mark_price) / underlying
-    if not _LEAST_SHARE <= share <= 1.0:
+    mark = _mark(row, option=True)
+    if not row.maintenance_margin or mark is None or underlying is None:
         return None
     put = held.named.option is not None and held.named.option.right == "put"
+    # A put far in the money is worth more than its underlying; the share is of the larger then.
+    of = max(underlying, mark) if put else underlying
+    share = (row.maintenance_margin / abs(row.size) - mark) / of
+    if not _LEAST_SHARE <= share <= 1.0:
+        return None
     return OptionMargin(underlying_rate=share, mark_rate=share if put else 0.0)
 
 
