@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Asset, Greeks, MarginPool, OptionMargin, Position
-from exporter.venues._deribit import SUMMARIES, Book, Named, PositionRow, Summary
+from exporter.venues._deribit import SUMMARIES, Named, PositionRow, Summary
 from exporter.venues.base import pools_by_coin, schema_error, told
 
 STANDARD = OptionMargin(underlying_rate=0.075, mark_rate=0.075)
@@ -20,7 +20,9 @@ class Held(Struct, frozen=True):
 
     row: PositionRow
     named: Named
-    book: Book | None = None
+    mark_iv: float | None = None
+    """Percent."""
+    underlying_price: float | None = None
 
     @property
     def settle(self) -> str:
@@ -196,7 +198,7 @@ def _position(held: Held, *, cross: bool, portfolio: bool) -> Position:
         accrued_funding=row.realized_funding,
         pool_currency="USD" if cross else None,
         option=terms,
-        greeks=None if terms is None else _greeks(row, held.book),
+        greeks=None if terms is None else _greeks(held),
         option_margin=None if terms is None or portfolio else option_margin(held),
     )
 
@@ -214,15 +216,15 @@ def _mark(row: PositionRow, *, option: bool) -> float | None:
 _WORTHLESS_DELTA = 0.2
 
 
-def _greeks(row: PositionRow, book: Book | None) -> Greeks:
-    iv = None if book is None or book.mark_iv is None else book.mark_iv / 100.0
+def _greeks(held: Held) -> Greeks:
+    row, volatility = held.row, held.mark_iv
     return Greeks(
         delta=row.delta,
         gamma=row.gamma,
         vega=row.vega,
         theta=row.theta,
-        implied_volatility=iv,
-        underlying_price=None if book is None else book.underlying_price,
+        implied_volatility=None if volatility is None else volatility / 100.0,
+        underlying_price=held.underlying_price,
     )
 
 
@@ -237,9 +239,7 @@ def option_margin(held: Held) -> OptionMargin | None:
     row, contract = held.row, held.named.contract
     if row.side == "long":
         return STANDARD if not row.maintenance_margin else None
-    underlying = 1.0 if contract.settle == contract.base else None
-    if underlying is None and held.book is not None:
-        underlying = held.book.underlying_price
+    underlying = 1.0 if contract.settle == contract.base else held.underlying_price
     mark = _mark(row, option=True)
     if not row.maintenance_margin or mark is None or underlying is None:
         return None

@@ -20,6 +20,7 @@ from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
 from exporter.venues._deribit import (
+    AVERAGED,
     BOOKS,
     INDEX,
     KEY,
@@ -177,12 +178,17 @@ class Deribit(Venue[DeribitConfig]):
         except VenueError as error:
             raise error.within(self.place(SUMMARIES)) from None
         held = []
-        opened = [row for row in positions if row.size]
+        # A coin that was bought is in the balance of its currency.
+        opened = [row for row in positions if row.size and row.kind != "spot"]
         books = await self._books(api, opened)
         for row in opened:
             name = named(row.kind, row.instrument_name)
             if name is not None:
-                held.append(Held(row, name, books.get(row.instrument_name)))
+                book, terms = books.get(row.instrument_name), name.option
+                underlying = None if book is None else book.underlying_price
+                if book is not None and terms is not None and terms.expires_at - api.now() > AVERAGED:
+                    underlying = book.moved_to(row.index_price)
+                held.append(Held(row, name, None if book is None else book.mark_iv, underlying))
         prices = prices_of(rows, held)
         prices |= await self._indices(api, rows, held, prices)
         return parse(rows, held, model, prices, unlisted=len(held) < len(opened))

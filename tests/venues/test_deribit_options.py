@@ -92,6 +92,29 @@ async def test_an_option_has_its_terms_greeks_and_volatility() -> None:
     assert (other.greeks, other.option, other.option_margin) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "index", "expected"),
+    [
+        ("BTC-29DEC23-40000-C", 36_950.0, 37_000.0),
+        ("BTC-29DEC23-40000-C", 33_255.0, 33_300.0),
+        ("BTC-29DEC23-40000-C", 3695.0, 37_000.0),  # another index
+        ("BTC-29DEC23-40000-C", ..., 37_000.0),
+        ("BTC-14NOV23-40000-C", 33_255.0, 37_000.0),  # delivered at an average, which follows no index
+    ],
+)
+async def test_an_underlying_price_that_is_older_than_the_position_follows_the_index(
+    name: str, index: Any, expected: float
+) -> None:
+    """In a fall, the price of a moment ago would make the next fall seem further than it is."""
+    answers = {
+        POSITIONS: success([option(instrument_name=name, index_price=index)]),
+        (BOOKS, "kind=option"): success([book(name, 60.0, 0.0521)]),
+    }
+    greeks = (await snapshot_of(answers, scenario="segregated")).positions[0].greeks
+    assert greeks is not None
+    assert greeks.underlying_price == pytest.approx(expected)
+
+
 async def test_without_the_public_call_volatilities_are_unknown_and_the_rest_is_there() -> None:
     observer = QuietObserver()
     snapshot = await snapshot_of({(BOOKS, "kind=option"): None}, scenario="segregated", observer=observer)

@@ -163,6 +163,8 @@ def book(name: str, volatility: float, price: float, underlying: float = 37000.0
         "mark_iv": volatility,
         "mark_price": price,
         "underlying_price": underlying,
+        # The index that the positions have.
+        "estimated_delivery_price": 36950.0,
     }
 
 
