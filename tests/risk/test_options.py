@@ -359,6 +359,8 @@ def test_a_pool_that_cannot_be_valued_stays_as_it_was_collected(change: dict[str
         new = Marks(new.symbols)
     assert revalued(told, new).positions == told.positions
     assert revalued(told, new).pools == told.pools
+    # In USD too: its coins of then are not counted at a price of now.
+    assert revalued(told, new).prices == told.prices
 
 
 def test_an_expired_option_is_worth_what_it_pays() -> None:
