@@ -63,7 +63,8 @@ class OptionMargin(Struct, frozen=True, kw_only=True):
         Shares are not the same for all coins, and change: the share is what is required beside the mark. Of a
         put it counts of its mark, too. None where the figures do not fit.
         """
-        share = (required - mark) / underlying
+        # A put far in the money is worth more than its underlying; the share is of the larger then.
+        share = (required - mark) / (max(underlying, mark) if right == "put" else underlying)
         if not _LEAST_SHARE <= share <= 1.0:
             return None
         return cls(underlying_rate=share, mark_rate=share if right == "put" else 0.0)

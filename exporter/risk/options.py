@@ -8,7 +8,8 @@ Rules, where the venue leaves something out:
 
 * *Underlying price*: that of the base coin in the quote currency.
 * *Volatility*: the one at which the formula gives the mark; also where the venue's own, at the underlying
-  price, does not (it is of another moment, or in another unit).
+  price, does not (it is of another moment, or in another unit). Where there is none, nothing is known of the
+  option at other prices: without time value one that was sold would seem safer than it is.
 * *Greeks*: the formula's.
 """
 
@@ -180,12 +181,10 @@ def _volatility(
         value = black76.value(forward, strike, told * root, call=call)
         if abs(value - mark) <= tolerance:
             return told
+    # A mark that was rounded may have no time value at all. It has a volatility all the same, and at other
+    # prices the option is worth more than it pays there: nobody knows how much.
     found = black76.implied_deviation(mark, forward, strike, call=call)
-    if found is not None:
-        return found / root
-    # Deep in the money a mark that was rounded may have no time value at all.
-    inside = max(forward - strike if call else strike - forward, 0.0)
-    return 0.0 if abs(inside - mark) <= tolerance else None
+    return None if found is None else found / root
 
 
 def told_greeks(position: Position, option: Option | None) -> Greeks | None:

@@ -18,7 +18,7 @@ What the venue alone can tell stays as it was collected: balances, what is free 
 margins, the largest notional, funding, the place in the auto-deleveraging queue. A pool of which a part
 cannot be valued (a coin without a price, a position without a mark, or one that is not listed, an option
 whose coin has no newer price or whose rule is not known) stays whole as it was collected, and so does one in
-portfolio margin.
+portfolio margin: with the prices of its coins, unless a pool that follows the marks has them too.
 """
 
 from __future__ import annotations
@@ -114,6 +114,8 @@ class Revaluation:
         moved: dict[int, Moved] = {}
         pools: list[MarginPool] = []
         assets: dict[int, Asset] = {id(asset): asset for asset in self.snapshot.assets}
+        followed: set[str] = set()
+        kept: set[str] = set()
         for entry in self._book.pools:
             rows = {one.row.place: one for one in at_marks(entry, usable.marks)}
             if entry.options:
@@ -121,6 +123,8 @@ class Revaluation:
             held = [one for one in self.snapshot.assets if one.pool_currency == entry.pool.key]
             change = _Change(entry, held, rows, moves, self._book.prices)
             pool = change.pool()
+            coins = kept if pool is None else followed
+            coins |= {entry.pool.currency, *entry.holdings}
             if pool is None:
                 pools.append(entry.pool)
                 continue
@@ -135,7 +139,11 @@ class Revaluation:
                 for place, position in enumerate(self.snapshot.positions)
             ),
             assets=tuple(assets.values()),
-            prices={**self.snapshot.prices, **prices},
+            # An amount of then at a price of now is neither.
+            prices={
+                **self.snapshot.prices,
+                **{coin: price for coin, price in prices.items() if coin in followed or coin not in kept},
+            },
         )
         return self._with_liquidation_prices(found, moving=bool(moves))
 

@@ -63,7 +63,7 @@ UNREAD = {
     KEY: {**_WRITTEN, "of the token, which is thrown away": "expires_in"},
     BOOKS: {
         **_WRITTEN,
-        "of live marks": "mark_price estimated_delivery_price",
+        "of live marks": "mark_price",
         "of trades and orders": "bid_price ask_price mid_price last high low price_change volume volume_usd "
         "volume_notional open_interest bid_iv ask_iv",
         "when it was made": "creation_timestamp",
@@ -172,7 +172,7 @@ class PositionRow(Wire):
     direction: str = ""  # buy, sell, or zero of one that is closed
     size_currency: Number = None  # of a future, in base
     average_price: Positive = None
-    mark_price: Positive = None
+    mark_price: Number = None  # of an option it may be 0
     index_price: Positive = None
     estimated_liquidation_price: Number = None
     total_profit_loss: Number = None
@@ -206,6 +206,20 @@ class Book(Wire):
     mark_iv: Positive = None  # percent
     underlying_price: Positive = None
     estimated_delivery_price: Positive = None  # the index, until the last half hour
+
+    def moved_to(self, index: float | None) -> float | None:
+        """The underlying price when the index is there: positions are newer, by up to one collection."""
+        told, before = self.underlying_price, self.estimated_delivery_price
+        if told is None or before is None or index is None:
+            return told
+        move = index / before
+        return told * move if 1.0 / _LARGEST_MOVE < move < _LARGEST_MOVE else told
+
+
+_LARGEST_MOVE = 2.0
+"""What is further from an index is another index."""
+AVERAGED = 1800.0
+"""Seconds before its expiry in which an option's delivery price is an average and no index."""
 
 
 class IndexPrice(Wire):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Asset, Greeks, MarginPool, OptionMargin, Position
-from exporter.venues._deribit import SUMMARIES, Book, Named, PositionRow, Summary
+from exporter.venues._deribit import SUMMARIES, Named, PositionRow, Summary
 from exporter.venues.base import pools_by_coin, schema_error, told
 
 STANDARD = OptionMargin(underlying_rate=0.075, mark_rate=0.075)
@@ -20,7 +20,9 @@ class Held(Struct, frozen=True):
 
     row: PositionRow
     named: Named
-    book: Book | None = None
+    mark_iv: float | None = None
+    """Percent."""
+    underlying_price: float | None = None
 
     @property
     def settle(self) -> str:
@@ -149,11 +151,16 @@ def _apart(equity: float | None, backing: float | None, value: float | None, *, 
     """Whether the value of options is no part of what backs positions, as the figures have it.
 
     In the documented account in standard margin it is not: 302.61869214 + 0.0086 = 302.62729214. Of
-    portfolio margin nothing is documented. `otherwise` is said where there are no options.
+    portfolio margin nothing is documented. `otherwise` is said where there are no options, and where figures
+    cannot tell: of options that are worth next to nothing.
     """
-    if equity is None or backing is None or not value:
+    if equity is None or backing is None or not value or abs(value) <= _LEAST_VALUE * abs(equity):
         return otherwise
     return abs(equity - value - backing) < abs(equity - backing)
+
+
+_LEAST_VALUE = 1e-6
+"""Share of the equity: a smaller value of options is not told from rounding."""
 
 
 def _in_usd(prices: Mapping[str, float], amounts: Iterable[tuple[str, float | None]]) -> float | None:
@@ -181,7 +188,7 @@ def _position(held: Held, *, cross: bool, portfolio: bool) -> Position:
         quantity=abs(amount),
         contract=contract,
         entry_price=row.average_price,
-        mark_price=row.mark_price,
+        mark_price=_mark(row, option=terms is not None),
         liquidation_price=row.estimated_liquidation_price if standard and terms is None else None,
         unrealized_pnl=row.total_profit_loss,
         realized_pnl=row.realized_profit_loss,
@@ -191,20 +198,33 @@ def _position(held: Held, *, cross: bool, portfolio: bool) -> Position:
         accrued_funding=row.realized_funding,
         pool_currency="USD" if cross else None,
         option=terms,
-        greeks=None if terms is None else _greeks(row, held.book),
+        greeks=None if terms is None else _greeks(held),
         option_margin=None if terms is None or portfolio else option_margin(held),
     )
 
 
-def _greeks(row: PositionRow, book: Book | None) -> Greeks:
-    iv = None if book is None or book.mark_iv is None else book.mark_iv / 100.0
+def _mark(row: PositionRow, *, option: bool) -> float | None:
+    """Its mark. Only options can be worth 0, and those have next to no delta: else it is a placeholder."""
+    mark, delta = row.mark_price, row.delta
+    if mark is None or mark > 0.0:
+        return mark
+    if not option or mark < 0.0 or delta is None or abs(delta) > _WORTHLESS_DELTA * abs(row.size):
+        return None
+    return 0.0
+
+
+_WORTHLESS_DELTA = 0.2
+
+
+def _greeks(held: Held) -> Greeks:
+    row, volatility = held.row, held.mark_iv
     return Greeks(
         delta=row.delta,
         gamma=row.gamma,
         vega=row.vega,
         theta=row.theta,
-        implied_volatility=iv,
-        underlying_price=None if book is None else book.underlying_price,
+        implied_volatility=None if volatility is None else volatility / 100.0,
+        underlying_price=held.underlying_price,
     )
 
 
@@ -219,10 +239,9 @@ def option_margin(held: Held) -> OptionMargin | None:
     row, contract, terms = held.row, held.named.contract, held.named.option
     if row.side == "long":
         return STANDARD if not row.maintenance_margin else None
-    underlying = 1.0 if contract.settle == contract.base else None
-    if underlying is None and held.book is not None:
-        underlying = held.book.underlying_price
-    if not row.maintenance_margin or row.mark_price is None or underlying is None or terms is None:
+    underlying = 1.0 if contract.settle == contract.base else held.underlying_price
+    mark = _mark(row, option=True)
+    if not row.maintenance_margin or mark is None or underlying is None or terms is None:
         return None
     required = row.maintenance_margin / abs(row.size)
-    return OptionMargin.fitted(required, mark=row.mark_price, underlying=underlying, right=terms.right)
+    return OptionMargin.fitted(required, mark=mark, underlying=underlying, right=terms.right)

@@ -20,6 +20,7 @@ from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
 from exporter.venues._deribit import (
+    AVERAGED,
     BOOKS,
     INDEX,
     KEY,
@@ -53,26 +54,20 @@ _SETTLED_IN = ("BTC", "ETH", "USDC", "USDT")
 
 _LACKS_SCOPE = "the key lacks the scope to read this: it needs account:read and trade:read"
 
-# Source: https://docs.deribit.com/articles/errors and the list of codes of the API. What a timestamp that is
-# too old is refused as, no page says.
+# Source: https://docs.deribit.com/articles/errors and the list of codes of the API. They differ in 10001 (a
+# failure of any kind there), 10005, 13010 and 13011: these count with the first page's words alone. What a
+# timestamp that is too old is refused as, no page says.
 REFUSALS = Refusals(
     Refusal("clock", words=r"timestamp|nonce.*(old|expired)"),
     Refusal(
         "permission", "this address is not on the key's list of addresses", words="whitelist|ip.?address"
     ),
-    Refusal(
-        "permission",
-        "the key lacks the scope to read this: it needs account:read and trade:read",
-        codes=("13021", "13011", "10005"),
-    ),
-    Refusal(
-        "permission",
-        "the key lacks the scope to read this: it needs account:read and trade:read",
-        codes=("13009", "13403"),
-        words="scope",
-    ),
-    Refusal("auth", "the client id or the secret is not valid", codes=("13004", "10001")),
-    Refusal("auth", "the request is not accepted as signed", codes=("13009", "10000", "13010", "13028")),
+    Refusal("permission", _LACKS_SCOPE, codes=("13021",)),
+    Refusal("permission", _LACKS_SCOPE, codes=("13009", "13403", "13011", "10005"), words="scope|forbidden"),
+    Refusal("auth", "the client id or the secret is not valid", codes=("13004",)),
+    Refusal("auth", "the client id or the secret is not valid", codes=("10001",), words="credential"),
+    Refusal("auth", "the request is not accepted as signed", codes=("13009", "10000")),
+    Refusal("auth", "the request is not accepted as signed", codes=("13010",), words="token"),
     Refusal("rate_limited", codes=("10028", "10066"), pause=5.0, scope="account"),
     Refusal("timeout", "the venue timed out", codes=("13888",)),
     envelope=Refused,
@@ -183,12 +178,17 @@ class Deribit(Venue[DeribitConfig]):
         except VenueError as error:
             raise error.within(self.place(SUMMARIES)) from None
         held = []
-        opened = [row for row in positions if row.size]
+        # A coin that was bought is in the balance of its currency.
+        opened = [row for row in positions if row.size and row.kind != "spot"]
         books = await self._books(api, opened)
         for row in opened:
             name = named(row.kind, row.instrument_name)
             if name is not None:
-                held.append(Held(row, name, books.get(row.instrument_name)))
+                book, terms = books.get(row.instrument_name), name.option
+                underlying = None if book is None else book.underlying_price
+                if book is not None and terms is not None and terms.expires_at - api.now() > AVERAGED:
+                    underlying = book.moved_to(row.index_price)
+                held.append(Held(row, name, None if book is None else book.mark_iv, underlying))
         prices = prices_of(rows, held)
         prices |= await self._indices(api, rows, held, prices)
         return parse(rows, held, model, prices, unlisted=len(held) < len(opened))

@@ -256,6 +256,30 @@ def test_the_volatility_is_that_of_the_mark_where_the_venues_is_not(told: float 
     assert found.liquidation_shock_up == pytest.approx(expected.liquidation_shock_up, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("line", "mark"),
+    [
+        (Line("call", 75_000.0, "short", 1.0, days=3.0), 0.0),
+        (Line("put", 90_000.0, "short", 1.0, days=60.0), 0.5),
+    ],
+    ids=["worthless", "deep in the money"],
+)
+@pytest.mark.parametrize("told", [None, 0.0, 0.6], ids=["none", "nothing", "told"])
+def test_a_mark_without_time_value_says_no_volatility(line: Line, mark: float, told: float | None) -> None:
+    """With none of it, what was sold would liquidate at a far larger move than it does."""
+    position = line.position(
+        mark_price=mark,
+        greeks=Greeks(implied_volatility=told, underlying_price=PRICE),
+        maintenance_margin=0.6,
+    )
+    snapshot = replace(Book((line,), coins=0.7).snapshot(), positions=(position,))
+    pool = pool_of(assess(snapshot, SETTINGS, AT))
+    known = told == 0.6
+    assert bool(pool.stress_equity) is known
+    shocks = (pool.liquidation_shock_up, pool.liquidation_shock_down)
+    assert shocks == (None, None) or known
+
+
 def test_closing_a_share_of_everything_leads_back_to_the_target() -> None:
     book = Book(STRANGLE, coins=1.9, future=0.5)
     pool = book.pool()
@@ -335,6 +359,8 @@ def test_a_pool_that_cannot_be_valued_stays_as_it_was_collected(change: dict[str
         new = Marks(new.symbols)
     assert revalued(told, new).positions == told.positions
     assert revalued(told, new).pools == told.pools
+    # In USD too: its coins of then are not counted at a price of now.
+    assert revalued(told, new).prices == told.prices
 
 
 def test_an_expired_option_is_worth_what_it_pays() -> None:

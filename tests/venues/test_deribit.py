@@ -41,6 +41,14 @@ async def test_a_position_that_is_not_understood_is_told_as_not_listed() -> None
     assert all(pool.unlisted for pool in snapshot.pools)
 
 
+async def test_coins_that_were_bought_are_in_the_balance_and_no_position() -> None:
+    snapshot = await snapshot_of(
+        {POSITIONS: success([future(), future(instrument_name="BTC_USDC", kind="Spot")])}
+    )
+    assert [one.symbol for one in snapshot.positions] == ["BTC-PERPETUAL"]
+    assert not any(pool.unlisted for pool in snapshot.pools)
+
+
 # Futures
 
 

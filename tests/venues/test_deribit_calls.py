@@ -75,6 +75,28 @@ def test_what_its_failures_mean() -> None:
     assert venue.error(SUMMARIES, response(200, document("account_summaries.json"))) is None
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "reason"),
+    [
+        (10001, "invalid_credentials", "auth"),
+        (10001, "error", "exchange"),
+        (10005, "forbidden", "permission"),
+        (13010, "token_revoked", "auth"),
+        (13010, "value_required", "exchange"),
+        (13011, "insufficient_scope", "permission"),
+        (13011, "value_too_short", "exchange"),
+        (13028, "temporarily_unavailable", "exchange"),
+        (13403, "scope_exceeded", "permission"),
+    ],
+)
+def test_a_venue_that_is_out_of_order_is_not_blamed_on_the_key(code: int, message: str, reason: str) -> None:
+    """Two lists of codes are published, which differ: the words decide."""
+    body = {"jsonrpc": "2.0", "error": {"code": code, "message": message}}
+    error = adapter().error(SUMMARIES, response(400, body))
+    assert error is not None
+    assert error.reason == reason
+
+
 # Keys
 
 

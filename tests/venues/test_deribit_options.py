@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from exporter.model import Contract, Greeks, OptionTerms
+from exporter.model import Contract, Greeks, OptionTerms, RiskSettings
+from exporter.risk import assess
 from exporter.venues._deribit import BOOKS, POSITIONS, SUMMARIES, named
-from tests.venues.harness import QuietObserver
+from tests.venues.harness import NOW, QuietObserver
 from tests.venues.payloads.deribit.bench import (
     FLAT,
     book,
+    future,
     option,
     put,
     snapshot_of,
@@ -90,6 +92,29 @@ async def test_an_option_has_its_terms_greeks_and_volatility() -> None:
     assert (other.greeks, other.option, other.option_margin) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "index", "expected"),
+    [
+        ("BTC-29DEC23-40000-C", 36_950.0, 37_000.0),
+        ("BTC-29DEC23-40000-C", 33_255.0, 33_300.0),
+        ("BTC-29DEC23-40000-C", 3695.0, 37_000.0),  # another index
+        ("BTC-29DEC23-40000-C", ..., 37_000.0),
+        ("BTC-14NOV23-40000-C", 33_255.0, 37_000.0),  # delivered at an average, which follows no index
+    ],
+)
+async def test_an_underlying_price_that_is_older_than_the_position_follows_the_index(
+    name: str, index: Any, expected: float
+) -> None:
+    """In a fall, the price of a moment ago would make the next fall seem further than it is."""
+    answers = {
+        POSITIONS: success([option(instrument_name=name, index_price=index)]),
+        (BOOKS, "kind=option"): success([book(name, 60.0, 0.0521)]),
+    }
+    greeks = (await snapshot_of(answers, scenario="segregated")).positions[0].greeks
+    assert greeks is not None
+    assert greeks.underlying_price == pytest.approx(expected)
+
+
 async def test_without_the_public_call_volatilities_are_unknown_and_the_rest_is_there() -> None:
     observer = QuietObserver()
     snapshot = await snapshot_of({(BOOKS, "kind=option"): None}, scenario="segregated", observer=observer)
@@ -110,6 +135,7 @@ async def test_without_the_public_call_volatilities_are_unknown_and_the_rest_is_
         (option(maintenance_margin=0.0), None),
         (option(maintenance_margin=0.5), None),  # less than its mark
         (option(mark_price=...), None),
+        (put(mark_price=2.0, maintenance_margin=21.5), (0.075, 0.075)),  # 0.075 of the mark, not of the coin
     ],
 )
 async def test_the_rule_of_standard_margin_is_that_of_the_venue_s_own_figure(
@@ -153,6 +179,52 @@ async def test_whether_options_are_part_of_what_backs_positions_is_what_the_figu
     rows = summaries(strangle(model) | {"margin_balance": backing})
     pool = (await snapshot_of({SUMMARIES: rows, POSITIONS: success([option(), put()])})).pools[0]
     assert (pool.options_apart, pool.scenario_margin) == (apart, model.endswith("pm"))
+
+
+@pytest.mark.parametrize(("model", "apart"), [("segregated_sm", True), ("segregated_pm", False)])
+@pytest.mark.parametrize("worth", [-1e-12, 0.0, 1e-9, None])
+async def test_options_that_are_worth_nothing_do_not_say_what_backs_positions(
+    model: str, apart: bool, worth: float | None
+) -> None:
+    told = {"margin_balance": 6.0, "equity": 6.0, "options_value": worth}
+    rows = summaries(strangle(model) | told)
+    pool = (await snapshot_of({SUMMARIES: rows, POSITIONS: success([option(mark_price=0.0)])})).pools[0]
+    assert pool.options_apart is apart
+
+
+def worthless(**changed: Any) -> dict[str, Any]:
+    return option(**{"mark_price": 0.0, "delta": -0.0002, "maintenance_margin": 0.75, **changed})
+
+
+async def test_a_worthless_option_has_a_mark_of_nothing_and_hides_nothing_of_its_account() -> None:
+    answers = {
+        POSITIONS: success([worthless(instrument_name="BTC-17NOV23-52000-C"), put()]),
+        (BOOKS, "kind=option"): success(
+            [book("BTC-17NOV23-52000-C", 60.0, 0.0), book("BTC-29DEC23-33000-P", 65.0, 0.041909)]
+        ),
+    }
+    snapshot = await snapshot_of(answers, scenario="segregated")
+    assert snapshot.positions[0].mark_price == 0.0
+    risk = assess(snapshot, RiskSettings(), NOW)
+    assert risk.positions[0].option_value_usd == 0.0
+    assert risk.pools[0].liquidation_shock_up is not None
+    assert risk.pools[0].liquidation_shock_down is not None
+    assert risk.pools[0].stress
+
+
+@pytest.mark.parametrize(
+    "leg",
+    [
+        worthless(delta=-3.9),  # what has a delta is worth something
+        worthless(delta=...),
+        worthless(mark_price=-0.1),
+        worthless(mark_price=None),
+        future(mark_price=0.0),
+    ],
+)
+async def test_a_mark_of_nothing_that_stands_for_a_missing_one_is_unknown(leg: dict[str, Any]) -> None:
+    (found,) = (await snapshot_of({POSITIONS: success([leg])}, scenario="segregated")).positions
+    assert found.mark_price is None
 
 
 async def test_in_portfolio_margin_no_position_requires_anything_by_itself() -> None:
