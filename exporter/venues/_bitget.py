@@ -133,7 +133,7 @@ REFUSALS = Refusals(
     Refusal("auth", "the request is not accepted as signed", codes=("4000[123]",)),
     Refusal("permission", "the key lacks the permission to read this", codes=("40014",)),
     Refusal("permission", "this address is not on the key's list of addresses", codes=("40018",)),
-    Refusal("timeout", "the venue timed out", codes=("40010",)),
+    Refusal("exchange", "the venue timed out", codes=("40010",)),
     Refusal("rate_limited", codes=("429",), statuses=(429,), pause=5.0, scope="account"),
     success=frozenset({"00000"}),
 )

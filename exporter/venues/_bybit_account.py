@@ -59,7 +59,7 @@ REFUSALS = Refusals(
     Refusal("permission", "the venue's compliance rules forbid it", codes=("10024",)),
     Refusal("unsupported", f"the account is {NOT_UNIFIED}", codes=("10028",)),
     Refusal("rate_limited", codes=("10006",), pause=1.0, scope="account"),
-    Refusal("timeout", "the venue timed out", codes=("10000",)),
+    Refusal("exchange", "the venue timed out", codes=("10000",)),
     Refusal("banned", _SHUT_OUT, codes=("10009", "10018"), statuses=(403,), pause=600.0),
     envelope=Status,
     success=frozenset({"0"}),

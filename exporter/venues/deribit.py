@@ -69,7 +69,7 @@ REFUSALS = Refusals(
     Refusal("auth", "the request is not accepted as signed", codes=("13009", "10000")),
     Refusal("auth", "the request is not accepted as signed", codes=("13010",), words="token"),
     Refusal("rate_limited", codes=("10028", "10066"), pause=5.0, scope="account"),
-    Refusal("timeout", "the venue timed out", codes=("13888",)),
+    Refusal("exchange", "the venue timed out", codes=("13888",)),
     envelope=Refused,
     success=frozenset(),
 )

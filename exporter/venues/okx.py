@@ -79,7 +79,7 @@ REFUSALS = Refusals(
     Refusal("permission", "this address is not on the key's list of addresses", codes=("50110", "50035")),
     Refusal("permission", "the venue does not serve this address", codes=("50121",)),
     Refusal("permission", "the key lacks the permission to read this", codes=("50030", "50120")),
-    Refusal("timeout", "the venue timed out", codes=("50004",)),
+    Refusal("exchange", "the venue timed out", codes=("50004",)),
     Refusal("exchange", codes=("50013",)),  # busy, whoever asks, although by HTTP too many requests
     Refusal("rate_limited", codes=("50011", "50040"), pause=2.0, scope="account"),
     success=frozenset({"0"}),

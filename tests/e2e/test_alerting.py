@@ -33,7 +33,7 @@ from tests.grafana.boards import OF_ONE_ACCOUNT, panels
 from tests.grafana.programs import GRAFANA, RELEASES, Release
 
 EXCHANGE, ACCOUNT, SYMBOL, COIN = "binance_usdm", "usdm-concentrated", "ADAUSDT", "ADA"
-EXCHANGES = ("binance_usdm", "binance_coinm", "bingx")
+EXCHANGES = ("binance_usdm", "binance_coinm", "bingx", "deribit")
 """Together they have every kind of account: cross and isolated, linear and inverse, multi-asset."""
 SKEWED = "binance_coinm"
 """The exchange whose clock is wrong from the start."""
