@@ -340,7 +340,7 @@ STORIES: Mapping[str, Story] = {
                     "warning",
                     "RiskAdlQueueFront",
                     (),
-                    perhaps=("bybit-cross", "gate-classic", "okx-futures"),
+                    perhaps=("bitget-classic", "bybit-cross", "gate-classic", "okx-futures"),
                 ),
             ),
         ),

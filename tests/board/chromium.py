@@ -142,11 +142,20 @@ class Tab:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
+    async def _run_if_there(self, expression: str) -> Any:
+        """The same; None while another page takes the place of the one that was asked."""
+        try:
+            return await self.run(expression)
+        except RuntimeError as error:
+            if "navigated or closed" not in str(error):
+                raise
+            return None
+
     async def until(self, expression: str, seconds: float = PATIENCE) -> Any:
         """The value of an expression as soon as it is one that counts as true."""
         try:
             async with asyncio.timeout(seconds):
-                while not (value := await self.run(expression)):  # noqa: ASYNC110 (another process brings it about)
+                while not (value := await self._run_if_there(expression)):  # noqa: ASYNC110 (another process)
                     await asyncio.sleep(0.05)
         except TimeoutError:
             text = await self.run("document.body.innerText")
