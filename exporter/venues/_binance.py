@@ -1,4 +1,8 @@
-"""What Binance's USD-M and COIN-M futures have in common: signing, failures, clock, request budget, rows.
+"""Binance, every adapter: signing, failures, clock, request budget, and rows that products have alike.
+
+Which module is which: `_binance_<product>` has the calls and messages of `usdm`, `coinm` or `pm`, `…_account`
+what they say of an account, `…_members` what a master's key is told of its sub-accounts. `_binance_keys` and
+`_binance_brackets` are every adapter's; `_binance_futures` and `_binance_members` those of USD-M and COIN-M.
 
 Sources: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info and
 https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code (COIN-M: the same rules).

@@ -1,4 +1,4 @@
-"""Maintenance schedules of Binance's futures: what brackets of a symbol mean for a position.
+"""Binance, every adapter: maintenance schedules, or what brackets of a symbol mean for a position.
 
 Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Notional-and-Leverage-Brackets
 """

@@ -1,4 +1,4 @@
-"""The messages of Binance COIN-M futures.
+"""Binance COIN-M: calls and messages.
 
 Source: the pages below https://developers.binance.com/docs/derivatives/coin-margined-futures .
 """

@@ -1,4 +1,4 @@
-"""What the messages of Binance COIN-M futures say of an account: its pools and positions."""
+"""Binance COIN-M: what the messages say of an account, its pools and positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a master's key is told of the COIN-M futures of a sub-account.
+"""Binance COIN-M: what a master's key is told of a sub-account.
 
 The figures are those of the account's own calls under other names, less liquidation prices, which are
 computed, and what each position requires, which follows from the brackets.

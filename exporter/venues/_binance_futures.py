@@ -1,4 +1,4 @@
-"""What Binance's USD-M and COIN-M futures ask alike: brackets, sub-accounts, Portfolio Margin mode."""
+"""Binance USD-M and COIN-M: what both adapters ask alike (brackets, sub-accounts, Portfolio Margin mode)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Binance key may do: one call of the spot host, for all products.
+"""Binance, every adapter: what a key may do, by one call of the spot host.
 
 Source: https://developers.binance.com/docs/wallet/account/api-key-permission . Limits of the host:
 https://developers.binance.com/docs/wallet/general-info (each call below /sapi has a limit of its own).

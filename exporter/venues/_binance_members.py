@@ -1,4 +1,4 @@
-"""The sub-accounts of a Binance master account: which there are, and the calls that read their futures.
+"""Binance USD-M and COIN-M: the sub-accounts of a master account, and the calls that read their futures.
 
 The master's key reads them at the spot host; read permission is enough. Sources: the pages below
 https://developers.binance.com/docs/sub_account : account-management/Query-Sub-account-List and

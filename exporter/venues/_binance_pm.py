@@ -1,4 +1,4 @@
-"""The messages of Binance Portfolio Margin.
+"""Binance Portfolio Margin: calls and messages, and what they say of an account.
 
 Source: the pages below https://developers.binance.com/docs/derivatives/portfolio-margin ; the public ones are
 those of the futures, and those below https://developers.binance.com/docs/derivatives/portfolio-margin-pro .

@@ -1,7 +1,7 @@
-"""Which calls read which kind of Portfolio Margin account.
+"""Binance Portfolio Margin Pro: which calls read which kind of account.
 
-Portfolio Margin Pro keeps the calls of the futures and adds its own for the account: one of accounts with the
-same rules, one of those whose requirement is found by scenarios (SPAN), options included. Sources: the pages
+It keeps the calls of the futures and adds its own for the account: one of accounts with the same rules, one
+of those whose requirement is found by scenarios (SPAN), options included. Sources: the pages
 Get-Classic-Portfolio-Margin-Account-Info, …-V2 and …-Balance-Info below
 https://developers.binance.com/docs/derivatives/portfolio-margin-pro/account .
 """

@@ -1,4 +1,4 @@
-"""The messages of Binance USD-M futures.
+"""Binance USD-M: calls and messages.
 
 Source: the pages below https://developers.binance.com/docs/derivatives/usds-margined-futures ; those of the
 account are Account-Information-V3, Account-Config and Symbol-Config.

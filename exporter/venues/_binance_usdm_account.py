@@ -1,4 +1,4 @@
-"""What the messages of Binance USD-M futures say of an account: its pools, positions and collateral."""
+"""Binance USD-M: what the messages say of an account, its pools, positions and collateral."""
 
 from __future__ import annotations
 

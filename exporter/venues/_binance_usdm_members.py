@@ -1,11 +1,11 @@
-"""What a master's key is told of the USD-M futures of a sub-account, and what follows from it.
+"""Binance USD-M: what a master's key is told of a sub-account, and what follows from it.
 
 The figures are those of the account's own calls under other names, less the side, which the sign of the
 amount tells, the asset mode and the margin mode. Those two are read from figures that must fit together:
 
 * *Asset mode*: in single-asset mode the totals are those of USDT, or plain sums of dollar coins; in
   multi-assets mode they are what all coins are worth at their bid rates.
-* *Margin mode*: see `exporter.venues._binance_standing`.
+* *Margin mode*: see `exporter.venues._binance_usdm_isolated`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from exporter.errors import VenueError
 from exporter.model import AccountSnapshot, liquidation_price
 from exporter.venues import _binance_members as members
 from exporter.venues._binance_brackets import maintenance_tiers
-from exporter.venues._binance_standing import Standing, isolated
 from exporter.venues._binance_usdm import Account, AssetIndex, PositionRow, SymbolConfiguration
 from exporter.venues._binance_usdm_account import Known, is_worth, parse, settle_of
+from exporter.venues._binance_usdm_isolated import Standing, isolated
 from exporter.venues.base import schema_error
 from exporter.wire import Number, Positive, Required, Rows, Wire
 

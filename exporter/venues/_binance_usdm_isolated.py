@@ -1,8 +1,9 @@
-"""Which positions of a coin are isolated, where the venue does not say it: read from liquidation prices.
+"""Binance USD-M: which positions of a sub-account are isolated, read from their liquidation prices.
 
-A cross position is liquidated where the excess of its coin's equity over what all its positions require is
-used up, an isolated one where that of its own collateral is; everything else is held still. So a printed
-price tells the excess that stands behind a position: that of the coin, or its own.
+The venue does not say it to the key of a master. A cross position is liquidated where the excess of its
+coin's equity over what all its positions require is used up, an isolated one where that of its own collateral
+is; everything else is held still. So a printed price tells the excess that stands behind a position: that of
+the coin, or its own.
 
 Source: https://www.binance.com/en/support/faq/detail/b3c689c1f50a44cabb3a84e663b81d93
 """

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from exporter.model import MaintenanceTier
-from exporter.venues._binance_standing import Standing, isolated
+from exporter.venues._binance_usdm_isolated import Standing, isolated
 
 RATE, NOTIONAL = 0.004, 100_000.0
 REQUIRED = RATE * NOTIONAL
