@@ -88,7 +88,9 @@ REFUSALS = Refusals(
 
 # Why documented numbers are not read, at both APIs.
 OF_PARTS = "initial margin less the part of open orders, which are both published"
+OF_FEES = "what trading costs, not how safe the account is"
 OF_ORDERS = "the open-order margin is published of the whole pool"
+VALUE_OF_ORDERS = "value of open orders, not of a position"
 LAST_CHANGE = "time of the last change, not of the figures"
 WITH_FEES = "entry price with fees; liquidation does not depend on it"
 TIME_OF_PRICES = "only tells how old the answer is: one that a cache kept too long is a failure"
@@ -189,9 +191,14 @@ class _Timed(Protocol):
     def time(self) -> float | None: ...
 
 
-def newest(rows: Iterable[_Timed]) -> float | None:
-    """The time of the newest row of an answer, Unix seconds: that of a market that is closed stays behind."""
-    return max((row.time for row in rows if row.time is not None), default=None)
+TimedT = TypeVar("TimedT", bound=_Timed)
+
+
+async def timed_rows(api: Api, endpoint: Endpoint, type_: type[TimedT]) -> list[TimedT]:
+    """The rows of a public answer, which is as old as its newest: that of a closed market stays behind."""
+    rows = await api.get_rows(endpoint, type_)
+    api.made_at(endpoint, max((row.time for row in rows if row.time is not None), default=None))
+    return rows
 
 
 def pool_of(asset: AccountAsset, positions: Sequence[Position]) -> MarginPool:

@@ -10,6 +10,7 @@ from exporter.venues import _binance_members as members
 from exporter.venues._binance import (
     LAST_CHANGE,
     OF_A_BRACKET,
+    OF_FEES,
     OF_ORDERS,
     OF_PARTS,
     TIME_OF_PRICES,
@@ -45,7 +46,7 @@ UNREAD = {
         "the position call has the same figure": "maxQty",
         _NOTIONAL: "notionalValue",
         LAST_CHANGE: "updateTime",
-        "what trading costs, not how safe the account is": "feeTier",
+        OF_FEES: "feeTier",
     },
     POSITION_RISK: {
         WITH_FEES: "breakEvenPrice",

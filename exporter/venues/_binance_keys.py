@@ -12,9 +12,9 @@ from exporter.request import Endpoint
 from exporter.venues.base import any_of
 from exporter.wire import MaybeFlag, Wire
 
-KEY_RESTRICTIONS = Endpoint(
-    "/sapi/v1/account/apiRestrictions", weight=1, host="https://api.binance.com", apart=True
-)
+SPOT_HOST = "https://api.binance.com"
+
+KEY_RESTRICTIONS = Endpoint("/sapi/v1/account/apiRestrictions", weight=1, host=SPOT_HOST, apart=True)
 SAPI_BUDGET = RequestBudget("binance_sapi", (Limit(12_000.0, 60.0),), each_endpoint=True, paths=("/sapi/",))
 UNREAD_OF_KEY = {
     "when the key was made": "createTime",

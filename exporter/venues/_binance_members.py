@@ -8,7 +8,7 @@ and Get-Futures-Position-Risk-of-Sub-account-V2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from itertools import count
 from typing import TypeVar
 
@@ -18,15 +18,16 @@ from exporter.account import Member, SubAccounts
 from exporter.answers import A_DAY
 from exporter.api import Api
 from exporter.request import Endpoint, Params
-from exporter.venues._binance import LAST_CHANGE, OF_PARTS, AccountAsset, BinanceConfig
+from exporter.tasks import together
+from exporter.venues._binance import LAST_CHANGE, OF_FEES, OF_PARTS, AccountAsset, BinanceConfig
+from exporter.venues._binance_keys import SPOT_HOST
 from exporter.wire import MaybeFlag, Number, Rows, Wire, listed
 
-_HOST = "https://api.binance.com"
 # A limit of that host says nothing about the others.
-LIST = Endpoint("/sapi/v1/sub-account/list", weight=1, host=_HOST, apart=True)
-STATUS = Endpoint("/sapi/v1/sub-account/status", weight=10, host=_HOST, apart=True)
-ACCOUNT = Endpoint("/sapi/v2/sub-account/futures/account", weight=1, host=_HOST, apart=True)
-POSITIONS = Endpoint("/sapi/v2/sub-account/futures/positionRisk", weight=1, host=_HOST, apart=True)
+LIST = Endpoint("/sapi/v1/sub-account/list", weight=1, host=SPOT_HOST, apart=True)
+STATUS = Endpoint("/sapi/v1/sub-account/status", weight=10, host=SPOT_HOST, apart=True)
+ACCOUNT = Endpoint("/sapi/v2/sub-account/futures/account", weight=1, host=SPOT_HOST, apart=True)
+POSITIONS = Endpoint("/sapi/v2/sub-account/futures/positionRisk", weight=1, host=SPOT_HOST, apart=True)
 MEMBER_CALLS = (ACCOUNT, POSITIONS)
 ENDPOINTS = (LIST, STATUS, *MEMBER_CALLS)
 
@@ -47,11 +48,13 @@ UNREAD: Mapping[Endpoint, Mapping[str, str]] = {
     ACCOUNT: {
         OF_PARTS: "positionInitialMargin",
         LAST_CHANGE: "updateTime",
-        "what trading costs, not how safe the account is": "feeTier",
+        OF_FEES: "feeTier",
     },
 }
 
 T = TypeVar("T")
+AccountT = TypeVar("AccountT")
+PositionsT = TypeVar("PositionsT")
 
 
 class FuturesConfig(BinanceConfig, SubAccounts):
@@ -92,9 +95,12 @@ def rows_of(*given: Rows[T] | UnsetType) -> list[T]:
     return [row for rows in given if rows is not UNSET for row in listed(rows)]
 
 
-def asking(email: str, kind: int) -> Params:
-    """What asks for one sub-account's USD-M (1) or COIN-M (2) futures."""
-    return (("email", email), ("futuresType", str(kind)))
+def told_of(
+    api: Api, email: str, kind: int, account: type[AccountT], positions: type[PositionsT]
+) -> Awaitable[tuple[AccountT, PositionsT]]:
+    """What is told of one sub-account's USD-M (`kind` 1) or COIN-M (2) futures."""
+    asking = (("email", email), ("futuresType", str(kind)))
+    return together(api.get(ACCOUNT, account, asking), api.get(POSITIONS, positions, asking))
 
 
 async def listed_members(api: Api) -> Sequence[Member]:

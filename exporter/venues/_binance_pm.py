@@ -27,24 +27,30 @@ from exporter.venues._binance import (
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
 from exporter.venues._binance_coinm_account import unlisted_contract as unlisted_inverse
-from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
+from exporter.venues._binance_keys import KEY_RESTRICTIONS, SPOT_HOST, UNREAD_OF_KEY
 from exporter.venues._binance_usdm_account import settle_of, unlisted_contract
 from exporter.venues.base import nothing_less, told
 from exporter.wire import Millis, Number, Positive, Required, Wire, number
 
 FAPI = "https://fapi.binance.com"
 DAPI = "https://dapi.binance.com"
-_SAPI = "https://api.binance.com"
 
 ACCOUNT = Endpoint("/papi/v1/account", weight=20)
 BALANCE = Endpoint("/papi/v1/balance", weight=20)
 COLLATERAL_RATE = Endpoint(
-    "/sapi/v1/portfolio/collateralRate", weight=50, signed=False, host=_SAPI, apart=True
+    "/sapi/v1/portfolio/collateralRate", weight=50, signed=False, host=SPOT_HOST, apart=True
 )
 INDEX_PRICE = Endpoint(
-    "/sapi/v1/portfolio/asset-index-price", weight=50, signed=False, host=_SAPI, apart=True
+    "/sapi/v1/portfolio/asset-index-price", weight=50, signed=False, host=SPOT_HOST, apart=True
 )
-TIME = structs.replace(usdm.TIME, host=FAPI, apart=True)
+
+
+def at(host: str, endpoint: Endpoint) -> Endpoint:
+    """A call of the futures, made from here: at a host that is not the account's."""
+    return structs.replace(endpoint, host=host, apart=True)
+
+
+TIME = at(FAPI, usdm.TIME)
 
 
 class Product(Struct, frozen=True):
@@ -63,16 +69,16 @@ UM = Product(
     Endpoint("/papi/v1/um/positionRisk", weight=5),
     Endpoint("/papi/v2/um/account", weight=5),
     Endpoint("/papi/v1/um/leverageBracket", weight=1),
-    structs.replace(usdm.EXCHANGE_INFO, host=FAPI, apart=True),
-    structs.replace(usdm.PREMIUM_INDEX, host=FAPI, apart=True),
+    at(FAPI, usdm.EXCHANGE_INFO),
+    at(FAPI, usdm.PREMIUM_INDEX),
 )
 CM = Product(
     "inverse",
     Endpoint("/papi/v1/cm/positionRisk", weight=1),
     Endpoint("/papi/v1/cm/account", weight=5),
     Endpoint("/papi/v1/cm/leverageBracket", weight=1),
-    structs.replace(coinm.EXCHANGE_INFO, host=DAPI, apart=True),
-    structs.replace(coinm.PREMIUM_INDEX, host=DAPI, apart=True),
+    at(DAPI, coinm.EXCHANGE_INFO),
+    at(DAPI, coinm.PREMIUM_INDEX),
 )
 
 _OF_COINS = "the balance call has the wallets, the position call the PnL"

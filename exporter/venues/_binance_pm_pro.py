@@ -16,9 +16,8 @@ from exporter.request import Endpoint
 from exporter.venues import _binance_coinm as coinm
 from exporter.venues import _binance_pm as pm
 from exporter.venues import _binance_usdm as usdm
-from exporter.venues._binance import LAST_CHANGE, OF_PARTS, WITH_FEES
-
-_SAPI = "https://api.binance.com"
+from exporter.venues._binance import LAST_CHANGE, OF_FEES, OF_PARTS, VALUE_OF_ORDERS, WITH_FEES
+from exporter.venues._binance_keys import SPOT_HOST
 
 
 class Program(Struct, frozen=True):
@@ -35,26 +34,22 @@ class Program(Struct, frozen=True):
 STANDARD = Program(pm.ACCOUNT, pm.BALANCE, pm.UM, pm.CM)
 
 
-def _at(host: str, endpoint: Endpoint) -> Endpoint:
-    return structs.replace(endpoint, host=host, apart=True)
-
-
 UM = structs.replace(
     pm.UM,
-    positions=_at(pm.FAPI, usdm.POSITION_RISK),
-    account=_at(pm.FAPI, usdm.ACCOUNT),
-    brackets=_at(pm.FAPI, usdm.LEVERAGE_BRACKET),
+    positions=pm.at(pm.FAPI, usdm.POSITION_RISK),
+    account=pm.at(pm.FAPI, usdm.ACCOUNT),
+    brackets=pm.at(pm.FAPI, usdm.LEVERAGE_BRACKET),
 )
 CM = structs.replace(
     pm.CM,
-    positions=_at(pm.DAPI, coinm.POSITION_RISK),
-    account=_at(pm.DAPI, coinm.ACCOUNT),
-    brackets=_at(pm.DAPI, coinm.LEVERAGE_BRACKET),
+    positions=pm.at(pm.DAPI, coinm.POSITION_RISK),
+    account=pm.at(pm.DAPI, coinm.ACCOUNT),
+    brackets=pm.at(pm.DAPI, coinm.LEVERAGE_BRACKET),
 )
-BALANCE = Endpoint("/sapi/v1/portfolio/balance", weight=20, host=_SAPI, apart=True)
-PRO = Program(Endpoint("/sapi/v1/portfolio/account", weight=5, host=_SAPI, apart=True), BALANCE, UM, CM)
+BALANCE = Endpoint("/sapi/v1/portfolio/balance", weight=20, host=SPOT_HOST, apart=True)
+PRO = Program(Endpoint("/sapi/v1/portfolio/account", weight=5, host=SPOT_HOST, apart=True), BALANCE, UM, CM)
 SPAN = Program(
-    Endpoint("/sapi/v2/portfolio/account", weight=5, host=_SAPI, apart=True), BALANCE, UM, CM, span=True
+    Endpoint("/sapi/v2/portfolio/account", weight=5, host=SPOT_HOST, apart=True), BALANCE, UM, CM, span=True
 )
 PROGRAMS = (STANDARD, PRO, SPAN)
 ENDPOINTS = (
@@ -80,7 +75,7 @@ UNREAD: Mapping[Endpoint, Mapping[str, str]] = {
         LAST_CHANGE: "updateTime",
         "the account call has it": "initialMargin maintMargin positionInitialMargin openOrderInitialMargin",
         "no position is isolated": "isolatedMargin isolatedWallet",
-        "value of open orders, not of a position": "bidNotional askNotional",
+        VALUE_OF_ORDERS: "bidNotional askNotional",
         "COIN-M tells no place in the queue at these calls": "adl",
     },
     UM.account: {
@@ -89,7 +84,7 @@ UNREAD: Mapping[Endpoint, Mapping[str, str]] = {
         "positions[].unrealizedProfit entryPrice",
         "of older versions of the call": "leverage maxNotional",
         OF_PARTS: "positions[].positionInitialMargin positions[].openOrderInitialMargin",
-        "value of open orders, not of a position": "bidNotional askNotional",
+        VALUE_OF_ORDERS: "bidNotional askNotional",
         "no position is isolated": "isolatedMargin isolatedWallet",
         LAST_CHANGE: "updateTime",
     },
@@ -100,7 +95,7 @@ UNREAD: Mapping[Endpoint, Mapping[str, str]] = {
     },
     CM.account: {
         _OF_A_PART: f"availableBalance maxWithdrawAmount {_OF_COINS}",
-        "what trading costs, not how safe the account is": "feeTier",
+        OF_FEES: "feeTier",
         "the position call has it": "leverage entryPrice maxQty breakEvenPrice positions[].unrealizedProfit",
         OF_PARTS: "positions[].positionInitialMargin positions[].openOrderInitialMargin",
         LAST_CHANGE: "updateTime",

@@ -13,10 +13,12 @@ from exporter.venues import _binance_members as members
 from exporter.venues._binance import (
     LAST_CHANGE,
     OF_A_BRACKET,
+    OF_FEES,
     OF_ORDERS,
     OF_PARTS,
     TIME_OF_PRICES,
     UNREAD_RULES,
+    VALUE_OF_ORDERS,
     WITH_FEES,
     AccountAsset,
     sum_of,
@@ -35,7 +37,6 @@ ASSET_INDEX = Endpoint("/fapi/v1/assetIndex", weight=10, signed=False)
 PREMIUM_INDEX = Endpoint("/fapi/v1/premiumIndex", weight=10, signed=False)
 TIME = Endpoint("/fapi/v1/time", weight=1, signed=False)
 
-_ORDERS = "value of open orders, not of a position"
 UNREAD = {
     **members.UNREAD,
     members.ACCOUNT: {
@@ -47,17 +48,17 @@ UNREAD = {
         OF_ORDERS: "positions[].openOrderInitialMargin",
         LAST_CHANGE: "updateTime",
         "of older versions of the call; the symbol's configuration has it": "leverage maxNotional",
-        _ORDERS: "bidNotional askNotional",
+        VALUE_OF_ORDERS: "bidNotional askNotional",
     },
     POSITION_RISK: {
         WITH_FEES: "breakEvenPrice",
         OF_ORDERS: "openOrderInitialMargin",
         "only tells when the leverage was changed, and is to be asked again": "positionInitialMargin",
-        _ORDERS: "bidNotional askNotional",
+        VALUE_OF_ORDERS: "bidNotional askNotional",
         LAST_CHANGE: "updateTime",
     },
     ACCOUNT_CONFIG: {
-        "what trading costs, not how safe the account is": "feeTier",
+        OF_FEES: "feeTier",
         LAST_CHANGE: "updateTime",
         "a group of accounts, not a figure": "tradeGroupId",
     },

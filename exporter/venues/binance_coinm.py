@@ -9,7 +9,7 @@ from exporter.api import Api
 from exporter.model import AccountSnapshot, Contract, Marks
 from exporter.tasks import Ready, together
 from exporter.venues import _binance_members as members
-from exporter.venues._binance import NOT_PORTFOLIO_MARGIN, ExchangeInformation, MarkRow, marks_of, newest
+from exporter.venues._binance import NOT_PORTFOLIO_MARGIN, ExchangeInformation, MarkRow, marks_of, timed_rows
 from exporter.venues._binance_coinm import (
     ACCOUNT,
     ADL_QUANTILE,
@@ -94,11 +94,7 @@ class BinanceCoinm(BinanceFutures):
 
     async def _member(self, api: Api, email: str) -> AccountSnapshot:
         """A sub-account, which the key of its master reads at another host."""
-        asking = members.asking(email, KIND)
-        answer, positions = await together(
-            api.get(members.ACCOUNT, AccountAnswer, asking),
-            api.get(members.POSITIONS, PositionsAnswer, asking),
-        )
+        answer, positions = await members.told_of(api, email, KIND, AccountAnswer, PositionsAnswer)
         rows = positions.rows
         known = await self._known(api, {row.symbol for row in rows if row.quantity}, Ready({}))
         return parse(answer.account, rows, known)
@@ -136,6 +132,4 @@ async def _quantiles(api: Api) -> Mapping[str, Quantile]:
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
-    answer = await api.get_rows(PREMIUM_INDEX, PremiumIndex)
-    api.made_at(PREMIUM_INDEX, newest(answer))
-    return {item.symbol: item for item in answer}
+    return {item.symbol: item for item in await timed_rows(api, PREMIUM_INDEX, PremiumIndex)}

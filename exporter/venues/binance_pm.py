@@ -21,7 +21,7 @@ from exporter.venues._binance import (
     MarkRow,
     by_symbol,
     marks_of,
-    newest,
+    timed_rows,
 )
 from exporter.venues._binance_brackets import TABLES, Brackets
 from exporter.venues._binance_coinm import coin_of as coin_of_inverse
@@ -222,14 +222,11 @@ def _funding(api: Api, product: Product, symbols: Iterable[str]) -> Awaitable[Ma
 
 
 async def _premiums(api: Api, product: Product) -> Mapping[str, PremiumIndex]:
-    answer = await api.get_rows(product.premium_index, PremiumIndex)
-    api.made_at(product.premium_index, newest(answer))
-    return {item.symbol: item for item in answer}
+    return {item.symbol: item for item in await timed_rows(api, product.premium_index, PremiumIndex)}
 
 
 async def _prices(api: Api) -> Mapping[str, float]:
-    answer = await api.get_rows(INDEX_PRICE, IndexPrice)
-    api.made_at(INDEX_PRICE, newest(answer))
+    answer = await timed_rows(api, INDEX_PRICE, IndexPrice)
     if not answer:
         raise schema_error(INDEX_PRICE, "no coin is listed")
     return {item.asset: item.price for item in answer if item.price}

@@ -18,7 +18,7 @@ from exporter.venues._binance import (
     ExchangeInformation,
     MarkRow,
     marks_of,
-    newest,
+    timed_rows,
 )
 from exporter.venues._binance_futures import BinanceFutures
 from exporter.venues._binance_keys import KEY_RESTRICTIONS
@@ -171,11 +171,7 @@ class BinanceUsdm(BinanceFutures):
 
     async def _member(self, api: Api, email: str) -> AccountSnapshot:
         """A sub-account, which the key of its master reads at another host."""
-        asking = members.asking(email, KIND)
-        answer, positions = await together(
-            api.get(members.ACCOUNT, AccountAnswer, asking),
-            api.get(members.POSITIONS, PositionsAnswer, asking),
-        )
+        answer, positions = await members.told_of(api, email, KIND, AccountAnswer, PositionsAnswer)
         account, held = answer.futureAccountResp, positions.open
         rows = [row.row for row in held]
         indices, known = await together(
@@ -274,8 +270,7 @@ async def _contracts(api: Api) -> Mapping[str, Contract]:
 
 
 async def _indices(api: Api) -> Mapping[str, AssetIndex]:
-    answer = await api.get_rows(ASSET_INDEX, AssetIndex)
-    api.made_at(ASSET_INDEX, newest(answer))
+    answer = await timed_rows(api, ASSET_INDEX, AssetIndex)
     return {item.symbol.removesuffix("USD"): item for item in answer if item.symbol.endswith("USD")}
 
 
@@ -285,6 +280,4 @@ def _funding(api: Api, rows: Iterable[PositionRow]) -> Awaitable[Mapping[str, Pr
 
 
 async def _premiums(api: Api) -> Mapping[str, PremiumIndex]:
-    answer = await api.get_rows(PREMIUM_INDEX, PremiumIndex)
-    api.made_at(PREMIUM_INDEX, newest(answer))
-    return {item.symbol: item for item in answer}
+    return {item.symbol: item for item in await timed_rows(api, PREMIUM_INDEX, PremiumIndex)}
