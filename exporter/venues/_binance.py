@@ -10,7 +10,6 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, ClassVar, Protocol, TypeVar
@@ -35,7 +34,7 @@ from exporter.model import (
 from exporter.request import Endpoint, Request, Response, SignedRequest
 from exporter.signing import signer
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, KeyRestrictions
-from exporter.venues.base import Refusal, Refusals, Venue, nothing_less, said_of_key, told
+from exporter.venues.base import Refusal, Refusals, Venue, nothing_less, said_of_key, sum_of, told
 from exporter.wire import Millis, Number, Positive, Wire
 
 BUDGET = RequestBudget("binance", (Limit(2400.0, 60.0),), paths=("/fapi/", "/dapi/"))
@@ -142,12 +141,6 @@ class AccountAsset(Wire):
     def holds(self) -> bool:
         """True if there is anything in the coin."""
         return any((self.walletBalance, self.marginBalance, self.maintMargin, self.initialMargin))
-
-
-def sum_of(*amounts: float | None) -> float | None:
-    """The sum; None where one of the amounts is not known."""
-    known = [amount for amount in amounts if amount is not None]
-    return math.fsum(known) if len(known) == len(amounts) else None
 
 
 class Symbol(Wire):

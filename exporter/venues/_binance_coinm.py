@@ -19,9 +19,9 @@ from exporter.venues._binance import (
     WITH_FEES,
     AccountAsset,
     adl_ratio,
-    sum_of,
 )
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
+from exporter.venues.base import sum_of
 from exporter.wire import Millis, Number, Positive, Required, Wire
 
 ACCOUNT = Endpoint("/dapi/v1/account", weight=5)

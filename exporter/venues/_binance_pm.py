@@ -23,13 +23,12 @@ from exporter.venues._binance import (
     WITH_FEES,
     match,
     side_of,
-    sum_of,
 )
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
 from exporter.venues._binance_coinm_account import unlisted_contract as unlisted_inverse
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, SPOT_HOST, UNREAD_OF_KEY
 from exporter.venues._binance_usdm_account import settle_of, unlisted_contract
-from exporter.venues.base import nothing_less, told
+from exporter.venues.base import nothing_less, sum_of, told
 from exporter.wire import Millis, Number, Positive, Required, Wire, number
 
 FAPI = "https://fapi.binance.com"

@@ -21,9 +21,9 @@ from exporter.venues._binance import (
     VALUE_OF_ORDERS,
     WITH_FEES,
     AccountAsset,
-    sum_of,
 )
 from exporter.venues._binance_keys import KEY_RESTRICTIONS, UNREAD_OF_KEY
+from exporter.venues.base import sum_of
 from exporter.wire import Millis, Number, Positive, Required, Wire
 
 ACCOUNT = Endpoint("/fapi/v3/account", weight=5)

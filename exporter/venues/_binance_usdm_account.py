@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from exporter.model import AccountSnapshot, Asset, Contract, MarginPool, Position
 from exporter.request import Endpoint
-from exporter.venues._binance import AccountAsset, adl_ratio, joined, pool_of, side_of, sum_of, true
+from exporter.venues._binance import AccountAsset, adl_ratio, joined, pool_of, side_of, true
 from exporter.venues._binance_brackets import Brackets, maintenance_tiers
 from exporter.venues._binance_usdm import (
     ACCOUNT,
@@ -22,7 +22,7 @@ from exporter.venues._binance_usdm import (
     PremiumIndex,
     SymbolConfiguration,
 )
-from exporter.venues.base import nothing_less, pools_by_coin, schema_error, told
+from exporter.venues.base import nothing_less, pools_by_coin, schema_error, sum_of, told
 
 # How near the totals must be to the sum of the wallets, whose prices are of another moment.
 _SAME_WORTH = 0.01

@@ -20,7 +20,7 @@ from exporter.venues._hyperliquid import (
     Exchange,
     Tokens,
 )
-from exporter.venues.base import nothing_less, schema_error, told
+from exporter.venues.base import less, nothing_less, schema_error, sum_of, told
 from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, decode, listed, number, one_of
 
 LIQUIDATED_AT = 0.95
@@ -197,13 +197,12 @@ class Held(Struct, frozen=True):
 
     def total(self, amount: str) -> float | None:
         """The sum of an amount of all positions; None where one has none."""
-        found = [getattr(row, amount) for row in self.state.rows]
-        return None if None in found else float(sum(found))
+        return sum_of(*(getattr(row, amount) for row in self.state.rows))
 
     @property
     def isolated_margin(self) -> float | None:
         """What isolated positions have of their own, their PnL included; None where that is not told."""
-        return _sum(row.marginUsed for row in self.state.rows if row.isolated)
+        return sum_of(*(row.marginUsed for row in self.state.rows if row.isolated))
 
     def positions(self, coin: str, pool: str, *, priced: bool = True) -> list[Position]:
         """Its positions; without the venue's liquidation prices unless they are `priced`."""
@@ -228,21 +227,12 @@ class Held(Struct, frozen=True):
             unrealized_pnl=row.unrealizedPnl,
             leverage=leverage,
             initial_margin=None if row.isolated else row.marginUsed,
-            margin=_less(row.marginUsed, profit) if row.isolated else None,
+            margin=less(row.marginUsed, profit) if row.isolated else None,
             largest_notional=schedule.largest(leverage),
             funding_rate=None if context is None else context.funding,
             maintenance_tiers=schedule.tiers,
             pool_currency=pool,
         )
-
-
-def _sum(amounts: Iterable[float | None]) -> float | None:
-    found = list(amounts)
-    return None if None in found else sum(amount for amount in found if amount is not None)
-
-
-def _less(amount: float | None, other: float | None) -> float | None:
-    return None if amount is None or other is None else amount - other
 
 
 def _product(amount: float | None, price: float | None) -> float | None:
@@ -278,7 +268,7 @@ def separate(held: Sequence[Held], tokens: Tokens) -> AccountSnapshot:
                 equity=state.marginSummary.accountValue,
                 margin_equity=state.crossMarginSummary.accountValue,
                 maintenance_margin=told(state.crossMaintenanceMarginUsed, backed),
-                wallet_balance=_less(state.marginSummary.accountValue, profit),
+                wallet_balance=less(state.marginSummary.accountValue, profit),
                 unrealized_pnl=profit,
                 initial_margin=state.marginSummary.totalMarginUsed,
                 withdrawable_balance=nothing_less(state.withdrawable),
@@ -298,12 +288,12 @@ def unified(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Account
         backed = [position for one in at for position in one.positions(coin, coin)]
         # What is not listed is not held, unless something is left of it.
         total = row.total if row is not None else 0.0 if left is None else None
-        required = _sum(one.state.crossMaintenanceMarginUsed for one in at)
-        backing = _less(total, _sum(one.isolated_margin for one in at))
+        required = sum_of(*(one.state.crossMaintenanceMarginUsed for one in at))
+        backing = less(total, sum_of(*(one.isolated_margin for one in at)))
         if left is not None and required is not None:
             # Said at one moment, where the other figures are of several.
             backing = left + required
-        profit = _sum(one.total("unrealizedPnl") for one in at)
+        profit = sum_of(*(one.total("unrealizedPnl") for one in at))
         positions += backed
         pools.append(
             MarginPool(
@@ -311,10 +301,10 @@ def unified(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Account
                 equity=total,
                 margin_equity=backing,
                 maintenance_margin=told(required, backed),
-                wallet_balance=_less(total, profit),
-                available_balance=nothing_less(_less(total, 0.0 if row is None else row.hold)),
+                wallet_balance=less(total, profit),
+                available_balance=nothing_less(less(total, 0.0 if row is None else row.hold)),
                 unrealized_pnl=profit,
-                initial_margin=_sum(one.state.marginSummary.totalMarginUsed for one in at),
+                initial_margin=sum_of(*(one.state.marginSummary.totalMarginUsed for one in at)),
             )
         )
     return _snapshot(pools, positions, tokens, "unified")
@@ -337,11 +327,11 @@ def portfolio(held: Sequence[Held], balances: Balances, tokens: Tokens) -> Accou
 
     def together(amount: Callable[[Held], float | None]) -> float | None:
         """Of all exchanges, in USDC."""
-        return _sum(_product(amount(one), _price(one.exchange.token, tokens)) for one in held)
+        return sum_of(*(_product(amount(one), _price(one.exchange.token, tokens)) for one in held))
 
     required = together(lambda one: one.state.crossMaintenanceMarginUsed)
-    coins = _sum(_product(row.total, _counted(row, tokens)) for row in rows)
-    backing = _less(coins, _product(together(lambda one: one.isolated_margin), LIQUIDATED_AT))
+    coins = sum_of(*(_product(row.total, _counted(row, tokens)) for row in rows))
+    backing = less(coins, _product(together(lambda one: one.isolated_margin), LIQUIDATED_AT))
     implied = 0.0 if backing is None else ratio * backing / LIQUIDATED_AT
     if required and ratio and not (lent and implied > 0.0):
         # Figures of two moments differ by a little more than that.
@@ -391,10 +381,10 @@ def _counted(row: Balance, tokens: Tokens) -> float | None:
 
 
 def _asset(row: Balance, at: Iterable[Held], tokens: Tokens) -> Asset:
-    profit = _sum(one.total("unrealizedPnl") for one in at)
+    profit = sum_of(*(one.total("unrealizedPnl") for one in at))
     return Asset(
         asset=row.coin,
-        wallet_balance=_less(row.total, profit),
+        wallet_balance=less(row.total, profit),
         equity=row.total,
         collateral_price_usd=_counted(row, tokens),
         debt_price_usd=_price(row.token, tokens),

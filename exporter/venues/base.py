@@ -42,12 +42,14 @@ __all__ = [
     "ascending_tiers",
     "funding_by_symbol",
     "http_error",
+    "less",
     "nothing_less",
     "pools_by_coin",
     "position_ids",
     "retry_after",
     "said_of_key",
     "schema_error",
+    "sum_of",
     "told",
 ]
 
@@ -286,6 +288,17 @@ def said_of_key(rights: KeyRights, where: str) -> KeyRights:
 def nothing_less(amount: float | None) -> float | None:
     """What may be moved out: a venue that counts less than nothing lets nothing out."""
     return None if amount is None else max(amount, 0.0)
+
+
+def sum_of(*amounts: float | None) -> float | None:
+    """The sum; None where one of the amounts is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return math.fsum(known) if len(known) == len(amounts) else None
+
+
+def less(amount: float | None, part: float | None) -> float | None:
+    """An amount without a part of it; None where one of the two is not known."""
+    return None if amount is None or part is None else amount - part
 
 
 def funding_by_symbol(
