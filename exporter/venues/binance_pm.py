@@ -126,7 +126,7 @@ class BinancePm(BinanceVenue[BinanceConfig]):
         except VenueError as error:
             if error.reason not in {"unsupported", "auth"}:
                 raise
-            program = await api.account_cached(_program, _PROGRAM_MAX_AGE)
+            program = await api.optional(api.account_cached(_program, _PROGRAM_MAX_AGE), only={"exchange"})
             if program is None or program == self._program:
                 raise
         self._program = program
@@ -193,15 +193,24 @@ class BinancePm(BinanceVenue[BinanceConfig]):
 
 
 async def _program(api: Api) -> Program | None:
-    """By which calls the account is answered; None where it is by none."""
+    """By which calls the account is answered; None where all of them refuse it.
+
+    Raises:
+        VenueError: reason ``exchange``, if none answers and one fails so: what is not known must not be kept.
+    """
+    failure = None
     for program in PROGRAMS:
         try:
             await api.get(program.account, Account)
         except VenueError as error:
             if error.reason not in {"unsupported", "auth", "permission", "exchange"}:
                 raise
+            if error.reason == "exchange":
+                failure = error
         else:
             return program
+    if failure is not None:
+        raise failure
     return None
 
 

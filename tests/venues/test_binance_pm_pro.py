@@ -32,8 +32,9 @@ class Asking:
         self.clock = FakeClock(NOW)
         self._venue = make_venue(BENCH.venue, "http://venue.test", BENCH.config)
         self._transport = MemoryTransport(self.answers, BENCH.check, wall=self.clock)
+        self.observer = QuietObserver()
         self._client = Client(
-            QuietObserver(), wall=self.clock, transport=self._transport, budgets=unpaced(self._venue)
+            self.observer, wall=self.clock, transport=self._transport, budgets=unpaced(self._venue)
         )
         self._api = self._client.account(self._venue)
 
@@ -99,6 +100,20 @@ async def test_an_account_that_is_neither_keeps_its_failure_and_is_looked_at_aga
         assert caught.value.reason == reason
         assert ACCOUNT.path in str(caught.value)
         assert asking.asked() == paths
+
+
+async def test_an_account_whose_own_calls_fail_for_a_moment_is_found_in_the_next_collection() -> None:
+    """A restart while the venue has trouble must not cost ten minutes."""
+    asking = Asking("Portfolio Margin Pro")
+    answer = asking.answers[PRO.account.path]
+    asking.answers[PRO.account.path] = web.Response(status=502)
+    asking.answers[SPAN.account.path] = NOT_IN_THAT_MODE
+    with pytest.raises(VenueError, match="not in Portfolio Margin mode"):
+        await asking.collect()
+    assert [error.reason for error in asking.observer.optional_failures] == ["exchange"]
+    asking.answers[PRO.account.path] = answer
+    asking.clock.now += 15.0
+    assert (await asking.collect()).positions
 
 
 async def test_a_request_limit_is_no_reason_to_ask_elsewhere() -> None:
