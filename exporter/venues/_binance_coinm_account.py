@@ -107,7 +107,7 @@ def _position(row: PositionRow, item: AccountPosition | None, known: Known, sour
 
 def _bare_row(item: AccountPosition) -> PositionRow:
     """The row of a position that only the account call shows."""
-    isolated = item.isolated in (True, "true") or bool(item.isolatedWallet)
+    isolated = true(item.isolated) or bool(item.isolatedWallet)
     return PositionRow(
         symbol=item.symbol,
         positionSide=item.positionSide,

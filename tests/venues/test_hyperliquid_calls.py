@@ -40,10 +40,14 @@ from tests.venues.payloads.hyperliquid.bench import (
 NOTHING = document(EMPTY)
 
 
-@pytest.mark.parametrize("endpoint", [STATE, BALANCES, MODE], ids=lambda one: one.label)
-def test_questions_are_those_of_an_independent_program(endpoint: Endpoint) -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "kind"),
+    [(STATE, "clearinghouseState"), (BALANCES, "spotClearinghouseState"), (MODE, "userAbstraction")],
+    ids=["state", "balances", "mode"],
+)
+def test_questions_are_those_of_an_independent_program(endpoint: Endpoint, kind: str) -> None:
     """Unsigned: a document and its type are all that is sent."""
-    kind, user = endpoint.label.rpartition(" ")[2], "0x1111111111111111111111111111111111111111"
+    user = "0x1111111111111111111111111111111111111111"
     body = f'{{"type":"{kind}","user":"{user}"}}'.encode()
     assert json.encode(question(endpoint, user=user)) == body
     signed = Hyperliquid(config_of(ADDRESS)).sign(Request(endpoint, (), endpoint.path, body))
