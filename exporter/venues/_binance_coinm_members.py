@@ -47,8 +47,8 @@ class MemberPosition(Wire):
     def row(self) -> PositionRow:
         """As the account's own call has it.
 
-        The documented example has a mark price for the collateral of a cross position: only that of an
-        isolated one is read.
+        The documented example has a mark price for the collateral of a cross position, of which nobody
+        reads any.
         """
         apart = true(self.isolated)
         if self.isolated is None:
@@ -62,8 +62,8 @@ class MemberPosition(Wire):
             unRealizedProfit=self.unrealizedProfit,
             marginType="isolated" if apart else "cross",
             leverage=self.leverage,
-            isolatedMargin=self.isolatedMargin if apart else None,
-            isolatedWallet=self.isolatedWallet if apart else None,
+            isolatedMargin=self.isolatedMargin,
+            isolatedWallet=self.isolatedWallet,
             isAutoAddMargin=self.isAutoAddMargin,
         )
 

@@ -12,8 +12,6 @@ from exporter.venues._binance_members import ACCOUNT, POSITIONS
 from tests.venues.payloads.binance_coinm.bench import LISTED, assessed, document, plain_brackets, sub_row
 from tests.venues.payloads.binance_usdm.members import of_member
 
-OLDER = {"isolatedWallet": None, "unrealizedProfit": "-0.00101612"}
-
 
 async def coinm_of(**changed: Any) -> AccountSnapshot:
     told = document("sub_account_futures.json")
@@ -37,21 +35,27 @@ async def test_the_documented_inverse_position_is_cross_and_its_liquidation_is_c
     assert position.liquidation_price == pytest.approx(6000 * 1.004 / (0.88308 + 0.6), rel=1e-9)
 
 
-async def test_an_isolated_inverse_position_has_its_own_collateral() -> None:
-    fields: dict[str, Any]
-    for fields in (
+@pytest.mark.parametrize(
+    "fields",
+    [
         {"isolated": "true", "isolatedWallet": "0.002"},
-        {
-            "isolated": True,
-            "isolatedWallet": None,
-            "isolatedMargin": "0.00098387705",
-            "unrealizedProfit": "-0.00101612295",
-        },
-    ):
-        snapshot = await coinm_of(**fields)
-        (held,), (pool,) = snapshot.positions, assessed(snapshot).pools
-        assert held.margin_mode == "isolated"
-        assert held.margin == pytest.approx(0.002)
-        own = 0.002 + (held.unrealized_pnl or 0.0)
-        assert pool.margin_equity == pytest.approx(0.88308 - own)
-        assert pool.maintenance_margin_rate == 0.0
+        *(
+            {
+                "isolated": isolated,
+                "isolatedWallet": None,
+                "isolatedMargin": "0.00098387705",
+                "unrealizedProfit": "-0.00101612295",
+            }
+            for isolated in (True, None)
+        ),
+    ],
+    ids=["wallet", "margin with its PnL", "no mode"],
+)
+async def test_an_isolated_inverse_position_has_its_own_collateral(fields: dict[str, Any]) -> None:
+    snapshot = await coinm_of(**fields)
+    (held,), (pool,) = snapshot.positions, assessed(snapshot).pools
+    assert held.margin_mode == "isolated"
+    assert held.margin == pytest.approx(0.002)
+    own = 0.002 + (held.unrealized_pnl or 0.0)
+    assert pool.margin_equity == pytest.approx(0.88308 - own)
+    assert pool.maintenance_margin_rate == 0.0

@@ -170,6 +170,9 @@ async def test_an_isolated_position_is_told_from_a_cross_one_beside_it() -> None
     assert snapshot.positions[0].margin == pytest.approx(WALLET)
     for position in assessed(snapshot).positions:
         assert position.liquidation_cross_check_ratio == pytest.approx(0.0, abs=1e-4)
+    # Where the brackets of one are not known, what is left for the other is not, either.
+    unknown = await usdm_of(of_usdt(200.0, -0.17735245, 4.38834339), *rows)
+    assert [one.margin_mode for one in unknown.positions] == ["cross", "cross"]
 
 
 async def test_isolated_positions_that_cannot_be_told_apart_are_a_failure() -> None:
