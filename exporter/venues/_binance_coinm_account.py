@@ -41,8 +41,10 @@ class Known(Struct, frozen=True, kw_only=True):
         }
 
 
-def parse(account: Account, rows: Iterable[PositionRow], known: Known) -> AccountSnapshot:
-    """The account from its messages.
+def parse(
+    account: Account, rows: Iterable[PositionRow], known: Known, source: Endpoint = POSITION_RISK
+) -> AccountSnapshot:
+    """The account from its messages; `source` is the call that has the rows.
 
     Raises:
         VenueError: reason ``schema``, where the coin of a position cannot be told from its symbol.
@@ -50,8 +52,8 @@ def parse(account: Account, rows: Iterable[PositionRow], known: Known) -> Accoun
     rows, items = tuple(rows), account.positions or []
     of_account = by_symbol(items)
     positions = tuple(
-        _position(row, match(row, of_account), known, POSITION_RISK if row in rows else ACCOUNT)
-        for row in joined(rows, items, _bare_row)
+        _position(row, match(row, of_account), known, source)
+        for row in joined(rows, items, lambda item: _bare_row(item, known.contracts))
     )
     return AccountSnapshot(
         pools=pools_by_coin(account.assets, positions, pool_of, home="BTC"),
@@ -105,8 +107,10 @@ def _position(row: PositionRow, item: AccountPosition | None, known: Known, sour
     )
 
 
-def _bare_row(item: AccountPosition) -> PositionRow:
+def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> PositionRow:
     """The row of a position that only the account call shows."""
+    if item.symbol not in contracts:
+        unlisted_contract(item.symbol, ACCOUNT)  # fails here, where the call is known, if it has to
     isolated = true(item.isolated) or bool(item.isolatedWallet)
     return PositionRow(
         symbol=item.symbol,

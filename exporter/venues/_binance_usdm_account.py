@@ -158,7 +158,6 @@ def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> Posit
     """The row of a position that only the account call shows."""
     # A notional of 0 beside a size says that the row was not valued yet: its amounts are placeholders.
     valued = bool(item.notional)
-    contract = contracts.get(item.symbol)
     return PositionRow(
         symbol=item.symbol,
         positionSide=item.positionSide,
@@ -166,7 +165,7 @@ def _bare_row(item: AccountPosition, contracts: Mapping[str, Contract]) -> Posit
         entryPrice=item.entryPrice,
         markPrice=abs(item.notional / item.quantity) if item.notional else None,
         unRealizedProfit=item.unrealizedProfit if valued else None,
-        marginAsset=contract.settle if contract is not None else settle_of(item.symbol, ACCOUNT),
+        marginAsset=coin_settled_in(item.symbol, contracts, ACCOUNT),
         isolatedMargin=item.isolatedMargin,
         isolatedWallet=item.isolatedWallet,
         notional=item.notional,
@@ -179,6 +178,16 @@ def unlisted_contract(symbol: str, settle: str) -> Contract:
     """For a symbol that the kept exchange information does not list yet."""
     base = symbol.split("_", maxsplit=1)[0].removesuffix(settle) or symbol
     return Contract("linear", 1.0, base, settle, settle)
+
+
+def coin_settled_in(symbol: str, contracts: Mapping[str, Contract], source: Endpoint) -> str:
+    """The settlement coin of a symbol, listed or not, where the row of `source` does not tell it.
+
+    Raises:
+        VenueError: reason ``schema``, where the symbol is not listed and does not tell it, either.
+    """
+    contract = contracts.get(symbol)
+    return settle_of(symbol, source) if contract is None else contract.settle
 
 
 def settle_of(symbol: str, source: Endpoint) -> str:

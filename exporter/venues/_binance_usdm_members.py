@@ -21,7 +21,7 @@ from exporter.model import AccountSnapshot, liquidation_price
 from exporter.venues import _binance_members as members
 from exporter.venues._binance_brackets import maintenance_tiers
 from exporter.venues._binance_usdm import Account, AssetIndex, PositionRow, SymbolConfiguration
-from exporter.venues._binance_usdm_account import Known, is_worth, parse, settle_of
+from exporter.venues._binance_usdm_account import Known, coin_settled_in, is_worth, parse
 from exporter.venues._binance_usdm_isolated import Standing, isolated
 from exporter.venues.base import schema_error
 from exporter.wire import Number, Positive, Required, Rows, Wire
@@ -98,7 +98,10 @@ def parse_member(
         raise schema_error(members.POSITIONS, "two rows of a `symbol` are on one side of the market")
     if len({symbol for symbol, _ in sides}) < len(positions):
         modes["position_mode"] = "hedge"
-    rows = [row.row for row in positions]
+    rows = [
+        structs.replace(row.row, marginAsset=coin_settled_in(row.symbol, known.contracts, members.POSITIONS))
+        for row in positions
+    ]
     symbols = {
         row.symbol: SymbolConfiguration(
             symbol=row.symbol, leverage=row.leverage, maxNotionalValue=row.maxNotional
@@ -140,9 +143,7 @@ def _with_margin_modes(account: Account, rows: Sequence[PositionRow], known: Kno
     wallets = {asset.coin: asset.walletBalance for asset in account.assets}
     coins: dict[str, list[PositionRow]] = {}
     for row in rows:
-        contract = known.contracts.get(row.symbol)
-        coin = settle_of(row.symbol, members.POSITIONS) if contract is None else contract.settle
-        coins.setdefault(coin, []).append(row)
+        coins.setdefault(row.marginAsset or "", []).append(row)
     equities: dict[tuple[str, float], float] = {}
     for coin, of_coin in coins.items():
         wallet = wallets.get(coin)

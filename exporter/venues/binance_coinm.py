@@ -97,7 +97,7 @@ class BinanceCoinm(BinanceFutures):
         answer, positions = await members.told_of(api, email, KIND, AccountAnswer, PositionsAnswer)
         rows = positions.rows
         known = await self._known(api, {row.symbol for row in rows if row.quantity}, Ready({}))
-        return parse(answer.account, rows, known)
+        return parse(answer.account, rows, known, members.POSITIONS)
 
     async def _known(
         self, api: Api, held: Collection[str], quantiles: Awaitable[Mapping[str, Quantile]]

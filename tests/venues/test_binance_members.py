@@ -222,3 +222,16 @@ async def test_rows_are_read_in_both_spellings_and_are_never_none_for_want_of_th
     assert (await of_member(venue, flat)).positions == ()
     with pytest.raises(VenueError, match=f"`{kind}PositionRiskVos` is missing"):
         await of_member(venue, {ACCOUNT: told, POSITIONS: {}})
+
+
+@pytest.mark.parametrize("venue", ["binance_usdm", "binance_coinm"])
+async def test_a_symbol_that_tells_no_coin_is_told_with_the_call_that_has_it(venue: str) -> None:
+    odd: dict[Any, Any] = {ACCOUNT: SHARED, POSITIONS: positions(row(symbol="X")), usdm.ASSET_INDEX: INDICES}
+    if venue == "binance_coinm":
+        odd = {
+            ACCOUNT: decoded(payload(venue, "sub_account_futures.json")),
+            POSITIONS: {"deliveryPositionRiskVos": [sub_row(symbol="X")]},
+        }
+    with pytest.raises(VenueError, match="`symbol` of a position is not listed") as caught:
+        await of_member(venue, odd)
+    assert POSITIONS.path in caught.value.message
