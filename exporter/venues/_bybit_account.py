@@ -31,6 +31,7 @@ from exporter.venues._bybit import (
     isolated_margin,
     summed_usd,
 )
+from exporter.venues._expiry import expiry_of
 from exporter.venues._schedule import Schedule
 from exporter.venues.base import Envelope, Refusal, Refusals, pools_by_coin, told
 from exporter.wire import Required, Wire, listed
@@ -87,11 +88,10 @@ class Held(Struct, frozen=True):
 
 # BTC-29DEC23-80000-C in USDC, BTC-29DEC23-80000-C-USDT
 _OPTION = re.compile(
-    r"([A-Z0-9]+)-(\d{1,2})([A-Z]{3})(\d\d)-(\d+(?:\.\d+)?)-([CP])(?:-(USDT|USDC))?", re.ASCII
+    r"(?P<base>[A-Z0-9]+)-(?P<day>\d{1,2}[A-Z]{3}\d\d)-(?P<strike>\d+(\.\d+)?)-(?P<right>[CP])"
+    r"(-(?P<settle>USDT|USDC))?",
+    re.ASCII,
 )
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_EXPIRY_HOUR = 8
-"""UTC."""
 
 
 def option_of(row: PositionRow) -> Held | None:
@@ -100,21 +100,16 @@ def option_of(row: PositionRow) -> Held | None:
     Sizes are in base units; strikes and prices in the coin that it is settled in.
     """
     found = _OPTION.fullmatch(row.symbol)
-    if found is None or found[3] not in _MONTHS:
+    expires_at = None if found is None else expiry_of(found["day"])
+    if found is None or expires_at is None:
         return None
-    try:
-        expiry = datetime(
-            2000 + int(found[4]), _MONTHS.index(found[3]) + 1, int(found[2]), _EXPIRY_HOUR, tzinfo=UTC
-        )
-    except ValueError:
-        return None
-    settle, strike = found[7] or "USDC", float(found[5])
-    if not strike > 0.0:
+    settle, strike = found["settle"] or "USDC", float(found["strike"])
+    if strike <= 0.0:
         return None
     terms = OptionTerms(
-        strike=strike, expires_at=expiry.timestamp(), right="call" if found[6] == "C" else "put"
+        strike=strike, expires_at=expires_at, right="call" if found["right"] == "C" else "put"
     )
-    return Held(row, Contract("option", 1.0, found[1], settle, settle), option=terms)
+    return Held(row, Contract("option", 1.0, found["base"], settle, settle), option=terms)
 
 
 def parse(
