@@ -272,14 +272,15 @@ def _position(held: Held, info: Info, *, apart: bool) -> Position:
 
 
 def _option_margin(held: Held, option: OptionTerms) -> OptionMargin | None:
-    """A long option requires nothing; of a short one what is required now beside its mark, fees included."""
+    """What a short option requires beside its mark is taken for a share of its underlying, fees included."""
     row, ticker = held.row, held.ticker
-    if row.long:
-        return OptionMargin(underlying_rate=0.0) if row.positionMM is None else None
-    if row.positionMM is None or row.markPrice is None or ticker is None or ticker.underlyingPrice is None:
-        return None
     return OptionMargin.fitted(
-        row.positionMM / row.size, mark=row.markPrice, underlying=ticker.underlyingPrice, right=option.right
+        row.positionMM,
+        size=row.size,
+        long=row.long,
+        mark=row.markPrice,
+        underlying=None if ticker is None else ticker.underlyingPrice,
+        right=option.right,
     )
 
 

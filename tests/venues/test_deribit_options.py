@@ -130,7 +130,7 @@ async def test_without_the_public_call_volatilities_are_unknown_and_the_rest_is_
         (option(), (0.075, 0.0)),
         (put(), (0.075, 0.075)),
         (option(maintenance_margin=1.521), (0.1, 0.0)),
-        (option(direction="buy", size=10.0, maintenance_margin=0.0), (0.075, 0.075)),
+        (option(direction="buy", size=10.0, maintenance_margin=0.0), (0.0, 0.0)),
         (option(direction="buy", size=10.0), None),  # a bought one should require nothing
         (option(maintenance_margin=0.0), None),
         (option(maintenance_margin=0.5), None),  # less than its mark
