@@ -218,8 +218,6 @@ class Book(Wire):
 
 _LARGEST_MOVE = 2.0
 """What is further from an index is another index."""
-AVERAGED = 1800.0
-"""Seconds before its expiry in which an option's delivery price is an average and no index."""
 
 
 class IndexPrice(Wire):
@@ -275,7 +273,8 @@ class Named(Struct, frozen=True):
 
 _NAME = re.compile(
     r"(?P<base>[A-Z0-9]+)(_(?P<quote>[A-Z0-9]+))?"
-    r"-(PERPETUAL|(?P<date>\d{1,2}[A-Z]{3}\d\d)(-(?P<strike>\d+(d\d+)?)-(?P<right>[CP]))?)"
+    r"-(PERPETUAL|(?P<date>\d{1,2}[A-Z]{3}\d\d)(-(?P<strike>\d+(d\d+)?)-(?P<right>[CP]))?)",
+    re.ASCII,
 )
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from exporter.coins import STABLE_COINS
 from exporter.model import AccountSnapshot, Asset, Greeks, MarginPool, OptionMargin, OptionTerms, Position
-from exporter.venues._deribit import SUMMARIES, Named, PositionRow, Summary
+from exporter.venues._deribit import SUMMARIES, Book, Named, PositionRow, Summary
 from exporter.venues.base import pools_by_coin, schema_error, told
 
 
@@ -30,6 +30,26 @@ class Held(Struct, frozen=True):
         quote = self.named.contract.quote
         unit = 1.0 if quote == "USD" else prices.get(quote, 1.0 if quote in STABLE_COINS else None)
         return None if unit is None or self.row.index_price is None else self.row.index_price * unit
+
+
+_AVERAGED = 1800.0
+"""Seconds before its expiry in which an option's delivery price is an average and no index."""
+
+
+def held_of(row: PositionRow, name: Named, book: Book | None, now: float) -> Held:
+    """A position with what is told to everybody of it.
+
+    Args:
+        row: The position.
+        name: What its name says.
+        book: Of an option, if it is told.
+        now: Unix seconds.
+    """
+    if book is None:
+        return Held(row, name)
+    moves = name.option is not None and name.option.expires_at - now > _AVERAGED
+    underlying = book.moved_to(row.index_price) if moves else book.underlying_price
+    return Held(row, name, book.mark_iv, underlying)
 
 
 def parse(
