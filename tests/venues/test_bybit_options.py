@@ -55,7 +55,9 @@ async def test_an_option_that_is_not_understood_leaves_nothing_to_be_computed() 
 
 
 async def test_in_portfolio_margin_options_have_a_value_at_other_prices_and_no_rate() -> None:
-    (pool,) = assess(await snapshot_of({}, scenario="portfolio"), SETTINGS, NOW).pools
+    snapshot = await snapshot_of({}, scenario="portfolio")
+    assert [(one.scenario_margin, one.options_apart) for one in snapshot.pools] == [(True, False)]
+    (pool,) = assess(snapshot, SETTINGS, NOW).pools
     assert pool.stress_equity
     assert (pool.stress, pool.liquidation_shock_up, pool.liquidation_shock_down) == ((), None, None)
 

@@ -127,6 +127,29 @@ async def test_the_captured_account_s_dollars_are_what_the_venue_counts() -> Non
     assert pool.available_balance == pytest.approx(53.868247 * 0.9992, rel=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("total", "own", "price"),
+    [(2.0, 4.0, 0.5), (0.9, 1.8, None), (-2.0, 4.0, None), (-2.0, -4.0, 0.5), (2.0, 0.0, None)],
+)
+async def test_a_price_is_made_of_totals_that_are_large_enough_and_of_one_sign(
+    total: float, own: float, price: float | None
+) -> None:
+    held = CAPTURED | {"margin_balance": own, "total_margin_balance_usd": total}
+    snapshot = await snapshot_of({SUMMARIES: summaries(held), POSITIONS: FLAT})
+    assert snapshot.prices.get("USDT") == price
+
+
+async def test_where_more_is_required_than_there_is_nothing_is_available() -> None:
+    held = CAPTURED | {"total_initial_margin_usd": 60.0}
+    (pool,) = (await snapshot_of({SUMMARIES: summaries(held), POSITIONS: FLAT})).pools
+    assert pool.available_balance == 0.0
+
+
+async def test_a_position_without_a_kind_is_no_answer() -> None:
+    with pytest.raises(VenueError, match="`kind` is empty"):
+        await snapshot_of({POSITIONS: success([future(kind="")])})
+
+
 @pytest.mark.parametrize("field", ["total_margin_balance_usd", "total_maintenance_margin_usd"])
 async def test_totals_that_are_missing_are_told_and_not_made_of_rows(field: str) -> None:
     rows = [{**one, field: None} for one in cross_rows("cross_sm")]
