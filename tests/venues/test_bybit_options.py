@@ -8,7 +8,19 @@ from exporter.errors import VenueError
 from exporter.model import Contract, Greeks, Marks, OptionMargin, OptionTerms, PublicPrice, RiskSettings
 from exporter.risk import Revaluation, assess
 from tests.venues.harness import NOW
-from tests.venues.payloads.bybit.bench import OPTIONS, document, positions, row, snapshot_of
+from tests.venues.payloads.bybit.bench import (
+    BOUGHT,
+    OPTIONS,
+    SOLD,
+    UNIFIED,
+    WITH_OPTIONS,
+    coin,
+    document,
+    positions,
+    row,
+    snapshot_of,
+    wallet,
+)
 
 SETTINGS = RiskSettings()
 EXPIRY = 1_703_836_800.0
@@ -36,6 +48,15 @@ async def test_an_option_is_what_its_symbol_says_with_the_volatility_of_its_tick
         (21_000.0 / 0.5 + 40_000.0) / 1.032 / 36_600.0 - 1.0, rel=1e-3
     )
     assert pool.liquidation_shock_down is None
+
+
+async def test_nothing_is_what_bought_options_require_and_unknown_beside_a_sold_one() -> None:
+    for rows, expected in (([BOUGHT], 0.0), ([SOLD, BOUGHT], None)):
+        figures = {**WITH_OPTIONS, "totalMaintenanceMargin": "0", "accountMMRate": "0"}
+        held = wallet(coin(coin="USDT", equity="21000"), file="wallet_balance_captured.json", **figures)
+        snapshot = await snapshot_of({UNIFIED: held, OPTIONS: positions(*rows)}, scenario="options")
+        (pool,) = snapshot.pools
+        assert (pool.maintenance_margin, pool.venue_margin_rate) == (expected, expected)
 
 
 async def test_an_option_that_is_not_understood_leaves_nothing_to_be_computed() -> None:

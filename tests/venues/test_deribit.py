@@ -197,6 +197,10 @@ async def test_prices_are_those_of_positions_of_totals_and_else_of_an_index() ->
         "USDC": 1.0,
         "ETH": 2001.0,
     }
+    held = summaries(CAPTURED)
+    in_tether = linear(instrument_name="ETH_USDT-PERPETUAL", index_price=2000.0)
+    prices = (await snapshot_of({SUMMARIES: held, POSITIONS: success([in_tether])})).prices
+    assert prices["ETH"] == pytest.approx(2000.0 * 0.9992, rel=1e-7)
     observer = QuietObserver()
     snapshot = await snapshot_of({**answers, (INDEX, "sol_usdc"): success({})}, observer=observer)
     assert snapshot.prices == {}
@@ -209,7 +213,15 @@ async def test_marks_are_those_of_futures_and_coins_those_of_the_indices_of_perp
     }
     answers[BOOKS, "currency=BTC"] = document("book_summary_futures.json")
     answers[BOOKS, "currency=USDC"] = success(
-        [{"instrument_name": "ETH_USDC-PERPETUAL", "mark_price": 2000.5, "estimated_delivery_price": 2001.0}]
+        [
+            {"instrument_name": "ETH_USDC-29DEC23", "mark_price": 2020.5, "estimated_delivery_price": 2019.0},
+            {
+                "instrument_name": "ETH_USDC-PERPETUAL",
+                "mark_price": 2000.5,
+                "estimated_delivery_price": 2001.0,
+            },
+            {"instrument_name": "BTC_USDC-PERPETUAL", "estimated_delivery_price": 36_990.0},
+        ]
     )
     venue = make_venue("deribit", "http://venue.test", CREDENTIALS)
     async with Client(
@@ -218,6 +230,7 @@ async def test_marks_are_those_of_futures_and_coins_those_of_the_indices_of_perp
         marks = await venue.marks(client.account(venue, only=venue.marks_endpoint))
     assert marks.symbols == {
         "BTC-PERPETUAL": PublicPrice(37_003.5, NOW),
+        "ETH_USDC-29DEC23": PublicPrice(2020.5, NOW),
         "ETH_USDC-PERPETUAL": PublicPrice(2000.5, NOW),
     }
     assert marks.coins == {

@@ -65,6 +65,7 @@ def test_a_name_says_what_a_contract_is(
     [
         ("future_combo", "BTC-FS-19MAY26_PERP"),
         ("option_combo", "BTC-CS-19MAY26-70000_75000"),
+        ("future_combo", "BTC-29DEC23"),
         ("future", "BTC-29DEC23-40000-C"),
         ("option", "BTC-29DEC23"),
         ("option", "BTC-31FEB23-40000-C"),

@@ -41,9 +41,10 @@ async def test_an_event_contract_costs_nobody_his_other_positions(mode: str, sid
     assert snapshot.pools[0].unlisted
 
 
-async def test_a_position_without_a_name_is_no_answer() -> None:
-    with pytest.raises(VenueError, match="`instId` is empty"):
-        await snapshot_of({POSITIONS: success(linear(instId=""))})
+@pytest.mark.parametrize("field", ["instId", "instType"])
+async def test_a_position_without_a_name_or_a_kind_is_no_answer(field: str) -> None:
+    with pytest.raises(VenueError, match=f"`{field}` is empty"):
+        await snapshot_of({POSITIONS: success(linear(**{field: ""}))})
 
 
 async def test_a_list_of_no_contracts_is_no_list() -> None:
