@@ -201,6 +201,8 @@ async def test_prices_are_those_of_positions_of_totals_and_else_of_an_index() ->
     in_tether = linear(instrument_name="ETH_USDT-PERPETUAL", index_price=2000.0)
     prices = (await snapshot_of({SUMMARIES: held, POSITIONS: success([in_tether])})).prices
     assert prices["ETH"] == pytest.approx(2000.0 * 0.9992, rel=1e-7)
+    in_euro = linear(instrument_name="ETH_EURR-PERPETUAL", index_price=1800.0)
+    assert "ETH" not in (await snapshot_of({SUMMARIES: held, POSITIONS: success([in_euro])})).prices
     observer = QuietObserver()
     snapshot = await snapshot_of({**answers, (INDEX, "sol_usdc"): success({})}, observer=observer)
     assert snapshot.prices == {}
