@@ -56,21 +56,41 @@ class OptionMargin(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def fitted(
-        cls, required: float, *, mark: float, underlying: float, right: Literal["call", "put"]
+        cls,
+        required: float | None,
+        *,
+        size: float,
+        long: bool,
+        mark: float | None,
+        underlying: float | None,
+        right: Literal["call", "put"],
     ) -> OptionMargin | None:
-        """The rule that explains what a venue requires of a short option, for one unit of base.
+        """The rule that explains what a venue requires of a position; None where the figures do not fit.
 
         Shares are not the same for all coins, and change: the share is what is required beside the mark. Of a
-        put it counts of its mark, too. None where the figures do not fit.
+        put it counts of its mark, too.
+
+        Args:
+            required: Of the whole position, in the settle coin.
+            size: Base units, unsigned.
+            long: Whether it was bought: then it requires nothing, or this is not standard margin.
+            mark: For one unit of base, in the settle coin.
+            underlying: Its price, the same; 1 of a reversed option.
+            right: Of the option.
         """
+        if long:
+            return None if required else cls(underlying_rate=0.0)
+        if not required or mark is None or underlying is None:
+            return None
         # A put far in the money is worth more than its underlying; the share is of the larger then.
-        share = (required - mark) / (max(underlying, mark) if right == "put" else underlying)
+        share = (required / size - mark) / (max(underlying, mark) if right == "put" else underlying)
         if not _LEAST_SHARE <= share <= 1.0:
             return None
         return cls(underlying_rate=share, mark_rate=share if right == "put" else 0.0)
 
 
 _LEAST_SHARE = 0.001
+"""A smaller one is what rounding leaves of a requirement that is the mark alone."""
 
 
 class CoinGreeks(Struct, frozen=True, kw_only=True):

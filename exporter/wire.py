@@ -62,8 +62,8 @@ class Wire(msgspec.Struct):
                     found = float(value)
                 except ValueError:
                     found = math.nan
-                # Anything else ("", "1_000", "inf", of which the difference is no 0) is rare.
-                plain = found - found == 0.0 and "_" not in value
+                # Anything else ("", "1_000", "inf") is rare.
+                plain = math.isfinite(found) and "_" not in value
                 value = found if plain else number(value, wire_name)
             elif value is None:
                 if needed:

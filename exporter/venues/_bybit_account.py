@@ -31,6 +31,7 @@ from exporter.venues._bybit import (
     isolated_margin,
     summed_usd,
 )
+from exporter.venues._expiry import expiry_of
 from exporter.venues._schedule import Schedule
 from exporter.venues.base import Envelope, Refusal, Refusals, pools_by_coin, told
 from exporter.wire import Required, Wire, listed
@@ -87,11 +88,10 @@ class Held(Struct, frozen=True):
 
 # BTC-29DEC23-80000-C in USDC, BTC-29DEC23-80000-C-USDT
 _OPTION = re.compile(
-    r"([A-Z0-9]+)-(\d{1,2})([A-Z]{3})(\d\d)-(\d+(?:\.\d+)?)-([CP])(?:-(USDT|USDC))?", re.ASCII
+    r"(?P<base>[A-Z0-9]+)-(?P<day>\d{1,2}[A-Z]{3}\d\d)-(?P<strike>\d+(\.\d+)?)-(?P<right>[CP])"
+    r"(-(?P<settle>USDT|USDC))?",
+    re.ASCII,
 )
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_EXPIRY_HOUR = 8
-"""UTC."""
 
 
 def option_of(row: PositionRow) -> Held | None:
@@ -100,21 +100,16 @@ def option_of(row: PositionRow) -> Held | None:
     Sizes are in base units; strikes and prices in the coin that it is settled in.
     """
     found = _OPTION.fullmatch(row.symbol)
-    if found is None or found[3] not in _MONTHS:
+    expires_at = None if found is None else expiry_of(found["day"])
+    if found is None or expires_at is None:
         return None
-    try:
-        expiry = datetime(
-            2000 + int(found[4]), _MONTHS.index(found[3]) + 1, int(found[2]), _EXPIRY_HOUR, tzinfo=UTC
-        )
-    except ValueError:
-        return None
-    settle, strike = found[7] or "USDC", float(found[5])
-    if not strike > 0.0:
+    settle, strike = found["settle"] or "USDC", float(found["strike"])
+    if strike <= 0.0:
         return None
     terms = OptionTerms(
-        strike=strike, expires_at=expiry.timestamp(), right="call" if found[6] == "C" else "put"
+        strike=strike, expires_at=expires_at, right="call" if found["right"] == "C" else "put"
     )
-    return Held(row, Contract("option", 1.0, found[1], settle, settle), option=terms)
+    return Held(row, Contract("option", 1.0, found["base"], settle, settle), option=terms)
 
 
 def parse(
@@ -277,14 +272,15 @@ def _position(held: Held, info: Info, *, apart: bool) -> Position:
 
 
 def _option_margin(held: Held, option: OptionTerms) -> OptionMargin | None:
-    """A long option requires nothing; of a short one what is required now beside its mark, fees included."""
+    """What a short option requires beside its mark is taken for a share of its underlying, fees included."""
     row, ticker = held.row, held.ticker
-    if row.long:
-        return OptionMargin(underlying_rate=0.0) if row.positionMM is None else None
-    if row.positionMM is None or row.markPrice is None or ticker is None or ticker.underlyingPrice is None:
-        return None
     return OptionMargin.fitted(
-        row.positionMM / row.size, mark=row.markPrice, underlying=ticker.underlyingPrice, right=option.right
+        row.positionMM,
+        size=row.size,
+        long=row.long,
+        mark=row.markPrice,
+        underlying=None if ticker is None else ticker.underlyingPrice,
+        right=option.right,
     )
 
 

@@ -7,7 +7,6 @@ https://docs.deribit.com/articles/naming-conventions .
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from msgspec import Struct
 from exporter.errors import VenueError
 from exporter.model import Contract, KeyRights, OptionTerms, Side
 from exporter.request import Endpoint
+from exporter.venues._expiry import expiry_of
 from exporter.venues.base import Envelope
 from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, one_of
 
@@ -218,8 +218,6 @@ class Book(Wire):
 
 _LARGEST_MOVE = 2.0
 """What is further from an index is another index."""
-AVERAGED = 1800.0
-"""Seconds before its expiry in which an option's delivery price is an average and no index."""
 
 
 class IndexPrice(Wire):
@@ -275,10 +273,9 @@ class Named(Struct, frozen=True):
 
 _NAME = re.compile(
     r"(?P<base>[A-Z0-9]+)(_(?P<quote>[A-Z0-9]+))?"
-    r"-(PERPETUAL|(?P<date>\d{1,2}[A-Z]{3}\d\d)(-(?P<strike>\d+(d\d+)?)-(?P<right>[CP]))?)"
+    r"-(PERPETUAL|(?P<date>\d{1,2}[A-Z]{3}\d\d)(-(?P<strike>\d+(d\d+)?)-(?P<right>[CP]))?)",
+    re.ASCII,
 )
-_DELIVERY_HOUR = 8
-"""In UTC, of every expiry."""
 
 
 def named(kind: str, name: str) -> Named | None:
@@ -295,7 +292,7 @@ def named(kind: str, name: str) -> Named | None:
         if quote is None:
             return Named(Contract("inverse", 1.0, base, "USD", base))
         return Named(Contract("linear", 1.0, base, quote, quote))
-    expires_at = _moment(found["date"])
+    expires_at = expiry_of(found["date"])
     strike = float(found["strike"].replace("d", "."))
     if expires_at is None or strike <= 0.0:
         return None
@@ -303,19 +300,6 @@ def named(kind: str, name: str) -> Named | None:
         strike=strike, expires_at=expires_at, right="call" if found["right"] == "C" else "put"
     )
     return Named(Contract("option", 1.0, base, quote or "USD", quote or base), terms)
-
-
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-
-
-def _moment(date: str) -> float | None:
-    """When something of a date such as ``5AUG25`` expires, Unix seconds."""
-    day, month, year = date[:-5], date[-5:-2], date[-2:]
-    try:
-        moment = datetime(2000 + int(year), _MONTHS.index(month) + 1, int(day), _DELIVERY_HOUR, tzinfo=UTC)
-    except ValueError:
-        return None
-    return moment.timestamp()
 
 
 def index_of(coin: str) -> str:

@@ -7,12 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from exporter.coins import STABLE_COINS
-from exporter.model import AccountSnapshot, Asset, Greeks, MarginPool, OptionMargin, Position
-from exporter.venues._deribit import SUMMARIES, Named, PositionRow, Summary
+from exporter.model import AccountSnapshot, Asset, Greeks, MarginPool, OptionMargin, OptionTerms, Position
+from exporter.venues._deribit import SUMMARIES, Book, Named, PositionRow, Summary
 from exporter.venues.base import pools_by_coin, schema_error, told
-
-STANDARD = OptionMargin(underlying_rate=0.075, mark_rate=0.075)
-"""What maintains a short option in standard margin, as last documented; see `option_margin`."""
 
 
 class Held(Struct, frozen=True):
@@ -33,6 +30,26 @@ class Held(Struct, frozen=True):
         quote = self.named.contract.quote
         unit = 1.0 if quote == "USD" else prices.get(quote, 1.0 if quote in STABLE_COINS else None)
         return None if unit is None or self.row.index_price is None else self.row.index_price * unit
+
+
+_AVERAGED = 1800.0
+"""Seconds before its expiry in which an option's delivery price is an average and no index."""
+
+
+def held_of(row: PositionRow, name: Named, book: Book | None, now: float) -> Held:
+    """A position with what is told to everybody of it.
+
+    Args:
+        row: The position.
+        name: What its name says.
+        book: Of an option, if it is told.
+        now: Unix seconds.
+    """
+    if book is None:
+        return Held(row, name)
+    moves = name.option is not None and name.option.expires_at - now > _AVERAGED
+    underlying = book.moved_to(row.index_price) if moves else book.underlying_price
+    return Held(row, name, book.mark_iv, underlying)
 
 
 def parse(
@@ -199,7 +216,7 @@ def _position(held: Held, *, cross: bool, portfolio: bool) -> Position:
         pool_currency="USD" if cross else None,
         option=terms,
         greeks=None if terms is None else _greeks(held),
-        option_margin=None if terms is None or portfolio else option_margin(held),
+        option_margin=None if terms is None or portfolio else _option_margin(held, terms),
     )
 
 
@@ -228,20 +245,19 @@ def _greeks(held: Held) -> Greeks:
     )
 
 
-def option_margin(held: Held) -> OptionMargin | None:
+def _option_margin(held: Held, terms: OptionTerms) -> OptionMargin | None:
     """The rule of standard margin by which this option's requirement follows its prices.
 
     A short one requires, for each unit of base and in its settle coin, its mark and a share of the
     underlying: 0.075 + mark of a call, max(0.075, 0.075 mark) + mark of a put, as last documented for BTC and
-    ETH. Shares change, and other coins have others: the share is what the venue's own requirement of the
-    position has in it besides the mark. A long one requires nothing. None where the figures do not fit that.
+    ETH. A long one requires nothing.
     """
-    row, contract, terms = held.row, held.named.contract, held.named.option
-    if row.side == "long":
-        return STANDARD if not row.maintenance_margin else None
-    underlying = 1.0 if contract.settle == contract.base else held.underlying_price
-    mark = _mark(row, option=True)
-    if not row.maintenance_margin or mark is None or underlying is None or terms is None:
-        return None
-    required = row.maintenance_margin / abs(row.size)
-    return OptionMargin.fitted(required, mark=mark, underlying=underlying, right=terms.right)
+    row, contract = held.row, held.named.contract
+    return OptionMargin.fitted(
+        row.maintenance_margin,
+        size=abs(row.size),
+        long=row.side == "long",
+        mark=_mark(row, option=True),
+        underlying=1.0 if contract.settle == contract.base else held.underlying_price,
+        right=terms.right,
+    )

@@ -40,6 +40,7 @@ __all__ = [
     "Venue",
     "any_of",
     "ascending_tiers",
+    "contracts_by_symbol",
     "funding_by_symbol",
     "http_error",
     "less",

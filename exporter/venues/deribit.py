@@ -20,7 +20,6 @@ from exporter.request import Endpoint, Request, SignedRequest
 from exporter.signing import hmac_hex
 from exporter.tasks import together
 from exporter.venues._deribit import (
-    AVERAGED,
     BOOKS,
     INDEX,
     KEY,
@@ -43,7 +42,7 @@ from exporter.venues._deribit import (
     model_of,
     named,
 )
-from exporter.venues._deribit_account import Held, parse, prices_of
+from exporter.venues._deribit_account import Held, held_of, parse, prices_of
 from exporter.venues.base import Refusal, Refusals, Venue, said_of_key, schema_error
 from exporter.wire import Rows, listed
 
@@ -177,26 +176,17 @@ class Deribit(Venue[DeribitConfig]):
             model = model_of(rows)
         except VenueError as error:
             raise error.within(self.place(SUMMARIES)) from None
-        held = []
         # A coin that was bought is in the balance of its currency.
         opened = [row for row in positions if row.size and row.kind != "spot"]
-        books = await self._books(api, opened)
-        for row in opened:
-            name = named(row.kind, row.instrument_name)
-            if name is not None:
-                book, terms = books.get(row.instrument_name), name.option
-                underlying = None if book is None else book.underlying_price
-                if book is not None and terms is not None and terms.expires_at - api.now() > AVERAGED:
-                    underlying = book.moved_to(row.index_price)
-                held.append(Held(row, name, None if book is None else book.mark_iv, underlying))
+        known = [(row, name) for row in opened if (name := named(row.kind, row.instrument_name)) is not None]
+        books = await self._books(api, {name.contract.settle for _, name in known if name.option is not None})
+        held = [held_of(row, name, books.get(row.instrument_name), api.now()) for row, name in known]
         prices = prices_of(rows, held)
         prices |= await self._indices(api, rows, held, prices)
         return parse(rows, held, model, prices, unlisted=len(held) < len(opened))
 
-    async def _books(self, api: Api, rows: Iterable[PositionRow]) -> Mapping[str, Book]:
-        """What is told to everybody of the options that are held: volatilities and underlying prices."""
-        names = (named(row.kind, row.instrument_name) for row in rows)
-        coins = {one.contract.settle for one in names if one is not None and one.option is not None}
+    async def _books(self, api: Api, coins: Iterable[str]) -> Mapping[str, Book]:
+        """What is told to everybody of options that settle in some coins: volatilities and underlyings."""
         found = await together(
             *(
                 api.optional(

@@ -81,6 +81,13 @@ async def test_options_that_a_key_may_not_see_show_in_what_the_coins_are_worth(
     assert pool.unlisted is options
 
 
+async def test_the_last_digits_of_a_coin_are_no_options() -> None:
+    held = coin(coin="USDT", equity="0.00000003", walletBalance="0.00000001", unrealisedPnl="", spotBorrow="")
+    denied = document("errors.json")[3]["body"]
+    (pool,) = (await snapshot_of({OPTIONS: denied, UNIFIED: wallet(held)})).pools
+    assert not pool.unlisted
+
+
 async def test_a_position_without_a_name_is_no_answer() -> None:
     with pytest.raises(VenueError, match="`symbol` is empty"):
         await snapshot_of({IN_USDT: positions(row(symbol=""))})

@@ -8,7 +8,19 @@ from exporter.errors import VenueError
 from exporter.model import Contract, Greeks, Marks, OptionMargin, OptionTerms, PublicPrice, RiskSettings
 from exporter.risk import Revaluation, assess
 from tests.venues.harness import NOW
-from tests.venues.payloads.bybit.bench import OPTIONS, document, positions, row, snapshot_of
+from tests.venues.payloads.bybit.bench import (
+    BOUGHT,
+    OPTIONS,
+    SOLD,
+    UNIFIED,
+    WITH_OPTIONS,
+    coin,
+    document,
+    positions,
+    row,
+    snapshot_of,
+    wallet,
+)
 
 SETTINGS = RiskSettings()
 EXPIRY = 1_703_836_800.0
@@ -38,6 +50,15 @@ async def test_an_option_is_what_its_symbol_says_with_the_volatility_of_its_tick
     assert pool.liquidation_shock_down is None
 
 
+async def test_nothing_is_what_bought_options_require_and_unknown_beside_a_sold_one() -> None:
+    for rows, expected in (([BOUGHT], 0.0), ([SOLD, BOUGHT], None)):
+        figures = {**WITH_OPTIONS, "totalMaintenanceMargin": "0", "accountMMRate": "0"}
+        held = wallet(coin(coin="USDT", equity="21000"), file="wallet_balance_captured.json", **figures)
+        snapshot = await snapshot_of({UNIFIED: held, OPTIONS: positions(*rows)}, scenario="options")
+        (pool,) = snapshot.pools
+        assert (pool.maintenance_margin, pool.venue_margin_rate) == (expected, expected)
+
+
 async def test_an_option_that_is_not_understood_leaves_nothing_to_be_computed() -> None:
     """Neither a price, nor a shock, nor what the pool would be worth at other marks."""
     option = {OPTIONS: positions(row(symbol="BTC-25XYZ26-80000-C-USDT"))}
@@ -55,7 +76,9 @@ async def test_an_option_that_is_not_understood_leaves_nothing_to_be_computed() 
 
 
 async def test_in_portfolio_margin_options_have_a_value_at_other_prices_and_no_rate() -> None:
-    (pool,) = assess(await snapshot_of({}, scenario="portfolio"), SETTINGS, NOW).pools
+    snapshot = await snapshot_of({}, scenario="portfolio")
+    assert [(one.scenario_margin, one.options_apart) for one in snapshot.pools] == [(True, False)]
+    (pool,) = assess(snapshot, SETTINGS, NOW).pools
     assert pool.stress_equity
     assert (pool.stress, pool.liquidation_shock_up, pool.liquidation_shock_down) == ((), None, None)
 

@@ -127,6 +127,29 @@ async def test_the_captured_account_s_dollars_are_what_the_venue_counts() -> Non
     assert pool.available_balance == pytest.approx(53.868247 * 0.9992, rel=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("total", "own", "price"),
+    [(2.0, 4.0, 0.5), (0.9, 1.8, None), (-2.0, 4.0, None), (-2.0, -4.0, 0.5), (2.0, 0.0, None)],
+)
+async def test_a_price_is_made_of_totals_that_are_large_enough_and_of_one_sign(
+    total: float, own: float, price: float | None
+) -> None:
+    held = CAPTURED | {"margin_balance": own, "total_margin_balance_usd": total}
+    snapshot = await snapshot_of({SUMMARIES: summaries(held), POSITIONS: FLAT})
+    assert snapshot.prices.get("USDT") == price
+
+
+async def test_where_more_is_required_than_there_is_nothing_is_available() -> None:
+    held = CAPTURED | {"total_initial_margin_usd": 60.0}
+    (pool,) = (await snapshot_of({SUMMARIES: summaries(held), POSITIONS: FLAT})).pools
+    assert pool.available_balance == 0.0
+
+
+async def test_a_position_without_a_kind_is_no_answer() -> None:
+    with pytest.raises(VenueError, match="`kind` is empty"):
+        await snapshot_of({POSITIONS: success([future(kind="")])})
+
+
 @pytest.mark.parametrize("field", ["total_margin_balance_usd", "total_maintenance_margin_usd"])
 async def test_totals_that_are_missing_are_told_and_not_made_of_rows(field: str) -> None:
     rows = [{**one, field: None} for one in cross_rows("cross_sm")]
@@ -174,6 +197,12 @@ async def test_prices_are_those_of_positions_of_totals_and_else_of_an_index() ->
         "USDC": 1.0,
         "ETH": 2001.0,
     }
+    held = summaries(CAPTURED)
+    in_tether = linear(instrument_name="ETH_USDT-PERPETUAL", index_price=2000.0)
+    prices = (await snapshot_of({SUMMARIES: held, POSITIONS: success([in_tether])})).prices
+    assert prices["ETH"] == pytest.approx(2000.0 * 0.9992, rel=1e-7)
+    in_euro = linear(instrument_name="ETH_EURR-PERPETUAL", index_price=1800.0)
+    assert "ETH" not in (await snapshot_of({SUMMARIES: held, POSITIONS: success([in_euro])})).prices
     observer = QuietObserver()
     snapshot = await snapshot_of({**answers, (INDEX, "sol_usdc"): success({})}, observer=observer)
     assert snapshot.prices == {}
@@ -186,7 +215,15 @@ async def test_marks_are_those_of_futures_and_coins_those_of_the_indices_of_perp
     }
     answers[BOOKS, "currency=BTC"] = document("book_summary_futures.json")
     answers[BOOKS, "currency=USDC"] = success(
-        [{"instrument_name": "ETH_USDC-PERPETUAL", "mark_price": 2000.5, "estimated_delivery_price": 2001.0}]
+        [
+            {"instrument_name": "ETH_USDC-29DEC23", "mark_price": 2020.5, "estimated_delivery_price": 2019.0},
+            {
+                "instrument_name": "ETH_USDC-PERPETUAL",
+                "mark_price": 2000.5,
+                "estimated_delivery_price": 2001.0,
+            },
+            {"instrument_name": "BTC_USDC-PERPETUAL", "estimated_delivery_price": 36_990.0},
+        ]
     )
     venue = make_venue("deribit", "http://venue.test", CREDENTIALS)
     async with Client(
@@ -195,6 +232,7 @@ async def test_marks_are_those_of_futures_and_coins_those_of_the_indices_of_perp
         marks = await venue.marks(client.account(venue, only=venue.marks_endpoint))
     assert marks.symbols == {
         "BTC-PERPETUAL": PublicPrice(37_003.5, NOW),
+        "ETH_USDC-29DEC23": PublicPrice(2020.5, NOW),
         "ETH_USDC-PERPETUAL": PublicPrice(2000.5, NOW),
     }
     assert marks.coins == {

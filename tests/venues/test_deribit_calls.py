@@ -70,6 +70,8 @@ def test_what_its_failures_mean() -> None:
     busy = venue.error(SUMMARIES, response(429, document("errors.json")[6]["body"]))
     assert busy is not None
     assert (busy.scope, busy.blocked_until) == ("account", NOW + 5.0)
+    slow = venue.error(SUMMARIES, response(400, document("errors.json")[10]["body"]))
+    assert "the venue timed out" in str(slow)
     # One that is told inside a success is one all the same.
     assert venue.error(SUMMARIES, response(200, document("errors.json")[0]["body"])) is not None
     assert venue.error(SUMMARIES, response(200, document("account_summaries.json"))) is None
@@ -81,6 +83,7 @@ def test_what_its_failures_mean() -> None:
         (10001, "invalid_credentials", "auth"),
         (10001, "error", "exchange"),
         (10005, "forbidden", "permission"),
+        (13009, "nonce_already_used_or_too_old", "clock"),
         (13010, "token_revoked", "auth"),
         (13010, "value_required", "exchange"),
         (13011, "insufficient_scope", "permission"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from exporter.model import Contract, Greeks, OptionTerms, RiskSettings
 from exporter.risk import assess
-from exporter.venues._deribit import BOOKS, POSITIONS, SUMMARIES, named
+from exporter.venues._deribit import BOOKS, POSITIONS, SUMMARIES, Book, PositionRow, named
+from exporter.venues._deribit_account import held_of
 from tests.venues.harness import NOW, QuietObserver
 from tests.venues.payloads.deribit.bench import (
     FLAT,
@@ -63,6 +65,7 @@ def test_a_name_says_what_a_contract_is(
     [
         ("future_combo", "BTC-FS-19MAY26_PERP"),
         ("option_combo", "BTC-CS-19MAY26-70000_75000"),
+        ("future_combo", "BTC-29DEC23"),
         ("future", "BTC-29DEC23-40000-C"),
         ("option", "BTC-29DEC23"),
         ("option", "BTC-31FEB23-40000-C"),
@@ -99,7 +102,6 @@ async def test_an_option_has_its_terms_greeks_and_volatility() -> None:
         ("BTC-29DEC23-40000-C", 33_255.0, 33_300.0),
         ("BTC-29DEC23-40000-C", 3695.0, 37_000.0),  # another index
         ("BTC-29DEC23-40000-C", ..., 37_000.0),
-        ("BTC-14NOV23-40000-C", 33_255.0, 37_000.0),  # delivered at an average, which follows no index
     ],
 )
 async def test_an_underlying_price_that_is_older_than_the_position_follows_the_index(
@@ -113,6 +115,16 @@ async def test_an_underlying_price_that_is_older_than_the_position_follows_the_i
     greeks = (await snapshot_of(answers, scenario="segregated")).positions[0].greeks
     assert greeks is not None
     assert greeks.underlying_price == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("left", "expected"), [(1801.0, 33_300.0), (1799.0, 37_000.0), (-1.0, 37_000.0)])
+def test_in_its_last_half_hour_an_option_is_delivered_at_an_average_which_follows_no_index(
+    left: float, expected: float
+) -> None:
+    row = msgspec.convert(option(index_price=33_255.0), PositionRow)
+    name, told = named("option", row.instrument_name), msgspec.convert(book("X", 60.0, 0.0521), Book)
+    assert name is not None
+    assert held_of(row, name, told, EXPIRY - left).underlying_price == pytest.approx(expected)
 
 
 async def test_without_the_public_call_volatilities_are_unknown_and_the_rest_is_there() -> None:
@@ -130,10 +142,11 @@ async def test_without_the_public_call_volatilities_are_unknown_and_the_rest_is_
         (option(), (0.075, 0.0)),
         (put(), (0.075, 0.075)),
         (option(maintenance_margin=1.521), (0.1, 0.0)),
-        (option(direction="buy", size=10.0, maintenance_margin=0.0), (0.075, 0.075)),
+        (option(direction="buy", size=10.0, maintenance_margin=0.0), (0.0, 0.0)),
         (option(direction="buy", size=10.0), None),  # a bought one should require nothing
         (option(maintenance_margin=0.0), None),
         (option(maintenance_margin=0.5), None),  # less than its mark
+        (option(maintenance_margin=11.0), None),  # more than the coin that it is on
         (option(mark_price=...), None),
         (put(mark_price=2.0, maintenance_margin=21.5), (0.075, 0.075)),  # 0.075 of the mark, not of the coin
     ],

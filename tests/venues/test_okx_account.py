@@ -7,7 +7,8 @@ import pytest
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.venues._okx import BALANCE, CONFIG, POSITIONS
+from exporter.venues._okx import BALANCE, CONFIG, INSTRUMENTS, POSITIONS
+from tests.venues.harness import QuietObserver
 from tests.venues.payloads.okx.bench import OPTION, balance, config, isolated, linear, snapshot_of, success
 
 SETTINGS = RiskSettings()
@@ -40,9 +41,17 @@ async def test_an_event_contract_costs_nobody_his_other_positions(mode: str, sid
     assert snapshot.pools[0].unlisted
 
 
-async def test_a_position_without_a_name_is_no_answer() -> None:
-    with pytest.raises(VenueError, match="`instId` is empty"):
-        await snapshot_of({POSITIONS: success(linear(instId=""))})
+@pytest.mark.parametrize("field", ["instId", "instType"])
+async def test_a_position_without_a_name_or_a_kind_is_no_answer(field: str) -> None:
+    with pytest.raises(VenueError, match=f"`{field}` is empty"):
+        await snapshot_of({POSITIONS: success(linear(**{field: ""}))})
+
+
+async def test_a_list_of_no_contracts_is_no_list() -> None:
+    observer = QuietObserver()
+    (position,) = (await snapshot_of({INSTRUMENTS: success()}, observer=observer)).positions
+    assert position.symbol == "BTC-USDT-SWAP"
+    assert "no contract of the kind SWAP is listed" in observer.optional_failures[0].message
 
 
 async def test_the_ratio_is_what_it_is_where_the_venue_leaves_out_the_equity_in_it() -> None:

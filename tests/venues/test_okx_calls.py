@@ -80,6 +80,10 @@ def test_what_its_failures_mean() -> None:
     busy = venue.error(BALANCE, response(429, {"code": "50011", "msg": "Too Many Requests"}))
     assert busy is not None
     assert (busy.scope, busy.blocked_until) == ("account", NOW + 2.0)
+    for code, told in (("50110", "not on the key's list"), ("50035", "must be bound to addresses")):
+        refused = venue.error(BALANCE, response(401, {"code": code, "msg": "IP"}))
+        assert refused is not None
+        assert told in str(refused)
 
 
 @pytest.mark.parametrize(
