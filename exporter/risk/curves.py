@@ -69,10 +69,14 @@ class OptionLeg:
 
     def at(self, factor: float, shift: float = 0.0) -> tuple[float, float]:
         """Change of the margin equity since today and requirement, in the pool's currency."""
+        option = self.option
+        if option.sign > 0.0 and not self.equity_weight:
+            return 0.0, 0.0  # bought, and counted apart: it neither backs nor requires anything
         own = factor if self.moving else 1.0
         coin = factor**self.coin_power if self.coin_power else 1.0
-        profit = self.option.profit(own, shift) * self.equity_weight if self.equity_weight else 0.0
-        required = (self.option.required(own, shift) or 0.0) * self.margin_weight
+        price = option.price(own, shift)
+        profit = option.profit(price) * self.equity_weight if self.equity_weight else 0.0
+        required = (option.required(price, own) or 0.0) * self.margin_weight
         return profit * coin, required * coin
 
 

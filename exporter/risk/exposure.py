@@ -213,7 +213,7 @@ def options_of(entry: Pool, prices: Prices, base: str | None = None) -> list[Opt
 
 def margin_scale(row: Facts) -> float | None:
     """By what the venue's figure for an option differs from its rule; None where it is not its rule."""
-    expected = None if row.option is None else row.option.required()
+    expected = None if row.option is None else row.option.required(row.option.mark)
     told = row.maintenance_margin
     if expected is None or told is None:
         return None

@@ -112,7 +112,7 @@ def _option_facts(
     option = option_of(position, mark, prices, at)
     margin = not_negative(position.maintenance_margin)
     if margin is None and option is not None:
-        margin = finite(option.required())
+        margin = finite(option.required(option.mark))
     return Facts(
         place=place,
         position=position,

@@ -83,10 +83,9 @@ def options_at(entry: Pool, marks: Mapping[str, float], moves: Mapping[str, floa
             continue
         factor = moves[contract.base] / moves.get(contract.quote, 1.0)
         mark = marks.get(row.position.symbol, option.price(factor))
-        scale, required = margin_scale(row), option.required_at(mark, factor)
+        scale, required = margin_scale(row), option.required(mark, factor)
         if scale is not None and required is not None:
-            profit = option.sign * option.size * (mark - option.mark)
-            yield Moved(row, mark, 0.0, profit, required * scale, option.forward * factor)
+            yield Moved(row, mark, 0.0, option.profit(mark), required * scale, option.forward * factor)
 
 
 def believed(row: Facts, mark: float) -> bool:

@@ -73,23 +73,20 @@ class Option:
         unit = self.unit / factor if self.reversed else self.unit
         return max(self.gap + unit * value, 0.0)
 
-    def profit(self, factor: float, shift: float = 0.0) -> float:
-        """Of the whole position since today."""
-        return self.sign * self.size * (self.price(factor, shift) - self.mark)
+    def profit(self, price: float) -> float:
+        """Of the whole position since today, once the option has this price."""
+        return self.sign * self.size * (price - self.mark)
 
     @property
     def worth(self) -> float:
         """Of the whole position at the mark; negative of a short one."""
         return self.sign * self.size * self.mark
 
-    def required(self, factor: float = 1.0, shift: float = 0.0) -> float | None:
-        """Of the whole position, by the venue's rule; None where none is known."""
-        if self.rule is None:
-            return None
-        return 0.0 if self.sign > 0.0 else self.required_at(self.price(factor, shift), factor)
+    def required(self, price: float, factor: float = 1.0) -> float | None:
+        """Of the whole position, by the venue's rule; None where none is known.
 
-    def required_at(self, price: float, factor: float) -> float | None:
-        """The same at a mark of the option that somebody else tells."""
+        At a price of the option, and once the underlying was multiplied by a factor.
+        """
         rule = self.rule
         if rule is None:
             return None

@@ -96,4 +96,4 @@ def _profit(row: Facts, prices: Prices, factor: float, shift: float) -> float | 
         return None
     if power and not option.reversed and prices.coin_power(contract.settle, contract.quote):
         return None
-    return option.profit(factor if power else 1.0, shift)
+    return option.profit(option.price(factor if power else 1.0, shift))
