@@ -184,10 +184,8 @@ def _volatility(
     return None if found is None else found / root
 
 
-def told_greeks(position: Position, option: Option | None) -> Greeks | None:
+def told_greeks(position: Position, option: Option | None) -> Greeks:
     """Of a position in options: the venue's word, completed by the formula, with its volatility."""
-    if position.contract.kind != "option":
-        return None
     told = position.greeks or Greeks()
     own = Greeks() if option is None else option.greeks()
 
