@@ -37,15 +37,14 @@ class OptionLeg:
     """One position in options, in the currency of its pool.
 
     Args:
-        option: The position.
+        option: The position; its price after a move is known.
         equity_weight: Units of the pool's currency for one of the settle coin, for PnL; 0 where the value of
             options is no part of the margin equity.
         margin_weight: The same for what is required, times the calibration to the venue's own figure.
         coin_power: Power of ``x`` in the conversions.
-        moving: Whether the underlying moves; else the price stands still in its settle coin.
     """
 
-    __slots__ = ("coin_power", "equity_weight", "margin_weight", "moving", "option")
+    __slots__ = ("coin_power", "equity_weight", "margin_weight", "option")
 
     def __init__(
         self,
@@ -54,13 +53,11 @@ class OptionLeg:
         equity_weight: float,
         margin_weight: float,
         coin_power: int,
-        moving: bool,
     ) -> None:
         self.option = option
         self.equity_weight = equity_weight
         self.margin_weight = margin_weight
         self.coin_power = coin_power
-        self.moving = moving
 
     @property
     def carried(self) -> float:
@@ -72,7 +69,7 @@ class OptionLeg:
         option = self.option
         if option.sign > 0.0 and not self.equity_weight:
             return 0.0, 0.0  # bought, and counted apart: it neither backs nor requires anything
-        own = factor if self.moving else 1.0
+        own = factor if option.moving else 1.0
         coin = factor**self.coin_power if self.coin_power else 1.0
         price = option.price(own, shift)
         profit = option.profit(price) * self.equity_weight if self.equity_weight else 0.0
@@ -265,7 +262,7 @@ def join(powers: list[float], legs: Iterable[OptionLeg], along: int) -> float:
     """
     total = 0.0
     for leg in legs:
-        if leg.moving:
+        if leg.option.moving:
             powers[_OFFSET + leg.coin_power] -= leg.carried
             convex, _, concave, _ = _Curve(leg, along, 1.0).at(1.0)
             total += convex + concave
@@ -294,7 +291,7 @@ def first_crossing(
         limit: The factor at which the search ends.
     """
     side = 1.0 if today > 0.0 else -1.0
-    curves = [_Curve(leg, along, side) for leg in legs if leg.moving]
+    curves = [_Curve(leg, along, side) for leg in legs if leg.option.moving]
     coefficients = list(powers)
     start = 1.0
 

@@ -191,13 +191,11 @@ def options_of(entry: Pool, prices: Prices, base: str | None = None) -> list[Opt
         if base is not None and contract.base != base:
             continue
         holding, option = entry.holdings[contract.settle], row.option
-        scale, power = margin_scale(row), prices.mark_power(contract)
-        if option is None or scale is None or power < 0 or holding.required is None:
+        scale = margin_scale(row)
+        if option is None or option.moving is None or scale is None or holding.required is None:
             return None
         counted = 0.0 if entry.pool.options_apart else holding.counted
         if counted is None or (counted and holding.credit != holding.debt):
-            return None
-        if power and not option.reversed and prices.coin_power(contract.settle, contract.quote):
             return None
         legs.append(
             OptionLeg(
@@ -205,7 +203,6 @@ def options_of(entry: Pool, prices: Prices, base: str | None = None) -> list[Opt
                 equity_weight=counted,
                 margin_weight=holding.required * share * scale,
                 coin_power=prices.coin_power(contract.settle, entry.pool.currency),
-                moving=power == 1,
             )
         )
     return legs

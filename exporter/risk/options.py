@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from exporter.model import Greeks, OptionMargin, Position
+from exporter.model import Contract, Greeks, OptionMargin, Position
 from exporter.risk import black76
 from exporter.risk.notional import exposure, finite, not_negative, positive
 from exporter.risk.prices import Prices
@@ -54,6 +54,9 @@ class Option:
     gap: float
     """What the mark is above the formula."""
     reversed: bool
+    moving: bool | None
+    """Whether the underlying moves in a shock; None where the price of the option after one is not known: the
+    quote currency moves alone, or against the settle coin."""
     rule: OptionMargin | None
 
     @property
@@ -153,8 +156,18 @@ def option_of(position: Position, mark: float | None, prices: Prices, at: float 
         unit=unit,
         gap=mark - unit * black76.value(forward, strike, volatility * root, call=call),
         reversed=in_base,
+        moving=_moving(contract, prices),
         rule=position.option_margin,
     )
+
+
+def _moving(contract: Contract, prices: Prices) -> bool | None:
+    power = prices.mark_power(contract)
+    if power < 0:
+        return None
+    if power and contract.settle != contract.base and prices.coin_power(contract.settle, contract.quote):
+        return None
+    return power == 1
 
 
 def _believable(price: float | None) -> float | None:
