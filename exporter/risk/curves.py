@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from exporter.risk import black76
 from exporter.risk.options import Option
 
-_OFFSET = 2
+# Powers of x run from -2 (an inverse contract's notional in a coin that moves against the pool's) to 2.
+OFFSET = 2
 _STEP = 1e-13
 """Of z: a shorter step is rounding."""
 _MOST_STEPS = 2000
 
 Bend = tuple[float, int, float, int, float]
-"""As in `exporter.risk.crossing`: factor, power of one term, its change, power of another, its change."""
+"""Factor where it is, power of the moving term, its change, power of the fixed term, its change."""
 
 
 class OptionLeg:
@@ -176,7 +177,7 @@ class _Segment:
         self._curves = curves
         # By the power of z.
         self._terms = [
-            ((index - _OFFSET) * along, side * coefficient)
+            ((index - OFFSET) * along, side * coefficient)
             for index, coefficient in enumerate(powers)
             if coefficient != 0.0
         ]
@@ -263,11 +264,11 @@ def join(powers: list[float], legs: Iterable[OptionLeg], along: int) -> float:
     total = 0.0
     for leg in legs:
         if leg.option.moving:
-            powers[_OFFSET + leg.coin_power] -= leg.carried
+            powers[OFFSET + leg.coin_power] -= leg.carried
             convex, _, concave, _ = _Curve(leg, along, 1.0).at(1.0)
             total += convex + concave
         else:
-            powers[_OFFSET + leg.coin_power] -= leg.at(1.0)[1]
+            powers[OFFSET + leg.coin_power] -= leg.at(1.0)[1]
     return total
 
 
@@ -305,8 +306,8 @@ def first_crossing(
             )
             if zero is not None:
                 return place(zero) if zero != start_z else start
-        coefficients[_OFFSET + power] += change
-        coefficients[_OFFSET + fixed_power] += fixed_change
+        coefficients[OFFSET + power] += change
+        coefficients[OFFSET + fixed_power] += fixed_change
         if _Segment(coefficients, curves, along, side).node(place(factor)).height <= 0.0:
             return factor
         start = factor
