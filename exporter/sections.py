@@ -113,7 +113,9 @@ class RiskSection(_Section):
         default=_DEFAULT_RISK.shocks,
         max_length=20,
         description="Relative moves of all coins but stable ones, for "
-        "risk_account_stress_maintenance_margin_rate; [] switches it off.",
+        "risk_account_stress_maintenance_margin_rate and, of accounts that have options, "
+        "risk_account_volatility_stress_maintenance_margin_rate and risk_account_stress_equity_usd; [] "
+        "switches them off.",
     )
     target_rate: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=_DEFAULT_RISK.target_rate,
