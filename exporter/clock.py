@@ -16,7 +16,7 @@ Wall = Callable[[], float]
 Elapsed = Callable[[], float]
 
 
-# Of macOS and others: it stands still there while the machine is suspended.
+# macOS and others have none that goes on in suspension: theirs stands still.
 _SUSPENDED_TOO = hasattr(time, "CLOCK_BOOTTIME")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -39,16 +40,15 @@ def _shift(value: float) -> float:
     return value
 
 
-def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("the same shock stands twice")
-    return tuple(sorted(values))
+def _distinct(one: str) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
+    """The check of a list, of which each is called `one` in errors."""
 
+    def check(values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError(f"the same {one} stands twice")
+        return tuple(sorted(values))
 
-def _distinct_shifts(values: tuple[float, ...]) -> tuple[float, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("the same shift stands twice")
-    return tuple(sorted(values))
+    return check
 
 
 def _number(value: Any) -> Any:
@@ -107,13 +107,15 @@ class MarksSection(_Section):
 class RiskSection(_Section):
     """``risk``: what is computed beside what the venues say."""
 
-    shocks: Annotated[tuple[Annotated[Number, AfterValidator(_shock)], ...], AfterValidator(_distinct)] = (
-        Field(
-            default=_DEFAULT_RISK.shocks,
-            max_length=20,
-            description="Relative moves of all coins but stable ones, for "
-            "risk_account_stress_maintenance_margin_rate; [] switches it off.",
-        )
+    shocks: Annotated[
+        tuple[Annotated[Number, AfterValidator(_shock)], ...], AfterValidator(_distinct("shock"))
+    ] = Field(
+        default=_DEFAULT_RISK.shocks,
+        max_length=20,
+        description="Relative moves of all coins but stable ones, for "
+        "risk_account_stress_maintenance_margin_rate and, of accounts that have options, "
+        "risk_account_volatility_stress_maintenance_margin_rate and risk_account_stress_equity_usd; [] "
+        "switches them off.",
     )
     target_rate: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=_DEFAULT_RISK.target_rate,
@@ -122,7 +124,7 @@ class RiskSection(_Section):
         "below 1.",
     )
     volatility_shifts: Annotated[
-        tuple[Annotated[Number, AfterValidator(_shift)], ...], AfterValidator(_distinct_shifts)
+        tuple[Annotated[Number, AfterValidator(_shift)], ...], AfterValidator(_distinct("shift"))
     ] = Field(
         default=_DEFAULT_RISK.volatility_shifts,
         max_length=10,

@@ -283,6 +283,16 @@ async def test_whoever_waits_for_the_venues_minute_is_served_when_it_ends(desk: 
     assert len(desk.sent) == 1
 
 
+async def test_what_others_use_counts_at_once_and_when_the_limit_is_set_anew(desk: Desk) -> None:
+    await desk.bucket.take(15.0)
+    desk.bucket.send(15.0)
+    assert desk.bucket.per_second == pytest.approx(20.0)
+    desk.bucket.answered(15.0, Told(2400.0, desk.time(), 1_699_999_980.0 + 58.0))
+    assert desk.bucket.per_second == pytest.approx(1.0)
+    desk.bucket.resize([window(desk.time, largest=20.0)])
+    assert desk.bucket.per_second == pytest.approx(1.0)
+
+
 async def test_intervals_stretch_by_what_is_needed_over_what_is_ours(desk: Desk) -> None:
     desk.bucket.need = 10.0
     assert desk.bucket.stretch == 1.0

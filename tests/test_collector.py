@@ -26,7 +26,7 @@ async def test_collected_and_fresh_data_are_present() -> None:
 
 
 async def test_options_are_valued_at_the_time_of_their_collection() -> None:
-    """A day later they have a day less, and a short one has won it."""
+    """Ten days later they have ten days less, and a short one wins more with each."""
     desk = Desk()
     book = Book((Line("call", PRICE, "short"),), coins=1.0)
     worth = []

@@ -113,12 +113,8 @@ risk_positions_without_liquidation_price{exchange="x",account="a"} 0.0
     .replace("RIGHT", 'right="put"')
     .replace("POOL", 'exchange="x",account="a",currency="USDT"')
     .replace(
-        "OPTION}",
-        'exchange="x",account="a",symbol="BTC-PUT",side="long",margin_mode="cross",currency="BTC"}',
-    )
-    .replace(
-        "OPTION,",
-        'exchange="x",account="a",symbol="BTC-PUT",side="long",margin_mode="cross",currency="BTC",',
+        "OPTION",
+        'exchange="x",account="a",symbol="BTC-PUT",side="long",margin_mode="cross",currency="BTC"',
     )
     .replace(
         "POSITION",

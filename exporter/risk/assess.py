@@ -28,7 +28,7 @@ from exporter.risk.liquidation import (
     symbol_liquidation,
 )
 from exporter.risk.notional import finite, positive
-from exporter.risk.options import told_greeks, value_of
+from exporter.risk.options import value_of
 from exporter.risk.pools import Pool, book_of
 from exporter.risk.prices import Prices
 from exporter.risk.shock import (
@@ -108,7 +108,7 @@ def _assess_option(row: Facts, prices: Prices, settings: RiskSettings) -> Positi
         _position_risk(row, None, None, NoLiquidation.IMPOSSIBLE, settings),
         option_value_usd=None if value is None or coin is None else finite(value * coin),
         delta_usd=delta_usd(row, prices),
-        greeks=told_greeks(row.position, row.option),
+        greeks=row.greeks,
     )
 
 

@@ -27,11 +27,6 @@ def normal(x: float) -> float:
     return 0.5 * math.erfc(-x / _ROOT_2)
 
 
-def density(x: float) -> float:
-    """Of the standard normal distribution."""
-    return math.exp(-0.5 * x * x) / _ROOT_2_PI
-
-
 def value(forward: float, strike: float, deviation: float, *, call: bool) -> float:
     """Of an option, where `deviation` is ``volatility * sqrt(years)``.
 
@@ -60,6 +55,12 @@ def likely(forward: float, strike: float, deviation: float, *, call: bool) -> tu
     return sign * normal(sign * d1), sign * normal(sign * (d1 - deviation))
 
 
+def _bell(forward: float, strike: float, deviation: float) -> float:
+    """Density of the standard normal distribution at d1; the deviation is above 0."""
+    d1 = math.log(forward / strike) / deviation + 0.5 * deviation
+    return math.exp(-0.5 * d1 * d1) / _ROOT_2_PI
+
+
 def delta(forward: float, strike: float, years: float, volatility: float, *, call: bool) -> float:
     """Change of the value for one unit in the forward price: ``N(d1)``, of a put ``N(d1) - 1``."""
     return likely(forward, strike, volatility * math.sqrt(years), call=call)[0]
@@ -70,8 +71,7 @@ def gamma(forward: float, strike: float, years: float, volatility: float) -> flo
     deviation = volatility * math.sqrt(years)
     if deviation <= 0.0:
         return 0.0
-    d1 = math.log(forward / strike) / deviation + 0.5 * deviation
-    return density(d1) / (forward * deviation)
+    return _bell(forward, strike, deviation) / (forward * deviation)
 
 
 def vega(forward: float, strike: float, years: float, volatility: float) -> float:
@@ -79,8 +79,7 @@ def vega(forward: float, strike: float, years: float, volatility: float) -> floa
     deviation = volatility * math.sqrt(years)
     if deviation <= 0.0:
         return 0.0
-    d1 = math.log(forward / strike) / deviation + 0.5 * deviation
-    return forward * density(d1) * math.sqrt(years) / 100.0
+    return forward * _bell(forward, strike, deviation) * math.sqrt(years) / 100.0
 
 
 def theta(forward: float, strike: float, years: float, volatility: float) -> float:
@@ -88,8 +87,7 @@ def theta(forward: float, strike: float, years: float, volatility: float) -> flo
     deviation = volatility * math.sqrt(years)
     if deviation <= 0.0:
         return 0.0
-    d1 = math.log(forward / strike) / deviation + 0.5 * deviation
-    return -forward * density(d1) * volatility / (2.0 * math.sqrt(years)) / 365.0
+    return -forward * _bell(forward, strike, deviation) * volatility / (2.0 * math.sqrt(years)) / 365.0
 
 
 def implied_deviation(price: float, forward: float, strike: float, *, call: bool) -> float | None:

@@ -28,11 +28,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from exporter.risk import curves
-from exporter.risk.curves import OptionLeg
+from exporter.risk.curves import OFFSET, Bend, OptionLeg
 from exporter.risk.maintenance import Schedule
-
-# Powers of x run from -2 (an inverse contract's notional in a coin that moves against the pool's) to 2.
-_OFFSET = 2
 
 # An amount below this share of the notionals that are paid in its coin is rounding.
 _NOTHING = 1e-15
@@ -164,7 +161,7 @@ class Purse:
             return 0.0
         return amount * self.step * factor**self.coin_power
 
-    def bends(self, *, rising: bool, limit: float) -> Iterator[_Bend]:
+    def bends(self, *, rising: bool, limit: float) -> Iterator[Bend]:
         """The places where the sign changes, from 1 up to the limit."""
         # The amount is fixed + sloped * x + hollow / x.
         fixed, sloped, hollow = self.amount, 0.0, 0.0
@@ -211,11 +208,7 @@ class Purse:
         return [root] if low < root < high else []
 
 
-# (factor where the bend is, power of the moving term, its change, power of the fixed term, its change)
-_Bend = tuple[float, int, float, int, float]
-
-
-def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[_Bend]:
+def _bends(leg: Leg, *, rising: bool, limit: float) -> Iterator[Bend]:
     """The leg's changes of schedule piece in the order a moving mark meets them, up to the factor limit."""
     schedule, notional, weight = leg.schedule, leg.notional, leg.margin_weight
     floors, rates, deductions = schedule.floors, schedule.rates, schedule.deductions
@@ -273,15 +266,15 @@ class Excess:
             power = leg.power
             carried = leg.drift * notional * leg.equity_weight
             required = (schedule.rates[piece] * leg.margin_weight + leg.fee) * notional
-            powers[_OFFSET + power] += carried - required
-            powers[_OFFSET + coin_power] += schedule.deductions[piece] * leg.margin_weight - carried
+            powers[OFFSET + power] += carried - required
+            powers[OFFSET + coin_power] += schedule.deductions[piece] * leg.margin_weight - carried
             lowest, highest = min(lowest, power, coin_power), max(highest, power, coin_power)
         for item in collateral:
-            powers[_OFFSET + item.coin_power] += item.value
+            powers[OFFSET + item.coin_power] += item.value
             lowest, highest = min(lowest, item.coin_power), max(highest, item.coin_power)
         curved = curves.join(powers, options, along) if options else 0.0
-        powers[_OFFSET] = 0.0
-        powers[_OFFSET] = today - sum(powers) - curved
+        powers[OFFSET] = 0.0
+        powers[OFFSET] = today - sum(powers) - curved
         # The power of x in which the excess is a straight line, 0 where there is none.
         if lowest == 0 and highest <= 1:
             self._line = 1
@@ -310,10 +303,10 @@ class Excess:
             )
         if self._line == 0:
             return _curved(self.today, list(self._powers), bends, limit=limit)
-        slope = self._powers[_OFFSET + self._line]
+        slope = self._powers[OFFSET + self._line]
         return _straight(self.today, slope, bends, line=self._line, limit=limit)
 
-    def _bends(self, *, rising: bool, limit: float) -> Iterable[_Bend]:
+    def _bends(self, *, rising: bool, limit: float) -> Iterable[Bend]:
         """All bends outward from today; those of a single leg only as far as somebody looks."""
         if len(self._bending) == 1 and not self._purses:
             return _bends(self._bending[0], rising=rising, limit=limit)
@@ -324,9 +317,7 @@ class Excess:
         return found
 
 
-def _straight(
-    height: float, slope: float, bends: Iterable[_Bend], *, line: int, limit: float
-) -> float | None:
+def _straight(height: float, slope: float, bends: Iterable[Bend], *, line: int, limit: float) -> float | None:
     """The crossing where the excess is piecewise straight in ``z``: ``x`` (line 1) or ``1 / x`` (line -1).
 
     Works with ``d = z - 1`` and the height at ``d = 0``, so that a small margin beside a large notional
@@ -367,7 +358,7 @@ def _meet(height: float, slope: float, start: float, end: float) -> float:
     return min(max(-height / slope, low), high)
 
 
-def _curved(excess: float, powers: list[float], bends: Iterable[_Bend], *, limit: float) -> float | None:
+def _curved(excess: float, powers: list[float], bends: Iterable[Bend], *, limit: float) -> float | None:
     """The crossing where powers of x mix (several settle coins in one pool), by polynomial roots."""
     side = 1.0 if excess > 0.0 else -1.0
     start = 1.0
@@ -375,8 +366,8 @@ def _curved(excess: float, powers: list[float], bends: Iterable[_Bend], *, limit
         root = _first_sign_change(powers, start, factor, side)
         if root is not None:
             return root
-        powers[_OFFSET + power] += change
-        powers[_OFFSET + fixed_power] += fixed_change
+        powers[OFFSET + power] += change
+        powers[OFFSET + fixed_power] += fixed_change
         if side * _value(powers, factor) <= 0.0:
             return factor
         start = factor

@@ -24,28 +24,28 @@ from dataclasses import dataclass
 from exporter.risk import black76
 from exporter.risk.options import Option
 
-_OFFSET = 2
+# Powers of x run from -2 (an inverse contract's notional in a coin that moves against the pool's) to 2.
+OFFSET = 2
 _STEP = 1e-13
 """Of z: a shorter step is rounding."""
 _MOST_STEPS = 2000
 
 Bend = tuple[float, int, float, int, float]
-"""As in `exporter.risk.crossing`: factor, power of one term, its change, power of another, its change."""
+"""Factor where it is, power of the moving term, its change, power of the fixed term, its change."""
 
 
 class OptionLeg:
     """One position in options, in the currency of its pool.
 
     Args:
-        option: The position.
+        option: The position; its price after a move is known.
         equity_weight: Units of the pool's currency for one of the settle coin, for PnL; 0 where the value of
             options is no part of the margin equity.
         margin_weight: The same for what is required, times the calibration to the venue's own figure.
         coin_power: Power of ``x`` in the conversions.
-        moving: Whether the underlying moves; else the price stands still in its settle coin.
     """
 
-    __slots__ = ("coin_power", "equity_weight", "margin_weight", "moving", "option")
+    __slots__ = ("coin_power", "equity_weight", "margin_weight", "option")
 
     def __init__(
         self,
@@ -54,13 +54,11 @@ class OptionLeg:
         equity_weight: float,
         margin_weight: float,
         coin_power: int,
-        moving: bool,
     ) -> None:
         self.option = option
         self.equity_weight = equity_weight
         self.margin_weight = margin_weight
         self.coin_power = coin_power
-        self.moving = moving
 
     @property
     def carried(self) -> float:
@@ -69,10 +67,14 @@ class OptionLeg:
 
     def at(self, factor: float, shift: float = 0.0) -> tuple[float, float]:
         """Change of the margin equity since today and requirement, in the pool's currency."""
-        own = factor if self.moving else 1.0
+        option = self.option
+        if option.sign > 0.0 and not self.equity_weight:
+            return 0.0, 0.0  # bought, and counted apart: it neither backs nor requires anything
+        own = factor if option.moving else 1.0
         coin = factor**self.coin_power if self.coin_power else 1.0
-        profit = self.option.profit(own, shift) * self.equity_weight if self.equity_weight else 0.0
-        required = (self.option.required(own, shift) or 0.0) * self.margin_weight
+        price = option.price(own, shift)
+        profit = option.profit(price) * self.equity_weight if self.equity_weight else 0.0
+        required = (option.required(price, own) or 0.0) * self.margin_weight
         return profit * coin, required * coin
 
 
@@ -175,7 +177,7 @@ class _Segment:
         self._curves = curves
         # By the power of z.
         self._terms = [
-            ((index - _OFFSET) * along, side * coefficient)
+            ((index - OFFSET) * along, side * coefficient)
             for index, coefficient in enumerate(powers)
             if coefficient != 0.0
         ]
@@ -261,12 +263,12 @@ def join(powers: list[float], legs: Iterable[OptionLeg], along: int) -> float:
     """
     total = 0.0
     for leg in legs:
-        if leg.moving:
-            powers[_OFFSET + leg.coin_power] -= leg.carried
+        if leg.option.moving:
+            powers[OFFSET + leg.coin_power] -= leg.carried
             convex, _, concave, _ = _Curve(leg, along, 1.0).at(1.0)
             total += convex + concave
         else:
-            powers[_OFFSET + leg.coin_power] -= leg.at(1.0)[1]
+            powers[OFFSET + leg.coin_power] -= leg.at(1.0)[1]
     return total
 
 
@@ -290,7 +292,7 @@ def first_crossing(
         limit: The factor at which the search ends.
     """
     side = 1.0 if today > 0.0 else -1.0
-    curves = [_Curve(leg, along, side) for leg in legs if leg.moving]
+    curves = [_Curve(leg, along, side) for leg in legs if leg.option.moving]
     coefficients = list(powers)
     start = 1.0
 
@@ -304,8 +306,8 @@ def first_crossing(
             )
             if zero is not None:
                 return place(zero) if zero != start_z else start
-        coefficients[_OFFSET + power] += change
-        coefficients[_OFFSET + fixed_power] += fixed_change
+        coefficients[OFFSET + power] += change
+        coefficients[OFFSET + fixed_power] += fixed_change
         if _Segment(coefficients, curves, along, side).node(place(factor)).height <= 0.0:
             return factor
         start = factor

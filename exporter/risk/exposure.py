@@ -23,7 +23,7 @@ from exporter.risk.pools import Holding, Pool
 from exporter.risk.prices import Prices
 
 # How far a schedule may be from the venue's own figure, as a factor, and still be the position's.
-SCHEDULE_TOLERANCE = 2.0
+_TOLERANCE = 2.0
 
 
 class Exposure(Struct, frozen=True):
@@ -103,11 +103,11 @@ def leg_from(
         schedule = schedule or row.schedule
     scale = 1.0
     if schedule is not None and not exact:
-        expected = schedule.at(total)
-        if expected > 0.0 and expected / SCHEDULE_TOLERANCE <= margin <= expected * SCHEDULE_TOLERANCE:
-            scale = margin / expected
-        else:
+        found = calibration(margin, schedule.at(total))
+        if found is None:
             schedule = None
+        else:
+            scale = found
     return Leg(
         notional=total,
         linear=first.position.contract.kind != "inverse",
@@ -191,13 +191,11 @@ def options_of(entry: Pool, prices: Prices, base: str | None = None) -> list[Opt
         if base is not None and contract.base != base:
             continue
         holding, option = entry.holdings[contract.settle], row.option
-        scale, power = margin_scale(row), prices.mark_power(contract)
-        if option is None or scale is None or power < 0 or holding.required is None:
+        scale = margin_scale(row)
+        if option is None or option.moving is None or scale is None or holding.required is None:
             return None
         counted = 0.0 if entry.pool.options_apart else holding.counted
         if counted is None or (counted and holding.credit != holding.debt):
-            return None
-        if power and not option.reversed and prices.coin_power(contract.settle, contract.quote):
             return None
         legs.append(
             OptionLeg(
@@ -205,21 +203,27 @@ def options_of(entry: Pool, prices: Prices, base: str | None = None) -> list[Opt
                 equity_weight=counted,
                 margin_weight=holding.required * share * scale,
                 coin_power=prices.coin_power(contract.settle, entry.pool.currency),
-                moving=power == 1,
             )
         )
     return legs
 
 
+def calibration(told: float, expected: float) -> float | None:
+    """By what a venue's figure differs from that of a rule; None where it is another rule's."""
+    if expected <= 0.0 or not expected / _TOLERANCE <= told <= expected * _TOLERANCE:
+        return None
+    return told / expected
+
+
 def margin_scale(row: Facts) -> float | None:
     """By what the venue's figure for an option differs from its rule; None where it is not its rule."""
-    expected = None if row.option is None else row.option.required()
+    expected = None if row.option is None else row.option.required(row.option.mark)
     told = row.maintenance_margin
     if expected is None or told is None:
         return None
     if expected == 0.0:
         return 1.0 if told == 0.0 else None
-    return told / expected if expected / SCHEDULE_TOLERANCE <= told <= expected * SCHEDULE_TOLERANCE else None
+    return calibration(told, expected)
 
 
 def _purses(holding: Holding, legs: Sequence[Leg], *, coin_power: int) -> Sequence[Purse]:

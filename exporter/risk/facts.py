@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from exporter.model import AccountSnapshot, MarginPool, Position, liquidation_price
+from exporter.model import AccountSnapshot, Greeks, MarginPool, Position, liquidation_price
 from exporter.risk import notional as formulas
 from exporter.risk.maintenance import Schedule, schedule_from
 from exporter.risk.notional import finite, not_negative, positive
-from exporter.risk.options import Option, option_of
+from exporter.risk.options import Option, option_of, told_greeks
 from exporter.risk.prices import Prices
 
 # No venue requires less than this share of a notional; a smaller remainder of a pool's total is rounding.
@@ -51,6 +51,8 @@ class Facts(msgspec.Struct, frozen=True):
     """True where the maintenance margin is the schedule's own value."""
     option: Option | None = None
     """Of a position in options, ready to be valued; None where something it needs is unknown."""
+    greeks: Greeks | None = None
+    """Of a position in options, and of no other."""
 
     @property
     def is_option(self) -> bool:
@@ -112,7 +114,7 @@ def _option_facts(
     option = option_of(position, mark, prices, at)
     margin = not_negative(position.maintenance_margin)
     if margin is None and option is not None:
-        margin = finite(option.required())
+        margin = finite(option.required(option.mark))
     return Facts(
         place=place,
         position=position,
@@ -125,6 +127,7 @@ def _option_facts(
         maintenance_margin=margin,
         closing_fee=0.0,
         option=option,
+        greeks=told_greeks(position, option),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from exporter.model import Greeks, Position
-from exporter.risk.exposure import SCHEDULE_TOLERANCE, margin_scale
+from exporter.risk.exposure import calibration, margin_scale
 from exporter.risk.facts import Facts
 from exporter.risk.maintenance import Schedule
 from exporter.risk.notional import exposure
@@ -82,11 +82,12 @@ def options_at(entry: Pool, marks: Mapping[str, float], moves: Mapping[str, floa
         if option is None or contract.base not in moves:
             continue
         factor = moves[contract.base] / moves.get(contract.quote, 1.0)
-        mark = marks.get(row.position.symbol, option.price(factor))
-        scale, required = margin_scale(row), option.required_at(mark, factor)
+        mark = marks.get(row.position.symbol)
+        if mark is None:
+            mark = option.price(factor)
+        scale, required = margin_scale(row), option.required(mark, factor)
         if scale is not None and required is not None:
-            profit = option.sign * option.size * (mark - option.mark)
-            yield Moved(row, mark, 0.0, profit, required * scale, option.forward * factor)
+            yield Moved(row, mark, 0.0, option.profit(mark), required * scale, option.forward * factor)
 
 
 def believed(row: Facts, mark: float) -> bool:
@@ -107,6 +108,4 @@ def _margin_factor(schedule: Schedule | None, rows: Iterable[Moved]) -> float | 
         after += one.notional
         told += one.row.maintenance_margin
     expected = schedule.at(before)
-    if expected <= 0.0 or not expected / SCHEDULE_TOLERANCE <= told <= expected * SCHEDULE_TOLERANCE:
-        return None
-    return schedule.at(after) / expected
+    return None if calibration(told, expected) is None else schedule.at(after) / expected

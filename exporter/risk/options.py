@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from exporter.model import Greeks, OptionMargin, Position
+from exporter.model import Contract, Greeks, OptionMargin, Position
 from exporter.risk import black76
 from exporter.risk.notional import exposure, finite, not_negative, positive
 from exporter.risk.prices import Prices
@@ -54,6 +54,9 @@ class Option:
     gap: float
     """What the mark is above the formula."""
     reversed: bool
+    moving: bool | None
+    """Whether the underlying moves in a shock; None where the price of the option after one is not known: the
+    quote currency moves alone, or against the settle coin."""
     rule: OptionMargin | None
 
     @property
@@ -73,23 +76,20 @@ class Option:
         unit = self.unit / factor if self.reversed else self.unit
         return max(self.gap + unit * value, 0.0)
 
-    def profit(self, factor: float, shift: float = 0.0) -> float:
-        """Of the whole position since today."""
-        return self.sign * self.size * (self.price(factor, shift) - self.mark)
+    def profit(self, price: float) -> float:
+        """Of the whole position since today, once the option has this price."""
+        return self.sign * self.size * (price - self.mark)
 
     @property
     def worth(self) -> float:
         """Of the whole position at the mark; negative of a short one."""
         return self.sign * self.size * self.mark
 
-    def required(self, factor: float = 1.0, shift: float = 0.0) -> float | None:
-        """Of the whole position, by the venue's rule; None where none is known."""
-        if self.rule is None:
-            return None
-        return 0.0 if self.sign > 0.0 else self.required_at(self.price(factor, shift), factor)
+    def required(self, price: float, factor: float = 1.0) -> float | None:
+        """Of the whole position, by the venue's rule; None where none is known.
 
-    def required_at(self, price: float, factor: float) -> float | None:
-        """The same at a mark of the option that somebody else tells."""
+        At a price of the option, and once the underlying was multiplied by a factor.
+        """
         rule = self.rule
         if rule is None:
             return None
@@ -156,8 +156,18 @@ def option_of(position: Position, mark: float | None, prices: Prices, at: float 
         unit=unit,
         gap=mark - unit * black76.value(forward, strike, volatility * root, call=call),
         reversed=in_base,
+        moving=_moving(contract, prices),
         rule=position.option_margin,
     )
+
+
+def _moving(contract: Contract, prices: Prices) -> bool | None:
+    power = prices.mark_power(contract)
+    if power < 0:
+        return None
+    if power and contract.settle != contract.base and prices.coin_power(contract.settle, contract.quote):
+        return None
+    return power == 1
 
 
 def _believable(price: float | None) -> float | None:
@@ -187,10 +197,8 @@ def _volatility(
     return None if found is None else found / root
 
 
-def told_greeks(position: Position, option: Option | None) -> Greeks | None:
+def told_greeks(position: Position, option: Option | None) -> Greeks:
     """Of a position in options: the venue's word, completed by the formula, with its volatility."""
-    if position.contract.kind != "option":
-        return None
     told = position.greeks or Greeks()
     own = Greeks() if option is None else option.greeks()
 

@@ -20,7 +20,7 @@ Rules, where the venue leaves something out (what concerns single positions is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.model import AccountSnapshot, Asset, MarginPool, RiskSettings
@@ -222,9 +222,7 @@ def _holdings(
     """Every coin of the pool; what backs the positions that stand alone is not counted in."""
     settles = {row.position.contract.settle for row in cross}
     apart: dict[str, float | None] = {}
-    for row in (*isolated, *_counted_apart(pool, cross)):
-        coin = row.position.contract.settle
-        own = row.isolated_equity if row.alone else value_of(row.position, row.mark)
+    for coin, own in _counted_apart(pool, cross, isolated):
         before = apart.get(coin, 0.0)
         apart[coin] = None if own is None or before is None else before + own
     settles |= apart.keys()
@@ -327,18 +325,27 @@ def _margin_equity(
         return finite(pool.margin_equity)
     if adjusted is None:
         return None
-    for row in (*isolated, *_counted_apart(pool, cross)):
-        own = row.isolated_equity if row.alone else value_of(row.position, row.mark)
-        rate = prices.convert(row.position.contract.settle, pool.currency)
+    for coin, own in _counted_apart(pool, cross, isolated):
+        rate = prices.convert(coin, pool.currency)
         if own is None or rate is None:
             return None
         adjusted -= own * rate
     return finite(adjusted)
 
 
-def _counted_apart(pool: MarginPool, cross: Iterable[Facts]) -> Iterable[Facts]:
-    """The positions in options whose value is none of what backs the pool."""
-    return [row for row in cross if row.is_option] if pool.options_apart else ()
+def _counted_apart(
+    pool: MarginPool, cross: Iterable[Facts], isolated: Iterable[Facts]
+) -> Iterator[tuple[str, float | None]]:
+    """Amounts, with their coins, that are in the equity and back nothing: None is one that is unknown.
+
+    What positions have that stand alone, and what options are worth whose value is counted apart.
+    """
+    for row in isolated:
+        yield row.position.contract.settle, row.isolated_equity
+    if pool.options_apart:
+        for row in cross:
+            if row.is_option:
+                yield row.position.contract.settle, value_of(row.position, row.mark)
 
 
 def _closing_fees(cross: Iterable[Facts], required: Callable[[str], float | None]) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from exporter.model import CoinGreeks, Greeks, PositionRisk
 from exporter.risk.facts import Facts
 from exporter.risk.notional import finite
-from exporter.risk.options import told_greeks
+from exporter.risk.options import forward_of
 from exporter.risk.pools import Pool
 from exporter.risk.prices import Prices
 
@@ -52,11 +52,9 @@ def leverage(entry: Pool, rows: Iterable[Facts], prices: Prices) -> float | None
 
 def _delta_quote(row: Facts, prices: Prices) -> float | None:
     """Delta equivalent of a position in options, in its quote currency."""
-    greeks = told_greeks(row.position, row.option)
-    if greeks is None or greeks.delta is None:
-        return None
-    price = greeks.underlying_price or prices.convert(row.position.contract.base, row.position.contract.quote)
-    return None if price is None else greeks.delta * price
+    delta = None if row.greeks is None else row.greeks.delta
+    price = forward_of(row.position, prices)
+    return None if delta is None or price is None else delta * price
 
 
 def delta_usd(row: Facts, prices: Prices) -> float | None:
@@ -88,7 +86,7 @@ def _in_usd(one: PositionRisk, prices: Prices) -> Greeks | None:
     unit = prices.known.get(contract.quote)
     if greeks is None or unit is None:
         return None
-    price = greeks.underlying_price or prices.convert(contract.base, contract.quote)
+    price = forward_of(one.position, prices)
 
     def times(value: float | None, *factors: float | None) -> float | None:
         for factor in factors:
@@ -96,7 +94,7 @@ def _in_usd(one: PositionRisk, prices: Prices) -> Greeks | None:
         return finite(value)
 
     return Greeks(
-        delta=times(greeks.delta, price, unit),
+        delta=one.delta_usd,
         # One percent of the price, and what the coins are worth by which the delta changes.
         gamma=times(greeks.gamma, price, price, 0.01, unit),
         vega=times(greeks.vega, unit),

@@ -84,16 +84,14 @@ def _change(
 def _profit(row: Facts, prices: Prices, factor: float, shift: float) -> float | None:
     """Of a position since today, in its settle coin; None where it cannot be valued."""
     contract = row.position.contract
-    power = prices.mark_power(contract)
     if not row.is_option:
         if row.notional is None:
             return None
+        power = prices.mark_power(contract)
         linear = contract.kind == "linear"
         grown = row.notional * (factor ** (power if linear else -power) - 1.0)
         return grown if linear == (row.position.side == "long") else -grown
     option = row.option
-    if option is None or power < 0:
+    if option is None or option.moving is None:
         return None
-    if power and not option.reversed and prices.coin_power(contract.settle, contract.quote):
-        return None
-    return option.profit(factor if power else 1.0, shift)
+    return option.profit(option.price(factor if option.moving else 1.0, shift))

@@ -140,6 +140,38 @@ def test_nothing_is_told_of_other_prices_where_an_option_cannot_be_valued(
     assert (pool.liquidation_shock_up, pool.liquidation_shock_down) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("base", "quote", "settle", "known"),
+    [
+        ("BTC", "USD", "BTC", True),
+        ("BTC", "USD", "USDC", True),
+        ("BTC", "USD", "ETH", False),
+        ("USDC", "BTC", "USDC", False),
+    ],
+)
+def test_an_option_paid_in_a_coin_that_moves_by_itself_has_no_value_at_other_prices(
+    base: str, quote: str, settle: str, known: bool
+) -> None:
+    """Nor has one on a dollar that is counted in coins: the formula says nothing of either."""
+    contract = Contract(kind="option", size=1.0, base=base, quote=quote, settle=settle)
+    told = Line("call", 66_000.0, "long").position(mark_price=0.05, maintenance_margin=0.0)
+    coins = {"BTC": PRICE, "ETH": 3_000.0, "USDC": 1.0}
+    forward = coins[base] / coins.get(quote, 1.0)
+    assert told.option is not None
+    told = replace(
+        told,
+        contract=contract,
+        mark_price=0.05 * forward * coins.get(quote, 1.0) / coins[settle],
+        option=replace(told.option, strike=1.1 * forward),
+        greeks=Greeks(underlying_price=forward),
+    )
+    pool = MarginPool(currency=settle, equity=5.0, margin_equity=5.0)
+    risk = assess(AccountSnapshot(pools=(pool,), positions=(told,), prices=coins), SETTINGS, AT)
+    assert risk.positions[0].option_value_usd is not None
+    assert bool(pool_of(risk).stress_equity) is known
+    assert bool(pool_of(risk).stress) is known
+
+
 def test_without_the_time_options_are_shown_and_not_valued() -> None:
     risk = assess(Book(STRANGLE, coins=5.0).snapshot(), SETTINGS)
     assert pool_of(risk).stress_equity == ()
