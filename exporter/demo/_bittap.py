@@ -7,7 +7,6 @@ are not documented and made up.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import re
@@ -19,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -54,10 +53,7 @@ class Credential:
     @classmethod
     def fake(cls, venue: str, account: str, *, futures: bool = True) -> Credential:
         """Always the same for the same venue and account."""
-        key, secret = (
-            hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
+        key, secret = (fake_secret(venue, account, purpose) for purpose in ("key", "secret"))
         return cls(account, key, secret, futures)
 
     def signature(self, parameters: Parameters, timestamp: str, nonce: str) -> str:
@@ -117,24 +113,9 @@ class BittapServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
+        return self.know(book, credential.api_key, credential)
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -158,12 +139,7 @@ class BittapServer(VenueSimulator):
                 headers={"Date": formatdate(self.now(), usegmt=True)},
             )
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request, body: bytes) -> object:
         endpoint = table.get(request.path)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -61,10 +61,7 @@ class Credential:
     @classmethod
     def fake(cls, account: str) -> Credential:
         """Always the same for the same account."""
-        key, secret = (
-            hashlib.sha256(f"simulated gate {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
+        key, secret = (fake_secret("gate", account, purpose) for purpose in ("key", "secret"))
         return cls(account, key[:32], secret)
 
 
@@ -117,24 +114,9 @@ class GateServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
+        return self.know(book, credential.api_key, credential)
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -148,8 +130,7 @@ class GateServer(VenueSimulator):
                 text=json.dumps(body), status=status, content_type="application/json", headers=headers
             )
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(
         self, table: Mapping[str, Endpoint], request: web.Request, body: bytes, headers: dict[str, str]

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -65,8 +65,7 @@ class Credential:
     def fake(cls, account: str) -> Credential:
         """Always the same for the same account."""
         key, secret, phrase = (
-            hashlib.sha256(f"simulated okx {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret", "passphrase")
+            fake_secret("okx", account, purpose) for purpose in ("key", "secret", "passphrase")
         )
         return cls(account, key[:36], secret[:32].upper(), f"Phrase-{phrase[:12]}")
 
@@ -110,7 +109,6 @@ class OkxServer(VenueSimulator):
     def __init__(self, market: Market, *, clock: Callable[[], float]) -> None:
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
-        self.below: dict[str, dict[str, Book]] = {}
         self.limits = Limits()
 
     @abstractmethod
@@ -120,30 +118,13 @@ class OkxServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-                "passphrase": credential.passphrase,
-                **({"sub_accounts": True} if credential.account in self.below else {}),
-            }
-            for credential in self.credentials.values()
-        ]
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+    def settings(self, credential: Credential) -> dict[str, object]:
+        below = {"sub_accounts": True} if credential.account in self.below else {}
+        return {**super().settings(credential), "passphrase": credential.passphrase, **below}
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -153,8 +134,7 @@ class OkxServer(VenueSimulator):
                 body, status = {"code": str(error.code), "msg": error.message, "data": []}, error.status
             return web.Response(text=json.dumps(body), status=status, content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request) -> Rows:
         endpoint = table.get(request.path)

@@ -163,7 +163,7 @@ class GateSimulator(GateServer):
         public = Book("", self.market)
         pages = frozenset({"limit", "offset"})
         return {
-            "/spot/time": Endpoint(answer=lambda _: {"server_time": int(self.now() * 1000)}),
+            "/spot/time": Endpoint(answer=lambda _: {"server_time": self.server_time()}),
             "/futures/{settle}/contracts": Endpoint(
                 pages, settle, lambda asked: contracts(public, asked, self.now())
             ),

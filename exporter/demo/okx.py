@@ -105,12 +105,6 @@ class OkxSimulator(OkxServer):
                 now=self.now(),
             )
 
-    def tick(self) -> None:
-        super().tick()
-        for books in self.below.values():
-            for book in books.values():
-                book.settle(self.now())
-
     def _demo_books(self) -> Iterable[Book]:
         book = self.new_book("okx-futures", hedge_mode=True)
         for coin, amount in (("USDT", "18250.4471"), ("BTC", "0.62"), ("ETH", "0.9")):
