@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from exporter.demo.asking import Nonces
 from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
@@ -104,7 +105,7 @@ class BittapServer(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.limiter = Limiter()
-        self._nonces: dict[tuple[str, str], float] = {}
+        self.nonces = Nonces((LATEST_MS + EARLIEST_MS) / 1000)
 
     @abstractmethod
     def endpoints(self) -> Mapping[str, Endpoint]:
@@ -172,19 +173,11 @@ class BittapServer(VenueSimulator):
             now - EARLIEST_MS <= int(timestamp) <= now + LATEST_MS
         ):
             raise BittapError(401, "410003", "The timestamp is outside the allowed time")
-        self._use_nonce(credential.api_key, nonce)
+        if not self.nonces.use(credential.api_key, nonce, self.now()):
+            raise BittapError(401, "410004", "The nonce was used before")
         if not credential.futures:
             raise BittapError(403, "410006", "Insufficient permissions")
         return credential
-
-    def _use_nonce(self, key: str, nonce: str) -> None:
-        now = self.now()
-        # Older ones are refused for their timestamps.
-        horizon = now - (LATEST_MS + EARLIEST_MS) / 1000
-        self._nonces = {used: at for used, at in self._nonces.items() if at >= horizon}
-        if (key, nonce) in self._nonces:
-            raise BittapError(401, "410004", "The nonce was used before")
-        self._nonces[key, nonce] = now
 
 
 def _check_names(parameters: Parameters, optional: frozenset[str]) -> None:

@@ -12,7 +12,6 @@ import hmac
 import json
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from exporter.demo.asking import Limits
 from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
@@ -94,23 +94,6 @@ class Credential:
         except (binascii.Error, ValueError, InvalidSignature):
             return False
         return True
-
-
-class Limits:
-    """Requests in a time that rolls on."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, str], deque[float]] = {}
-
-    def spend(self, who: str, what: str, now: float, *, limit: int, window: float) -> int:
-        """Counts a request; how many more there is room for, below 0 where there was none."""
-        asked = self._asked.setdefault((who, what), deque())
-        while asked and not now - window < asked[0] <= now:
-            asked.popleft()
-        if len(asked) >= limit:
-            return -1
-        asked.append(now)
-        return limit - len(asked)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from exporter.demo.asking import Nonces
 from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
@@ -110,7 +111,7 @@ class DeribitServer(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.purses: dict[str, Purse] = {}
-        self._nonces: dict[tuple[str, str], float] = {}
+        self.nonces = Nonces(2 * TOLERANCE)
 
     @abstractmethod
     def endpoints(self) -> Mapping[str, Endpoint]:
@@ -209,9 +210,6 @@ class DeribitServer(VenueSimulator):
             raise DeribitError(13009, "unauthorized", "invalid signature", 401)
         if not re.fullmatch(r"[0-9]{13}", stamp) or abs(int(stamp) - self.server_time()) > TOLERANCE * 1000:
             raise DeribitError(13009, "unauthorized", "timestamp is not valid any more", 401)
-        horizon = self.now() - 2 * TOLERANCE
-        self._nonces = {used: at for used, at in self._nonces.items() if at >= horizon}
-        if (name, nonce) in self._nonces:
+        if not self.nonces.use(name, nonce, self.now()):
             raise DeribitError(13009, "unauthorized", "this was asked before", 401)
-        self._nonces[name, nonce] = self.now()
         return credential

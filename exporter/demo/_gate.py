@@ -10,13 +10,13 @@ import hmac
 import json
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from exporter.demo.asking import Limits
 from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
@@ -79,23 +79,6 @@ class Endpoint:
     """Requests in ten seconds, of one address or of one account."""
 
 
-class Limits:
-    """Requests in a time that rolls on."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, str], deque[float]] = {}
-
-    def spend(self, who: str, what: str, now: float, *, limit: int) -> tuple[int, float]:
-        """Counts a request; what is left after it, below 0 if there was no room, and when there is some."""
-        asked = self._asked.setdefault((who, what), deque())
-        while asked and not now - WINDOW < asked[0] <= now:
-            asked.popleft()
-        if len(asked) >= limit:
-            return -1, asked[0] + WINDOW
-        asked.append(now)
-        return limit - len(asked), now
-
-
 class GateServer(VenueSimulator):
     """How Gate is asked; a subclass says what it answers.
 
@@ -148,7 +131,9 @@ class GateServer(VenueSimulator):
         parameters = {**dict(pairs), **({} if settle is None else settle.groupdict())}
         credential = None if endpoint.private_answer is None else self._authenticate(request, query, body)
         who = (request.remote or "") if credential is None else credential.account
-        left, free_at = self.limits.spend(who, template, self.now(), limit=endpoint.limit)
+        now = self.now()
+        left = self.limits.spend(who, template, now, limit=endpoint.limit, window=WINDOW)
+        free_at = now if left >= 0 else self.limits.oldest(who, template) + WINDOW
         headers |= {
             "X-Gate-RateLimit-Requests-Remain": str(max(left, 0)),
             "X-Gate-RateLimit-Limit": str(endpoint.limit),

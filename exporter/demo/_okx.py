@@ -12,7 +12,6 @@ import hmac
 import json
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +19,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from exporter.demo.asking import Limits
 from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
@@ -68,23 +68,6 @@ class Credential:
             fake_secret("okx", account, purpose) for purpose in ("key", "secret", "passphrase")
         )
         return cls(account, key[:36], secret[:32].upper(), f"Phrase-{phrase[:12]}")
-
-
-class Limits:
-    """Requests in a time that rolls on."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, str], deque[float]] = {}
-
-    def spend(self, who: str, what: str, now: float, *, limit: int) -> bool:
-        """Counts a request; whether there was room for it."""
-        asked = self._asked.setdefault((who, what), deque())
-        while asked and not now - WINDOW < asked[0] <= now:
-            asked.popleft()
-        if len(asked) >= limit:
-            return False
-        asked.append(now)
-        return True
 
 
 @dataclass(frozen=True)
@@ -144,7 +127,7 @@ class OkxServer(VenueSimulator):
         parameters = dict(pairs)
         credential = None if endpoint.private_answer is None else self._authenticate(request)
         who = (request.remote or "") if credential is None else credential.account
-        if not self.limits.spend(who, request.path, self.now(), limit=endpoint.limit):
+        if self.limits.spend(who, request.path, self.now(), limit=endpoint.limit, window=WINDOW) < 0:
             raise OkxError(50011, "Too Many Requests", 429)
         unknown = parameters.keys() - endpoint.known - endpoint.needed
         if len(pairs) != len(parameters) or unknown:

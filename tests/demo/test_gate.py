@@ -117,7 +117,7 @@ async def test_who_never_had_money_in_a_currency_has_no_account_there(client: Cl
 
 async def test_each_call_has_a_limit_of_its_own(client: Client) -> None:
     for _ in range(200):
-        assert client.simulator.limits.spend("127.0.0.1", "/spot/time", NOW, limit=200)[0] >= 0
+        assert client.simulator.limits.spend("127.0.0.1", "/spot/time", NOW, limit=200, window=10.0) >= 0
     status, body, headers = await client.ask(TIME)
     assert (status, body["label"]) == (429, "TOO_MANY_REQUESTS")
     assert NOW < int(headers["X-Gate-RateLimit-Reset-Timestamp"]) <= NOW + 11
