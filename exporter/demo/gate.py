@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
@@ -31,24 +30,13 @@ from exporter.demo._gate_figures import (
     text,
     tickers,
 )
-from exporter.demo.book import Book, CollateralRate, MarginMode, Position, Side
+from exporter.demo.book import Book, CollateralRate, Position
 from exporter.demo.contracts import ONE, ZERO, rounded
 from exporter.demo.market import Market
+from exporter.demo.orders import Order
 
 CLASSIC, SINGLE, MULTI, PORTFOLIO = "classic", "single_currency", "multi_currency", "portfolio"
 _MARGIN_MODES = {CLASSIC: 0, MULTI: 1, PORTFOLIO: 2, SINGLE: 3}
-
-
-@dataclass(frozen=True)
-class Order:
-    """A position to open."""
-
-    symbol: str
-    side: Side
-    contracts: str
-    price: str
-    leverage: int = 10
-    margin_mode: MarginMode = "cross"
 
 
 class GateSimulator(GateServer):
@@ -95,16 +83,7 @@ class GateSimulator(GateServer):
                 rate = STRESS
             elif book.name in self.older:
                 rate = contract(order.symbol).tiers[0].rate - TAKER_RATE
-            book.open(
-                contract(order.symbol, rate=rate),
-                order.side,
-                order.contracts,
-                price=order.price,
-                leverage=order.leverage,
-                margin_mode=order.margin_mode,
-                realized_pnl="-1.25" if order.side == "short" else "3.5",
-                now=self.now(),
-            )
+            order.fill(book, contract(order.symbol, rate=rate), self.now())
 
     def _demo_books(self) -> Iterable[Book]:
         book = self.new_book("gate-multi", MULTI, hedge_mode=True)
