@@ -47,7 +47,7 @@ from exporter.demo._bitget_figures import (
     unified_tiers,
 )
 from exporter.demo.book import Book, CollateralRate, Position
-from exporter.demo.contracts import ONE, ZERO, Contract
+from exporter.demo.contracts import ZERO, Contract
 from exporter.demo.market import Market
 from exporter.demo.orders import Order as PlainOrder
 
@@ -86,14 +86,13 @@ class BitgetSimulator(BitgetServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.kinds[name] = kind
         shared = kind not in {"single", "isolated"}
-        collateral = {coin: CollateralRate(ONE - part, ZERO) for coin, part in HAIRCUTS.items()}
         return Book(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(HAIRCUTS) if shared else {},
         )
 
     def open(self, book: Book, *orders: Order) -> None:

@@ -31,7 +31,7 @@ from exporter.demo._gate_figures import (
     tickers,
 )
 from exporter.demo.book import Book, CollateralRate, Position
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
 from exporter.demo.orders import Order
 
@@ -65,14 +65,13 @@ class GateSimulator(GateServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.modes[name] = mode
         shared = mode in {MULTI, PORTFOLIO}
-        collateral = {coin: CollateralRate(ONE - part, ZERO) for coin, part in DISCOUNTS.items()}
         return GateBook(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(DISCOUNTS) if shared else {},
         )
 
     def open(self, book: Book, *orders: Order) -> None:

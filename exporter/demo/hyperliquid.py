@@ -36,7 +36,7 @@ from exporter.demo._hyperliquid import (
 )
 from exporter.demo.base import VenueSimulator
 from exporter.demo.book import Book, CollateralRate, Liquidation, Position
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
 
 Mode = Literal["disabled", "default", "unifiedAccount", "portfolioMargin", "dexAbstraction"]
@@ -101,7 +101,7 @@ class HyperliquidSimulator(VenueSimulator):
         """An empty account with this venue's rules; `add_account` makes it known."""
         portfolio = mode == "portfolioMargin"
         shares = {"USDC": LIQUIDATED_AT, **{coin: LIQUIDATED_AT * (1 + ltv) / 2 for coin, ltv in LTV.items()}}
-        collateral = {coin: CollateralRate(ONE - share, ZERO) for coin, share in shares.items()}
+        collateral = CollateralRate.by_shares(shares)
         return Account(
             name,
             self.market,

@@ -26,7 +26,7 @@ from exporter.demo._okx_figures import (
     text,
 )
 from exporter.demo.book import Book, CollateralRate, Position
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
 from exporter.demo.orders import Order
 
@@ -60,14 +60,13 @@ class OkxSimulator(OkxServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.levels[name] = level
         shared = level != FUTURES
-        collateral = {coin: CollateralRate(ONE - part, ZERO) for coin, part in DISCOUNTS.items()}
         return Book(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(DISCOUNTS) if shared else {},
         )
 
     def open(self, book: Book, *orders: Order) -> None:
