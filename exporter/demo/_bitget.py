@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.demo._bybit import Limits
-from exporter.demo.base import VenueSimulator
+from exporter.demo.asking import Limits
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -65,8 +65,7 @@ class Credential:
     def fake(cls, account: str, permissions: tuple[str, ...]) -> Credential:
         """Always the same for the same account."""
         key, secret, phrase = (
-            hashlib.sha256(f"simulated bitget {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret", "passphrase")
+            fake_secret("bitget", account, purpose) for purpose in ("key", "secret", "passphrase")
         )
         return cls(account, f"bg_{key[:32]}", secret, f"phrase{phrase[:12]}", permissions)
 
@@ -110,29 +109,12 @@ class BitgetServer(VenueSimulator):
         """Adds an account and its key: ``credential``, or a fake one that reads."""
         rights = ("coor", "cpor") if self.kind(book.name) in CLASSIC else ("uta_mgt", "uta_trade")
         credential = credential or Credential.fake(book.name, rights)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-                "passphrase": credential.passphrase,
-            }
-            for credential in self.credentials.values()
-        ]
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+    def settings(self, credential: Credential) -> dict[str, object]:
+        return {**super().settings(credential), "passphrase": credential.passphrase}
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -143,8 +125,7 @@ class BitgetServer(VenueSimulator):
             body = {"code": code, "msg": message, "requestTime": self.server_time(), "data": data}
             return web.Response(text=json.dumps(body), status=status, content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request) -> object:
         endpoint = table.get(request.path)

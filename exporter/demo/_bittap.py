@@ -7,7 +7,6 @@ are not documented and made up.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import re
@@ -19,7 +18,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.asking import Nonces
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -54,10 +54,7 @@ class Credential:
     @classmethod
     def fake(cls, venue: str, account: str, *, futures: bool = True) -> Credential:
         """Always the same for the same venue and account."""
-        key, secret = (
-            hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
+        key, secret = (fake_secret(venue, account, purpose) for purpose in ("key", "secret"))
         return cls(account, key, secret, futures)
 
     def signature(self, parameters: Parameters, timestamp: str, nonce: str) -> str:
@@ -108,7 +105,7 @@ class BittapServer(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.limiter = Limiter()
-        self._nonces: dict[tuple[str, str], float] = {}
+        self.nonces = Nonces((LATEST_MS + EARLIEST_MS) / 1000)
 
     @abstractmethod
     def endpoints(self) -> Mapping[str, Endpoint]:
@@ -117,24 +114,9 @@ class BittapServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
+        return self.know(book, credential.api_key, credential)
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -158,12 +140,7 @@ class BittapServer(VenueSimulator):
                 headers={"Date": formatdate(self.now(), usegmt=True)},
             )
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request, body: bytes) -> object:
         endpoint = table.get(request.path)
@@ -196,19 +173,11 @@ class BittapServer(VenueSimulator):
             now - EARLIEST_MS <= int(timestamp) <= now + LATEST_MS
         ):
             raise BittapError(401, "410003", "The timestamp is outside the allowed time")
-        self._use_nonce(credential.api_key, nonce)
+        if not self.nonces.use(credential.api_key, nonce, self.now()):
+            raise BittapError(401, "410004", "The nonce was used before")
         if not credential.futures:
             raise BittapError(403, "410006", "Insufficient permissions")
         return credential
-
-    def _use_nonce(self, key: str, nonce: str) -> None:
-        now = self.now()
-        # Older ones are refused for their timestamps.
-        horizon = now - (LATEST_MS + EARLIEST_MS) / 1000
-        self._nonces = {used: at for used, at in self._nonces.items() if at >= horizon}
-        if (key, nonce) in self._nonces:
-            raise BittapError(401, "410004", "The nonce was used before")
-        self._nonces[key, nonce] = now
 
 
 def _check_names(parameters: Parameters, optional: frozenset[str]) -> None:

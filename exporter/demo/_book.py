@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from exporter.demo.contracts import ZERO, Contract
+from exporter.demo.contracts import ONE, ZERO, Contract
 
 Side = Literal["long", "short"]
 MarginMode = Literal["cross", "isolated"]
@@ -110,3 +111,8 @@ class CollateralRate:
 
     bid_buffer: Decimal
     ask_buffer: Decimal
+
+    @classmethod
+    def by_shares(cls, shares: Mapping[str, Decimal]) -> dict[str, CollateralRate]:
+        """Of coins whose assets count with so much of their value, and debts in full."""
+        return {coin: cls(ONE - share, ZERO) for coin, share in shares.items()}

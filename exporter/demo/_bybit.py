@@ -12,7 +12,6 @@ import hmac
 import json
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.asking import Limits
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -71,10 +71,7 @@ class Credential:
     @classmethod
     def fake(cls, account: str) -> Credential:
         """Always the same for the same account."""
-        key, secret = (
-            hashlib.sha256(f"simulated bybit {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
+        key, secret = (fake_secret("bybit", account, purpose) for purpose in ("key", "secret"))
         return cls(account, key[:18], secret[:36])
 
     @cached_property
@@ -97,23 +94,6 @@ class Credential:
         except (binascii.Error, ValueError, InvalidSignature):
             return False
         return True
-
-
-class Limits:
-    """Requests in a time that rolls on."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, str], deque[float]] = {}
-
-    def spend(self, who: str, what: str, now: float, *, limit: int, window: float) -> int:
-        """Counts a request; how many more there is room for, below 0 where there was none."""
-        asked = self._asked.setdefault((who, what), deque())
-        while asked and not now - window < asked[0] <= now:
-            asked.popleft()
-        if len(asked) >= limit:
-            return -1
-        asked.append(now)
-        return limit - len(asked)
 
 
 @dataclass(frozen=True)
@@ -158,28 +138,9 @@ class BybitServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+        return self.know(book, credential.api_key, credential)
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -200,8 +161,7 @@ class BybitServer(VenueSimulator):
             }
             return web.Response(text=json.dumps(body), headers=headers, content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request, headers: dict[str, str]) -> object:
         self._count_address(request.remote or "")

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.asking import Nonces
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -60,10 +61,7 @@ class Credential:
     @classmethod
     def fake(cls, account: str) -> Credential:
         """Always the same for the same account."""
-        name, secret = (
-            hashlib.sha256(f"simulated deribit {account} {purpose}".encode()).hexdigest()
-            for purpose in ("id", "secret")
-        )
+        name, secret = (fake_secret("deribit", account, purpose) for purpose in ("id", "secret"))
         return cls(account, name[:10], secret[:43])
 
     def may(self, scope: str) -> bool:
@@ -113,7 +111,7 @@ class DeribitServer(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.purses: dict[str, Purse] = {}
-        self._nonces: dict[tuple[str, str], float] = {}
+        self.nonces = Nonces(2 * TOLERANCE)
 
     @abstractmethod
     def endpoints(self) -> Mapping[str, Endpoint]:
@@ -122,25 +120,10 @@ class DeribitServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.client_id] = credential
-        return credential
+        return self.know(book, credential.client_id, credential)
 
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.client_id,
-                "api_secret": credential.client_secret,
-            }
-            for credential in self.credentials.values()
-        ]
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+    def settings(self, credential: Credential) -> dict[str, object]:
+        return {"api_key": credential.client_id, "api_secret": credential.client_secret}
 
     def account_of(self, request: web.Request) -> str | None:
         found = _SIGNED.fullmatch(request.headers.get("Authorization", ""))
@@ -149,7 +132,6 @@ class DeribitServer(VenueSimulator):
         return None if credential is None else credential.account
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -162,8 +144,7 @@ class DeribitServer(VenueSimulator):
             text = json.dumps({**written, "testnet": False})
             return web.Response(text=text, status=status, content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request) -> object:
         endpoint = table.get(request.path)
@@ -229,9 +210,6 @@ class DeribitServer(VenueSimulator):
             raise DeribitError(13009, "unauthorized", "invalid signature", 401)
         if not re.fullmatch(r"[0-9]{13}", stamp) or abs(int(stamp) - self.server_time()) > TOLERANCE * 1000:
             raise DeribitError(13009, "unauthorized", "timestamp is not valid any more", 401)
-        horizon = self.now() - 2 * TOLERANCE
-        self._nonces = {used: at for used, at in self._nonces.items() if at >= horizon}
-        if (name, nonce) in self._nonces:
+        if not self.nonces.use(name, nonce, self.now()):
             raise DeribitError(13009, "unauthorized", "this was asked before", 401)
-        self._nonces[name, nonce] = self.now()
         return credential

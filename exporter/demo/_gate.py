@@ -10,14 +10,14 @@ import hmac
 import json
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.asking import Limits
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -61,10 +61,7 @@ class Credential:
     @classmethod
     def fake(cls, account: str) -> Credential:
         """Always the same for the same account."""
-        key, secret = (
-            hashlib.sha256(f"simulated gate {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
+        key, secret = (fake_secret("gate", account, purpose) for purpose in ("key", "secret"))
         return cls(account, key[:32], secret)
 
 
@@ -80,23 +77,6 @@ class Endpoint:
     """The permission that a key needs."""
     limit: int = 200
     """Requests in ten seconds, of one address or of one account."""
-
-
-class Limits:
-    """Requests in a time that rolls on."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, str], deque[float]] = {}
-
-    def spend(self, who: str, what: str, now: float, *, limit: int) -> tuple[int, float]:
-        """Counts a request; what is left after it, below 0 if there was no room, and when there is some."""
-        asked = self._asked.setdefault((who, what), deque())
-        while asked and not now - WINDOW < asked[0] <= now:
-            asked.popleft()
-        if len(asked) >= limit:
-            return -1, asked[0] + WINDOW
-        asked.append(now)
-        return limit - len(asked), now
 
 
 class GateServer(VenueSimulator):
@@ -117,24 +97,9 @@ class GateServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
+        return self.know(book, credential.api_key, credential)
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -148,8 +113,7 @@ class GateServer(VenueSimulator):
                 text=json.dumps(body), status=status, content_type="application/json", headers=headers
             )
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(
         self, table: Mapping[str, Endpoint], request: web.Request, body: bytes, headers: dict[str, str]
@@ -167,7 +131,9 @@ class GateServer(VenueSimulator):
         parameters = {**dict(pairs), **({} if settle is None else settle.groupdict())}
         credential = None if endpoint.private_answer is None else self._authenticate(request, query, body)
         who = (request.remote or "") if credential is None else credential.account
-        left, free_at = self.limits.spend(who, template, self.now(), limit=endpoint.limit)
+        now = self.now()
+        left = self.limits.spend(who, template, now, limit=endpoint.limit, window=WINDOW)
+        free_at = now if left >= 0 else self.limits.oldest(who, template) + WINDOW
         headers |= {
             "X-Gate-RateLimit-Requests-Remain": str(max(left, 0)),
             "X-Gate-RateLimit-Limit": str(endpoint.limit),

@@ -12,7 +12,6 @@ import hmac
 import json
 import re
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +19,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from exporter.demo.base import VenueSimulator
+from exporter.demo.asking import Limits
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book
 from exporter.demo.market import Market
 
@@ -65,27 +65,9 @@ class Credential:
     def fake(cls, account: str) -> Credential:
         """Always the same for the same account."""
         key, secret, phrase = (
-            hashlib.sha256(f"simulated okx {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret", "passphrase")
+            fake_secret("okx", account, purpose) for purpose in ("key", "secret", "passphrase")
         )
         return cls(account, key[:36], secret[:32].upper(), f"Phrase-{phrase[:12]}")
-
-
-class Limits:
-    """Requests in a time that rolls on."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, str], deque[float]] = {}
-
-    def spend(self, who: str, what: str, now: float, *, limit: int) -> bool:
-        """Counts a request; whether there was room for it."""
-        asked = self._asked.setdefault((who, what), deque())
-        while asked and not now - WINDOW < asked[0] <= now:
-            asked.popleft()
-        if len(asked) >= limit:
-            return False
-        asked.append(now)
-        return True
 
 
 @dataclass(frozen=True)
@@ -110,7 +92,6 @@ class OkxServer(VenueSimulator):
     def __init__(self, market: Market, *, clock: Callable[[], float]) -> None:
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
-        self.below: dict[str, dict[str, Book]] = {}
         self.limits = Limits()
 
     @abstractmethod
@@ -120,30 +101,13 @@ class OkxServer(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-                "passphrase": credential.passphrase,
-                **({"sub_accounts": True} if credential.account in self.below else {}),
-            }
-            for credential in self.credentials.values()
-        ]
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+    def settings(self, credential: Credential) -> dict[str, object]:
+        below = {"sub_accounts": True} if credential.account in self.below else {}
+        return {**super().settings(credential), "passphrase": credential.passphrase, **below}
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self.endpoints()
 
         async def handle(request: web.Request) -> web.Response:
@@ -153,8 +117,7 @@ class OkxServer(VenueSimulator):
                 body, status = {"code": str(error.code), "msg": error.message, "data": []}, error.status
             return web.Response(text=json.dumps(body), status=status, content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, Endpoint], request: web.Request) -> Rows:
         endpoint = table.get(request.path)
@@ -164,7 +127,7 @@ class OkxServer(VenueSimulator):
         parameters = dict(pairs)
         credential = None if endpoint.private_answer is None else self._authenticate(request)
         who = (request.remote or "") if credential is None else credential.account
-        if not self.limits.spend(who, request.path, self.now(), limit=endpoint.limit):
+        if self.limits.spend(who, request.path, self.now(), limit=endpoint.limit, window=WINDOW) < 0:
             raise OkxError(50011, "Too Many Requests", 429)
         unknown = parameters.keys() - endpoint.known - endpoint.needed
         if len(pairs) != len(parameters) or unknown:

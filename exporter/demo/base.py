@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,14 +16,20 @@ from exporter.demo.market import Market
 from exporter.demo.switch import Faults
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
+CredentialT = TypeVar("CredentialT")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def fake_secret(venue: str, account: str, purpose: str) -> str:
+    """64 hexadecimal digits, always the same for the same words."""
+    return hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
 
 
 class VenueSimulator(ABC):
     """One venue as a local server in front of a market.
 
-    A subclass fills ``self._accounts`` in its constructor, and builds its routes in `application` on top
-    of `new_application`, which brings faults and the market's time with it.
+    A subclass makes accounts known with `know` in its constructor, and answers in what it gives to
+    `new_application`, which brings faults and the market's time with it.
 
     Args:
         market: Where prices come from; may be shared with other venues.
@@ -39,6 +46,8 @@ class VenueSimulator(ABC):
         self.faults = Faults(self)
         self.requests: list[str] = []
         """Method and path of every request received, without query; the newest 10,000."""
+        self.below: dict[str, dict[str, Any]] = {}
+        """The books of sub-accounts, by the main account's name and what the venue calls them."""
         self._clock = clock
         self._accounts: dict[str, Book] = {}
         market.advance_to(clock())
@@ -52,23 +61,48 @@ class VenueSimulator(ABC):
     def application(self) -> web.Application:
         """A fresh application; called each time a server starts."""
 
-    @abstractmethod
+    def know(self, book: Book, key: str, credential: CredentialT) -> CredentialT:
+        """Adds an account, and its credential by the text with which a request names it."""
+        self._accounts[book.name] = book
+        self.credentials[key] = credential
+        return credential
+
+    def settings(self, credential: Any) -> dict[str, object]:
+        """What a configuration says of a key's account besides its name, exchange and base URL."""
+        return {"api_key": credential.api_key, "api_secret": credential.api_secret}
+
     def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
         """Entries of a configuration's ``accounts`` list, fake secrets inline."""
+        return [
+            {
+                "name": credential.account,
+                "exchange": self.name,
+                "base_url": base_url,
+                **self.settings(credential),
+            }
+            for credential in self.credentials.values()
+        ]
 
     def now(self) -> float:
         """The venue's clock, Unix seconds."""
         return self._clock() + self.faults.clock_skew
 
+    def server_time(self) -> int:
+        """Milliseconds since 1970 by the venue's clock."""
+        return int(self.now() * 1000)
+
     def tick(self) -> None:
         """Brings market and accounts up to the clock and liquidates what is due."""
         self.market.advance_to(self._clock())
-        for book in self._accounts.values():
-            book.settle(self.now())
+        for books in (self._accounts, *self.below.values()):
+            for book in books.values():
+                book.settle(self.now())
 
-    def new_application(self) -> web.Application:
+    def new_application(self, handler: Handler) -> web.Application:
         """An application whose every request meets `faults` first and then a market that is up to date."""
-        return web.Application(middlewares=[self._frame])
+        application = web.Application(middlewares=[self._frame])
+        application.router.add_route("*", "/{path:.*}", handler)
+        return application
 
     def account_of(self, request: web.Request) -> str | None:
         """The account whose key a request names; None for a public one."""

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from exporter.demo._binance_keys import SAPI_LIMIT, KeyEndpoint, restrictions
 from exporter.demo._binance_weights import BinanceError, WeightPool
-from exporter.demo.base import VenueSimulator
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import decimal, rounded
 from exporter.demo.market import Market
@@ -61,16 +61,16 @@ class Credential:
     @classmethod
     def hmac_sha256(cls, venue: str, account: str) -> Credential:
         """A fake HMAC key, always the same for the same venue and account."""
-        return cls(account, _fake_key(venue, account, "key"), _fake_key(venue, account, "secret"))
+        return cls(account, fake_secret(venue, account, "key"), fake_secret(venue, account, "secret"))
 
     @classmethod
     def ed25519(cls, venue: str, account: str) -> Credential:
         """A fake Ed25519 key, always the same for the same venue and account."""
-        seed = bytes.fromhex(_fake_key(venue, account, "seed"))
+        seed = bytes.fromhex(fake_secret(venue, account, "seed"))
         pem = Ed25519PrivateKey.from_private_bytes(seed).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
-        return cls(account, _fake_key(venue, account, "key"), pem.decode())
+        return cls(account, fake_secret(venue, account, "key"), pem.decode())
 
     @cached_property
     def _private_key(self) -> RSAPrivateKey | Ed25519PrivateKey | None:
@@ -96,10 +96,6 @@ class Credential:
         except (binascii.Error, ValueError, InvalidSignature):
             return False
         return True
-
-
-def _fake_key(venue: str, account: str, purpose: str) -> str:
-    return hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,6 @@ class BinanceSimulator(VenueSimulator):
         super().__init__(market, clock=clock)
         self.credentials: dict[str, Credential] = {}
         self.weights = WeightPool.of(market)
-        self.below: dict[str, dict[str, Book]] = {}
-        """By account: e-mail address to book of each sub-account."""
         self._sapi: dict[str, WeightPool] = {}
         self.portfolio_margin: set[str] = set()
 
@@ -159,14 +153,12 @@ class BinanceSimulator(VenueSimulator):
         """Everything the product answers."""
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = {endpoint.path: endpoint for endpoint in (KeyEndpoint(), *self.endpoints())}
 
         async def handle(request: web.Request) -> web.Response:
             return await self._handle(table, request)
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
+        return self.new_application(handle)
 
     def portfolio_margin_info(self, parameters: Parameters, book: Book) -> object:
         """What an account in Portfolio Margin mode may move out.
@@ -188,28 +180,9 @@ class BinanceSimulator(VenueSimulator):
             return "X-SAPI-USED-IP-WEIGHT-1M", self._sapi.setdefault(path, WeightPool(limit=SAPI_LIMIT))
         return "X-MBX-USED-WEIGHT-1M", self.weights
 
-    def tick(self) -> None:
-        super().tick()
-        for books in self.below.values():
-            for book in books.values():
-                book.settle(self.now())
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-                **({"sub_accounts": True} if credential.account in self.below else {}),
-            }
-            for credential in self.credentials.values()
-        ]
+    def settings(self, credential: Credential) -> dict[str, object]:
+        below = {"sub_accounts": True} if credential.account in self.below else {}
+        return {**super().settings(credential), **below}
 
     async def _handle(
         self, table: Mapping[str, Endpoint | KeyEndpoint], request: web.Request

@@ -135,9 +135,7 @@ class BinancePmSimulator(BinanceSimulator):
         """Adds an account and its key: ``credential``, or a fake HMAC one."""
         if credential is None:
             credential = Credential.hmac_sha256(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
     def new_book(self, name: str, *, hedge_mode: bool = False) -> PortfolioBook:
         """An empty account with this venue's rules; `add_account` makes it known."""

@@ -70,9 +70,7 @@ class BinanceUsdmSimulator(BinanceSimulator):
         if credential is None:
             make = Credential.ed25519 if book.multi_asset else Credential.hmac_sha256
             credential = make(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
     def new_book(self, name: str, *, hedge_mode: bool = False, multi_asset: bool = False) -> Book:
         """An empty account with this venue's rules; `add_account` makes it known."""

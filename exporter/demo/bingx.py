@@ -113,9 +113,7 @@ class BingxSimulator(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
     def new_book(self, name: str, *, hedge_mode: bool = False, multi_asset: bool = False) -> Book:
         """An empty account with this venue's rules; `add_account` makes it known."""
@@ -128,18 +126,6 @@ class BingxSimulator(VenueSimulator):
             collateral=dict(COLLATERAL) if multi_asset else {},
             initial_margin_basis="entry",
         )
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
 
     def _demo_books(self) -> Iterable[Book]:
         now = self.now()
@@ -349,7 +335,6 @@ class BingxSimulator(VenueSimulator):
     # --- How it is asked -----------------------------------------------------------------------------
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = {endpoint.path: endpoint for endpoint in (KeyEndpoint(), *self.endpoints())}
 
         async def handle(request: web.Request) -> web.Response:
@@ -366,12 +351,7 @@ class BingxSimulator(VenueSimulator):
                 }
             return web.Response(text=json.dumps(body), headers=headers, content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+        return self.new_application(handle)
 
     def _answer(
         self,

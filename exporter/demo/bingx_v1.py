@@ -29,7 +29,7 @@ from exporter.demo._bingx_figures import (
     price_text,
     used_margin,
 )
-from exporter.demo.base import VenueSimulator
+from exporter.demo.base import VenueSimulator, fake_secret
 from exporter.demo.book import Book, Position
 from exporter.demo.contracts import rounded
 from exporter.demo.market import Market
@@ -64,10 +64,7 @@ class Credential:
     @classmethod
     def fake(cls, venue: str, account: str) -> Credential:
         """Always the same for the same venue and account."""
-        key, secret = (
-            hashlib.sha256(f"simulated {venue} {account} {purpose}".encode()).hexdigest()
-            for purpose in ("key", "secret")
-        )
+        key, secret = (fake_secret(venue, account, purpose) for purpose in ("key", "secret"))
         return cls(account, key, secret)
 
     def sign(self, method: str, path: str, parameters: Parameters) -> str:
@@ -101,25 +98,11 @@ class BingxV1Simulator(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.api_key] = credential
-        return credential
+        return self.know(book, credential.api_key, credential)
 
     def new_book(self, name: str) -> Book:
         """An empty account with this venue's rules, where both sides of a symbol can be held."""
         return Book(name, self.market, digits=DIGITS, hedge_mode=True, initial_margin_basis="entry")
-
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "api_key": credential.api_key,
-                "api_secret": credential.api_secret,
-            }
-            for credential in self.credentials.values()
-        ]
 
     def _demo_book(self) -> Book:
         book = self.new_book("bingx-v1")
@@ -201,7 +184,6 @@ class BingxV1Simulator(VenueSimulator):
     # --- How it is asked -----------------------------------------------------------------------------
 
     def application(self) -> web.Application:
-        application = self.new_application()
         table = self._table()
 
         async def handle(request: web.Request) -> web.Response:
@@ -212,12 +194,7 @@ class BingxV1Simulator(VenueSimulator):
                 status, body = error.status, {"code": error.status, "msg": error.message}
             return web.Response(status=status, text=json.dumps(body), content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+        return self.new_application(handle)
 
     def _answer(self, table: Mapping[str, _Endpoint], request: web.Request, body: bytes) -> dict[str, object]:
         endpoint = table.get(request.path)

@@ -46,9 +46,10 @@ from exporter.demo._bitget_figures import (
     unified_discounts,
     unified_tiers,
 )
-from exporter.demo.book import Book, CollateralRate, MarginMode, Position, Side
-from exporter.demo.contracts import ONE, ZERO, Contract
+from exporter.demo.book import Book, CollateralRate, Position
+from exporter.demo.contracts import ZERO, Contract
 from exporter.demo.market import Market
+from exporter.demo.orders import Order as PlainOrder
 
 OLD, NEW = "1759309200000", "1764579600000"
 """When positions were opened: before and after 2025-11-10."""
@@ -56,15 +57,9 @@ _RATIO_DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Order:
+class Order(PlainOrder):
     """A position to open; of one margined in a coin the size is in it, in a unified account in USD."""
 
-    symbol: str
-    side: Side
-    size: str
-    price: str
-    leverage: int = 10
-    mode: MarginMode = "cross"
     opened: str = NEW
 
 
@@ -91,14 +86,13 @@ class BitgetSimulator(BitgetServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.kinds[name] = kind
         shared = kind not in {"single", "isolated"}
-        collateral = {coin: CollateralRate(ONE - part, ZERO) for coin, part in HAIRCUTS.items()}
         return Book(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(HAIRCUTS) if shared else {},
         )
 
     def open(self, book: Book, *orders: Order) -> None:
@@ -109,16 +103,7 @@ class BitgetSimulator(BitgetServer):
             ]
             size = Decimal(order.size)
             share = size / sum((Decimal(one.size) for one in together or [order]), ZERO)
-            held = book.open(
-                self._contract(book, order, share),
-                order.side,
-                order.size,
-                price=order.price,
-                leverage=order.leverage,
-                margin_mode=order.mode,
-                realized_pnl="-1.25" if order.side == "short" else "3.5",
-                now=self.now(),
-            )
+            held = order.fill(book, self._contract(book, order, share), self.now())
             self.opened[book.name, held.identity] = order.opened
 
     def _contract(self, book: Book, order: Order, share: Decimal) -> Contract:

@@ -28,7 +28,7 @@ from exporter.demo._bybit_figures import (
     tickers,
 )
 from exporter.demo.book import Book, CollateralRate, Position, Side
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
 
 MarginMode = Literal["REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN"]
@@ -69,14 +69,13 @@ class BybitSimulator(BybitServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.kinds[name] = kind
         shared = kind.mode != "ISOLATED_MARGIN"
-        collateral = {coin: CollateralRate(ONE - ratio, ZERO) for coin, ratio in RATIOS.items()}
         return Book(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(RATIOS) if shared else {},
         )
 
     def tick(self) -> None:

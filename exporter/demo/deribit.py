@@ -42,7 +42,6 @@ class DeribitSimulator(DeribitServer):
 
     Attributes:
         models: The margin model of an account, by name.
-        below: The books of sub-accounts by main account and name.
     """
 
     name: ClassVar[str] = "deribit"
@@ -50,7 +49,6 @@ class DeribitSimulator(DeribitServer):
     def __init__(self, market: Market, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(market, clock=clock)
         self.models: dict[str, str] = {}
-        self.below: dict[str, dict[str, DeribitBook]] = {}
         self._books: dict[str, DeribitBook] = {}
         self.expires_at = expiry(self.now(), 45)
         for book in self._demo_books():
@@ -80,12 +78,6 @@ class DeribitSimulator(DeribitServer):
         """One that expires with the others."""
         base, _, quote = pair.partition("_")
         return Option(base, quote, strike, self.expires_at, right, volatility)
-
-    def tick(self) -> None:
-        super().tick()
-        for books in self.below.values():
-            for book in books.values():
-                book.settle(self.now())
 
     def _demo_books(self) -> Iterable[DeribitBook]:
         book = self.new_book("deribit-segregated", "segregated_sm")
@@ -212,7 +204,8 @@ class DeribitSimulator(DeribitServer):
         }
 
     def _of(self, parameters: Parameters, credential: Credential) -> DeribitBook:
-        number, below = parameters.get("subaccount_id"), self.below.get(credential.account, {})
+        number = parameters.get("subaccount_id")
+        below: Mapping[str, DeribitBook] = self.below.get(credential.account, {})
         if number is None or number == str(_number(credential.account)):
             return self._books[credential.account]
         for name, book in below.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
@@ -31,24 +30,13 @@ from exporter.demo._gate_figures import (
     text,
     tickers,
 )
-from exporter.demo.book import Book, CollateralRate, MarginMode, Position, Side
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.book import Book, CollateralRate, Position
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
+from exporter.demo.orders import Order
 
 CLASSIC, SINGLE, MULTI, PORTFOLIO = "classic", "single_currency", "multi_currency", "portfolio"
 _MARGIN_MODES = {CLASSIC: 0, MULTI: 1, PORTFOLIO: 2, SINGLE: 3}
-
-
-@dataclass(frozen=True)
-class Order:
-    """A position to open."""
-
-    symbol: str
-    side: Side
-    contracts: str
-    price: str
-    leverage: int = 10
-    margin_mode: MarginMode = "cross"
 
 
 class GateSimulator(GateServer):
@@ -77,14 +65,13 @@ class GateSimulator(GateServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.modes[name] = mode
         shared = mode in {MULTI, PORTFOLIO}
-        collateral = {coin: CollateralRate(ONE - part, ZERO) for coin, part in DISCOUNTS.items()}
         return GateBook(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(DISCOUNTS) if shared else {},
         )
 
     def open(self, book: Book, *orders: Order) -> None:
@@ -95,16 +82,7 @@ class GateSimulator(GateServer):
                 rate = STRESS
             elif book.name in self.older:
                 rate = contract(order.symbol).tiers[0].rate - TAKER_RATE
-            book.open(
-                contract(order.symbol, rate=rate),
-                order.side,
-                order.contracts,
-                price=order.price,
-                leverage=order.leverage,
-                margin_mode=order.margin_mode,
-                realized_pnl="-1.25" if order.side == "short" else "3.5",
-                now=self.now(),
-            )
+            order.fill(book, contract(order.symbol, rate=rate), self.now())
 
     def _demo_books(self) -> Iterable[Book]:
         book = self.new_book("gate-multi", MULTI, hedge_mode=True)
@@ -163,7 +141,7 @@ class GateSimulator(GateServer):
         public = Book("", self.market)
         pages = frozenset({"limit", "offset"})
         return {
-            "/spot/time": Endpoint(answer=lambda _: {"server_time": int(self.now() * 1000)}),
+            "/spot/time": Endpoint(answer=lambda _: {"server_time": self.server_time()}),
             "/futures/{settle}/contracts": Endpoint(
                 pages, settle, lambda asked: contracts(public, asked, self.now())
             ),

@@ -36,7 +36,7 @@ from exporter.demo._hyperliquid import (
 )
 from exporter.demo.base import VenueSimulator
 from exporter.demo.book import Book, CollateralRate, Liquidation, Position
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
 
 Mode = Literal["disabled", "default", "unifiedAccount", "portfolioMargin", "dexAbstraction"]
@@ -101,7 +101,7 @@ class HyperliquidSimulator(VenueSimulator):
         """An empty account with this venue's rules; `add_account` makes it known."""
         portfolio = mode == "portfolioMargin"
         shares = {"USDC": LIQUIDATED_AT, **{coin: LIQUIDATED_AT * (1 + ltv) / 2 for coin, ltv in LTV.items()}}
-        collateral = {coin: CollateralRate(ONE - share, ZERO) for coin, share in shares.items()}
+        collateral = CollateralRate.by_shares(shares)
         return Account(
             name,
             self.market,
@@ -114,11 +114,9 @@ class HyperliquidSimulator(VenueSimulator):
     def add_account(self, book: Account, *, master: str | None = None) -> Credential:
         """Adds an account at an address of its own."""
         credential = Credential.fake(book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.address] = credential
         if master is not None:
             self.masters[book.name] = master
-        return credential
+        return self.know(book, credential.address, credential)
 
     def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
         found: list[dict[str, object]] = []
@@ -199,9 +197,7 @@ class HyperliquidSimulator(VenueSimulator):
         return None if credential is None else credential.account
 
     def application(self) -> web.Application:
-        application = self.new_application()
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        return application
+        return self.new_application(self._handle)
 
     async def _handle(self, request: web.Request) -> web.Response:
         if request.path != "/info":
@@ -225,7 +221,7 @@ class HyperliquidSimulator(VenueSimulator):
             "allPerpMetas": lambda: [meta(name) for name in EXCHANGES],
             "metaAndAssetCtxs": lambda: contexts(self.market, exchange),
             "spotMetaAndAssetCtxs": lambda: spot(self.market),
-            "exchangeStatus": lambda: {"time": self._now_ms(), "specialStatuses": None},
+            "exchangeStatus": lambda: {"time": self.server_time(), "specialStatuses": None},
         }
         if asked["type"] in public:
             return public[asked["type"]]()
@@ -244,9 +240,6 @@ class HyperliquidSimulator(VenueSimulator):
                 return self._balances(book)
             case _:
                 return None if book is None else self._sub_accounts(book)
-
-    def _now_ms(self) -> int:
-        return int(self.now() * 1000)
 
     # --- What it answers -----------------------------------------------------------------------------
 
@@ -300,7 +293,7 @@ class HyperliquidSimulator(VenueSimulator):
             "assetPositions": [
                 {"type": "oneWay", "position": self._position(book, one)} for one in held if book is not None
             ],
-            "time": self._now_ms(),
+            "time": self.server_time(),
         }
 
     def _margin(self, book: Book | None, held: Position) -> Decimal:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
@@ -26,25 +25,14 @@ from exporter.demo._okx_figures import (
     position_tiers,
     text,
 )
-from exporter.demo.book import Book, CollateralRate, MarginMode, Position, Side
-from exporter.demo.contracts import ONE, ZERO, rounded
+from exporter.demo.book import Book, CollateralRate, Position
+from exporter.demo.contracts import ZERO, rounded
 from exporter.demo.market import Market
+from exporter.demo.orders import Order
 
 FUNDING_INTERVAL_MS = 8 * 3600 * 1000
 SPOT, FUTURES, MULTI, PORTFOLIO = 1, 2, 3, 4
 """The levels of accounts."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """A position to open."""
-
-    symbol: str
-    side: Side
-    contracts: str
-    price: str
-    leverage: int = 10
-    mode: MarginMode = "cross"
 
 
 class OkxSimulator(OkxServer):
@@ -72,14 +60,13 @@ class OkxSimulator(OkxServer):
         """An empty account with this venue's rules; `add_account` makes it known."""
         self.levels[name] = level
         shared = level != FUTURES
-        collateral = {coin: CollateralRate(ONE - part, ZERO) for coin, part in DISCOUNTS.items()}
         return Book(
             name,
             self.market,
             digits=DIGITS,
             hedge_mode=hedge_mode,
             multi_asset=shared,
-            collateral=collateral if shared else {},
+            collateral=CollateralRate.by_shares(DISCOUNTS) if shared else {},
         )
 
     def open(self, book: Book, *orders: Order) -> None:
@@ -92,24 +79,9 @@ class OkxSimulator(OkxServer):
                 and (SYMBOLS[one.symbol], kind_of(one.symbol))
                 == (SYMBOLS[order.symbol], kind_of(order.symbol))
             ]
-            contracts = sum((Decimal(one.contracts) for one in alike or [order]), ZERO)
-            portfolio = self.levels[book.name] == PORTFOLIO
-            book.open(
-                contract(order.symbol, contracts, rate=STRESS if portfolio else None),
-                order.side,
-                order.contracts,
-                price=order.price,
-                leverage=order.leverage,
-                margin_mode=order.mode,
-                realized_pnl="-1.25" if order.side == "short" else "3.5",
-                now=self.now(),
-            )
-
-    def tick(self) -> None:
-        super().tick()
-        for books in self.below.values():
-            for book in books.values():
-                book.settle(self.now())
+            contracts = sum((Decimal(one.size) for one in alike or [order]), ZERO)
+            rate = STRESS if self.levels[book.name] == PORTFOLIO else None
+            order.fill(book, contract(order.symbol, contracts, rate=rate), self.now())
 
     def _demo_books(self) -> Iterable[Book]:
         book = self.new_book("okx-futures", hedge_mode=True)

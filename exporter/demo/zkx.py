@@ -138,9 +138,7 @@ class ZkxSimulator(VenueSimulator):
     def add_account(self, book: Book, credential: Credential | None = None) -> Credential:
         """Adds an account and its key: ``credential``, or a fake one."""
         credential = credential or Credential.fake(self.name, book.name)
-        self._accounts[book.name] = book
-        self.credentials[credential.account_id] = credential
-        return credential
+        return self.know(book, credential.account_id, credential)
 
     def new_book(self, name: str) -> Book:
         """An empty account with this venue's rules, where both sides of a market can be held."""
@@ -153,17 +151,8 @@ class ZkxSimulator(VenueSimulator):
             initial_margin_basis="entry",
         )
 
-    def demo_accounts(self, base_url: str) -> list[dict[str, object]]:
-        return [
-            {
-                "name": credential.account,
-                "exchange": self.name,
-                "base_url": base_url,
-                "private_key": hex(credential.private_key),
-                "account_id": credential.account_id,
-            }
-            for credential in self.credentials.values()
-        ]
+    def settings(self, credential: Credential) -> dict[str, object]:
+        return {"private_key": hex(credential.private_key), "account_id": credential.account_id}
 
     def _demo_books(self) -> Iterable[Book]:
         now = self.now()
@@ -214,7 +203,6 @@ class ZkxSimulator(VenueSimulator):
     # --- How it is asked -----------------------------------------------------------------------------
 
     def application(self) -> web.Application:
-        application = self.new_application()
 
         async def handle(request: web.Request) -> web.Response:
             status = 200
@@ -224,12 +212,7 @@ class ZkxSimulator(VenueSimulator):
                 status, body = error.status, {"message": error.message}
             return web.Response(status=status, text=json.dumps(body), content_type="application/json")
 
-        application.router.add_route("*", "/{path:.*}", handle)
-        return application
-
-    def server_time(self) -> int:
-        """Milliseconds since 1970 by the venue's clock."""
-        return int(self.now() * 1000)
+        return self.new_application(handle)
 
     def _answer(self, request: web.Request, body: bytes) -> object:
         self.limiter.spend(request.remote or "", self.now())

@@ -5,47 +5,32 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yarl import URL
 
-from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
 from exporter.demo._bitget import Credential
 from exporter.demo.bitget import BitgetSimulator
-from exporter.demo.book import Book
-from exporter.demo.market import DEFAULT_COINS
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, RiskSettings
+from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.venues import discover
-from tests.venues.harness import QuietObserver
+from tests.demo.standins import NOW, Asker, at_the_walls, collected, moved, now
 
-NOW = 1_700_000_030.0
 ACCOUNTS = "/api/v2/mix/account/accounts?productType=USDT-FUTURES"
 ASSETS, TIME = "/api/v3/account/assets", "/api/v2/public/time"
 TIERS = "/api/v2/mix/market/query-position-lever?productType=usdt-futures&symbol=BTCUSDT"
 
 
-@dataclass
-class Client:
-    """Sends exactly what it is told to."""
-
-    session: ClientSession
-    base_url: str
-    simulator: BitgetSimulator
-
+class Client(Asker[BitgetSimulator]):
     def credential(self, account: str = "bitget-classic") -> Credential:
-        return next(key for key in self.simulator.credentials.values() if key.account == account)
+        return cast("Credential", self.key_of(account))
 
     def headers(self, path: str, *, account: str = "bitget-classic", late: float = 0.0) -> dict[str, str]:
         """Signed with nothing of the stand-in."""
@@ -60,14 +45,16 @@ class Client:
         }
 
     async def code(self, path: str, headers: dict[str, str] | None = None) -> str:
-        url = URL(self.base_url + path, encoded=True)
-        async with self.session.get(url, headers=headers) as response:
-            return str(json.loads(await response.text())["code"])
+        return str((await self.ask(path, headers))[1]["code"])
+
+
+def made(market: Market) -> BitgetSimulator:
+    return BitgetSimulator(market, clock=now)
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    simulator = BitgetSimulator(Market(), clock=lambda: NOW)
+    simulator = made(Market())
     async with Server(simulator) as server, ClientSession() as session:
         yield Client(session, server.base_url, simulator)
 
@@ -127,7 +114,7 @@ async def test_each_call_has_a_limit_of_its_own(client: Client) -> None:
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 900))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     market = Market(seed=seed)
-    simulator = BitgetSimulator(market, clock=lambda: NOW)
+    simulator = made(market)
     market.advance(seconds)
     for credential in simulator.credentials.values():
         if simulator.kind(credential.account) in {"single", "union"}:
@@ -163,32 +150,13 @@ def check_unified(simulator: BitgetSimulator, credential: Credential) -> None:
 
 
 def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
-    coins = [coin for coin in DEFAULT_COINS if coin.name in {"BTC", "ETH", "SOL"}]
-    for corner in product((1, -1), repeat=len(coins)):
-        market = Market()
-        simulator = BitgetSimulator(market, clock=lambda: NOW)
-        for coin, direction in zip(coins, corner, strict=True):
-            market.set_price(coin.name, coin.price * (1 + coin.band + 0.003) ** direction)
-        simulator.tick()
+    for simulator in at_the_walls(made, "BTC", "ETH", "SOL"):
         assert [book.liquidations for book in simulator.accounts.values()] == [[]] * 4
-
-
-async def collected(seed: int, **changed: Any) -> list[tuple[AccountSnapshot, Book]]:
-    market = Market(seed=seed)
-    simulator = BitgetSimulator(market, clock=lambda: NOW)
-    market.advance(seed * 97)
-    market.freeze()
-    cls, found = discover()["bitget"], []
-    async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
-        for entry in simulator.demo_accounts(server.base_url):
-            venue = cls(cls.config_class.model_validate({**entry, **changed}))
-            found.append((await venue.fetch(client.account(venue)), simulator.accounts[str(entry["name"])]))
-    return found
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
-    accounts = await collected(seed)
+    accounts = await collected(moved(made, seed))
     assert len(accounts) == 4
     for snapshot, book in accounts:
         risk = assess(snapshot, RiskSettings(cross_check=True))
@@ -212,5 +180,5 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
 
 async def test_a_wrong_secret_is_an_auth_error() -> None:
     with pytest.raises(VenueError) as caught:
-        await collected(1, api_secret="wrong")
+        await collected(moved(made, 1), api_secret="wrong")
     assert caught.value.reason == "auth"

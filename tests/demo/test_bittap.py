@@ -86,7 +86,7 @@ async def test_a_nonce_is_good_once(client: Client) -> None:
     # Nonces whose timestamps are refused anyway are forgotten.
     client.clock.now += 400.0
     assert (await client.raw(ACCOUNT_INFO, client.headers()))[0] == 200
-    assert len(client.simulator._nonces) == 1
+    assert len(client.simulator.nonces) == 1
 
 
 async def test_a_key_without_the_futures_permission_is_refused(client: Client) -> None:

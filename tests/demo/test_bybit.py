@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
@@ -19,34 +17,22 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yarl import URL
 
-from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
 from exporter.demo._bybit import Credential
 from exporter.demo.bybit import BybitSimulator
-from exporter.demo.market import DEFAULT_COINS
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.venues import discover
-from tests.venues.harness import QuietObserver
+from tests.demo.standins import NOW, Asker, at_the_walls, collected, moved, now
 
-NOW = 1_700_000_030.0
 STAMP = int(NOW * 1000)
 WALLET, POSITIONS = "/v5/account/wallet-balance?accountType=UNIFIED", "/v5/position/list?category=inverse"
 
 
-@dataclass
-class Client:
-    """Sends exactly what it is told to."""
-
-    session: ClientSession
-    base_url: str
-    simulator: BybitSimulator
-
+class Client(Asker[BybitSimulator]):
     def credential(self, account: str = "bybit-cross") -> Credential:
-        return next(key for key in self.simulator.credentials.values() if key.account == account)
+        return cast("Credential", self.key_of(account))
 
     def headers(self, path: str, *, account: str = "bybit-cross", **changed: str) -> dict[str, str]:
         """Signed with nothing of the stand-in."""
@@ -64,16 +50,17 @@ class Client:
         return int((await self.body(path, headers))["retCode"])
 
     async def body(self, path: str, headers: dict[str, str] | None = None) -> Any:
-        url = URL(self.base_url + path, encoded=True)
-        async with self.session.get(url, headers=headers) as response:
-            return (
-                json.loads(await response.text()) if response.status == 200 else {"retCode": response.status}
-            )
+        status, body, _ = await self.ask(path, headers)
+        return body if status == 200 else {"retCode": status}
+
+
+def made(market: Market) -> BybitSimulator:
+    return BybitSimulator(market, clock=now)
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    simulator = BybitSimulator(Market(), clock=lambda: NOW)
+    simulator = made(Market())
     async with Server(simulator) as server, ClientSession() as session:
         yield Client(session, server.base_url, simulator)
 
@@ -148,7 +135,7 @@ async def test_pages_follow_each_other_by_a_cursor_that_the_last_one_has_as_well
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 900))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     market = Market(seed=seed)
-    simulator = BybitSimulator(market, clock=lambda: NOW)
+    simulator = made(market)
     market.advance(seconds)
     for credential in simulator.credentials.values():
         wallet: Any = simulator._wallet({"accountType": "UNIFIED"}, credential)
@@ -167,58 +154,46 @@ def test_printed_figures_add_up(seed: int, seconds: int) -> None:
 
 
 def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
-    coins = [coin for coin in DEFAULT_COINS if coin.name in {"BTC", "ETH", "SOL"}]
-    for corner in product((1, -1), repeat=len(coins)):
-        market = Market()
-        simulator = BybitSimulator(market, clock=lambda: NOW)
-        for coin, direction in zip(coins, corner, strict=True):
-            market.set_price(coin.name, coin.price * (1 + coin.band + 0.003) ** direction)
-        simulator.tick()
+    for simulator in at_the_walls(made, "BTC", "ETH", "SOL"):
         books = [*simulator.accounts.values(), *simulator.apart.values()]
         assert [book.liquidations for book in books] == [[]] * 5
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
-    for snapshot, book in await collected(seed):
+    simulator = moved(made, seed)
+    for snapshot, book in await collected(simulator):
         risk = assess(snapshot, RiskSettings(cross_check=True))
         if book.multi_asset:
             expected = book.pool("USD")
             assert risk.pools[0].margin_equity == pytest.approx(float(expected.margin_equity), abs=1e-7)
             assert expected.rate is not None
             assert risk.pools[0].maintenance_margin_rate == pytest.approx(float(expected.rate), rel=1e-9)
-        for position, held in zip(risk.positions, book.positions, strict=False):
-            price = book.liquidation_price(held)
+        apart = simulator.apart.get(book.name)
+        prices = {
+            (held.contract.symbol, held.side): one.liquidation_price(held)
+            for one in (book, *((apart,) if apart else ()))
+            for held in one.positions
+        }
+        for position in risk.positions:
+            price = prices.pop((position.position.symbol, position.position.side))
             found = position.liquidation_price
             assert (found is None) == (price is None)
             if price is not None:
                 assert found == pytest.approx(float(price), rel=1e-6)
                 assert abs(position.liquidation_cross_check_ratio or 0.0) < 1e-6
-
-
-async def collected(seed: int, *, options: bool = False, **changed: Any) -> list[tuple[Any, Any]]:
-    market = Market(seed=seed)
-    simulator = BybitSimulator(market, clock=lambda: NOW)
-    if options:
-        option: dict[str, object] = {"symbol": "BTC-25SEP26-80000-X-USDT", "side": "Sell", "size": "0.02"}
-        simulator.options = {key: [option] for key in simulator.accounts}
-    market.advance(seed * 97)
-    market.freeze()
-    cls, found = discover()["bybit"], []
-    async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
-        for entry in simulator.demo_accounts(server.base_url):
-            venue = cls(cls.config_class.model_validate({**entry, **changed}))
-            snapshot = await venue.fetch(client.account(venue))
-            found.append((snapshot, simulator.accounts[str(entry["name"])]))
-    return found
+        assert not prices
 
 
 async def test_options_are_seen_where_there_can_be_some() -> None:
-    for snapshot, _ in await collected(1, options=True):
+    simulator = moved(made, 1)
+    option: dict[str, object] = {"symbol": "BTC-25SEP26-80000-X-USDT", "side": "Sell", "size": "0.02"}
+    simulator.options = {key: [option] for key in simulator.accounts}
+    for snapshot, _ in await collected(simulator):
         assert snapshot.pools[0].unlisted is (snapshot.modes["margin_mode"] != "isolated")
 
 
 async def test_a_wrong_secret_is_an_auth_error() -> None:
     with pytest.raises(VenueError) as caught:
-        await collected(1, api_secret="wrong")
+        await collected(moved(made, 1), api_secret="wrong")
     assert caught.value.reason == "auth"

@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from itertools import count, product
-from typing import Any
+from dataclasses import replace
+from itertools import count
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
 from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yarl import URL
 
-from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
 from exporter.demo._deribit import Credential, Purse
-from exporter.demo._deribit_figures import DeribitBook, Option, priced
+from exporter.demo._deribit_figures import Option, priced
 from exporter.demo.deribit import DeribitSimulator
-from exporter.demo.market import DEFAULT_COINS
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, RiskSettings
+from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.venues import discover
-from tests.venues.harness import QuietObserver
+from tests.demo.standins import NOW, Asker, at_the_walls, collected, moved, now
 
-NOW = 1_700_000_030.0
 SUMMARIES, POSITIONS = "/api/v2/private/get_account_summaries", "/api/v2/private/get_positions"
 MEMBERS, AUTH = "/api/v2/private/get_subaccounts", "/api/v2/public/auth"
 BOOKS, INDEX = "/api/v2/public/get_book_summary_by_currency", "/api/v2/public/get_index_price"
 _numbers = count()
 
 
-@dataclass
-class Client:
-    """Sends exactly what it is told to."""
-
-    session: ClientSession
-    base_url: str
-    simulator: DeribitSimulator
-
+class Client(Asker[DeribitSimulator]):
     def credential(self, account: str = "deribit-cross") -> Credential:
-        return next(key for key in self.simulator.credentials.values() if key.account == account)
+        return cast("Credential", self.key_of(account))
 
     def headers(
         self, path: str, *, account: str = "deribit-cross", late: float = 0.0, nonce: str = ""
@@ -59,18 +46,20 @@ class Client:
         return {"Authorization": proof}
 
     async def answer(self, path: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-        url = URL(self.base_url + path, encoded=True)
-        async with self.session.get(url, headers=headers) as response:
-            return dict(json.loads(await response.text()))
+        return dict((await self.ask(path, headers))[1])
 
     async def code(self, path: str, headers: dict[str, str] | None = None) -> int:
         """0 of a success."""
         return int((await self.answer(path, headers)).get("error", {}).get("code", 0))
 
 
+def made(market: Market) -> DeribitSimulator:
+    return DeribitSimulator(market, clock=now)
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    simulator = DeribitSimulator(Market(), clock=lambda: NOW)
+    simulator = made(Market())
     async with Server(simulator) as server, ClientSession() as session:
         yield Client(session, server.base_url, simulator)
 
@@ -177,7 +166,7 @@ def test_options_are_priced_as_published() -> None:
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 900))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     market = Market(seed=seed)
-    simulator = DeribitSimulator(market, clock=lambda: NOW)
+    simulator = made(market)
     market.advance(seconds)
     for book in list(simulator.all_books()):
         rows: list[Any] = [simulator.summary(book, coin) for coin in ("BTC", "ETH", "USDC", "USDT")]
@@ -201,40 +190,13 @@ def test_printed_figures_add_up(seed: int, seconds: int) -> None:
 
 
 def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
-    coins = [coin for coin in DEFAULT_COINS if coin.name in {"BTC", "ETH", "SOL"}]
-    for corner in product((1, -1), repeat=len(coins)):
-        market = Market()
-        simulator = DeribitSimulator(market, clock=lambda: NOW)
-        for coin, direction in zip(coins, corner, strict=True):
-            market.set_price(coin.name, coin.price * (1 + coin.band + 0.003) ** direction)
-        simulator.tick()
+    for simulator in at_the_walls(made, "BTC", "ETH", "SOL"):
         assert [book.liquidations for book in list(simulator.all_books())] == [[]] * 5
-
-
-async def collected(seed: int, **changed: Any) -> list[tuple[AccountSnapshot, DeribitBook]]:
-    """Every account, and the sub-accounts of those that have some."""
-    market = Market(seed=seed)
-    simulator = DeribitSimulator(market, clock=lambda: NOW)
-    market.advance(seed * 97)
-    market.freeze()
-    books = {book.name: book for book in list(simulator.all_books())}
-    cls, found = discover()["deribit"], []
-    async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
-        for entry in simulator.demo_accounts(server.base_url):
-            config = cls.config_class.model_validate({**entry, **changed})
-            venue = cls(config)
-            api = client.account(venue)
-            found.append((await venue.fetch(api), books[str(entry["name"])]))
-            assert (await venue.key_rights(api)).trade is False
-            for member in await venue.sub_accounts(api):
-                below = cls(config.member(f"x.{member.name}", member))  # type: ignore[attr-defined]
-                found.append((await below.fetch(client.account(below)), books[member.name]))
-    return found
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
-    accounts = await collected(seed)
+    accounts = await collected(moved(made, seed))
     assert len(accounts) == 5
     for snapshot, book in accounts:
         risk = assess(snapshot, RiskSettings(cross_check=True))
@@ -250,5 +212,5 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
 
 async def test_a_wrong_secret_is_an_auth_error() -> None:
     with pytest.raises(VenueError) as caught:
-        await collected(1, api_secret="wrong")
+        await collected(moved(made, 1), api_secret="wrong")
     assert caught.value.reason == "auth"

@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yarl import URL
 
-from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
 from exporter.demo._gate import Credential
-from exporter.demo.book import Book
 from exporter.demo.gate import GateSimulator
-from exporter.demo.market import DEFAULT_COINS
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, RiskSettings
+from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.venues import discover
-from tests.venues.harness import QuietObserver
+from tests.demo.standins import NOW, Asker, at_the_walls, collected, moved, now
 
-NOW = 1_700_000_030.0
 ACCOUNT, TIME = "/api/v4/futures/usdt/accounts", "/api/v4/spot/time"
 POSITIONS = "/api/v4/futures/usdt/positions"
 TIERS = "/api/v4/futures/usdt/risk_limit_tiers?contract=BTC_USDT"
 ACCOUNTS = 5
 
 
-@dataclass
-class Client:
-    """Sends exactly what it is told to."""
-
-    session: ClientSession
-    base_url: str
-    simulator: GateSimulator
-
+class Client(Asker[GateSimulator]):
     def credential(self, account: str = "gate-classic") -> Credential:
-        return next(key for key in self.simulator.credentials.values() if key.account == account)
+        return cast("Credential", self.key_of(account))
 
     def headers(self, target: str, *, account: str = "gate-classic", late: float = 0.0) -> dict[str, str]:
         """Signed with nothing of the stand-in."""
@@ -55,20 +40,19 @@ class Client:
         sign = hmac.new(one.api_secret.encode(), text.encode(), hashlib.sha512).hexdigest()
         return {"KEY": one.api_key, "Timestamp": stamp, "SIGN": sign}
 
-    async def ask(self, target: str, headers: dict[str, str] | None = None) -> tuple[int, Any, Any]:
-        url = URL(self.base_url + target, encoded=True)
-        async with self.session.get(url, headers=headers) as response:
-            return response.status, json.loads(await response.text()), response.headers
-
     async def label(self, target: str, headers: dict[str, str] | None = None) -> str:
         status, body, _ = await self.ask(target, headers)
         assert (status == 200) == (not isinstance(body, dict) or "label" not in body)
         return body["label"] if isinstance(body, dict) and "label" in body else ""
 
 
+def made(market: Market) -> GateSimulator:
+    return GateSimulator(market, clock=now)
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    simulator = GateSimulator(Market(), clock=lambda: NOW)
+    simulator = made(Market())
     async with Server(simulator) as server, ClientSession() as session:
         yield Client(session, server.base_url, simulator)
 
@@ -117,7 +101,7 @@ async def test_who_never_had_money_in_a_currency_has_no_account_there(client: Cl
 
 async def test_each_call_has_a_limit_of_its_own(client: Client) -> None:
     for _ in range(200):
-        assert client.simulator.limits.spend("127.0.0.1", "/spot/time", NOW, limit=200)[0] >= 0
+        assert client.simulator.limits.spend("127.0.0.1", "/spot/time", NOW, limit=200, window=10.0) >= 0
     status, body, headers = await client.ask(TIME)
     assert (status, body["label"]) == (429, "TOO_MANY_REQUESTS")
     assert NOW < int(headers["X-Gate-RateLimit-Reset-Timestamp"]) <= NOW + 11
@@ -128,7 +112,7 @@ async def test_each_call_has_a_limit_of_its_own(client: Client) -> None:
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 900))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     market = Market(seed=seed)
-    simulator = GateSimulator(market, clock=lambda: NOW)
+    simulator = made(market)
     market.advance(seconds)
     for key in simulator.credentials.values():
         rows: Any = simulator._positions({"settle": "usdt"}, key)
@@ -157,33 +141,13 @@ def test_printed_figures_add_up(seed: int, seconds: int) -> None:
 
 
 def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
-    coins = [coin for coin in DEFAULT_COINS if coin.name in {"BTC", "ETH", "SOL", "LTC"}]
-    for corner in product((1, -1), repeat=len(coins)):
-        market = Market()
-        simulator = GateSimulator(market, clock=lambda: NOW)
-        for coin, direction in zip(coins, corner, strict=True):
-            market.set_price(coin.name, coin.price * (1 + coin.band + 0.003) ** direction)
-        simulator.tick()
+    for simulator in at_the_walls(made, "BTC", "ETH", "SOL", "LTC"):
         assert [book.liquidations for book in simulator.accounts.values()] == [[]] * ACCOUNTS
-
-
-async def collected(seed: int, **changed: Any) -> list[tuple[AccountSnapshot, Book]]:
-    market = Market(seed=seed)
-    simulator = GateSimulator(market, clock=lambda: NOW)
-    market.advance(seed * 97)
-    market.freeze()
-    cls, found = discover()["gate"], []
-    async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
-        for entry in simulator.demo_accounts(server.base_url):
-            venue = cls(cls.config_class.model_validate({**entry, **changed}))
-            snapshot = await venue.fetch(client.account(venue))
-            found.append((snapshot, simulator.accounts[str(entry["name"])]))
-    return found
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
-    accounts = await collected(seed)
+    accounts = await collected(moved(made, seed))
     assert len(accounts) == ACCOUNTS
     for snapshot, book in accounts:
         risk = assess(snapshot, RiskSettings(cross_check=True))
@@ -206,5 +170,5 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
 
 async def test_a_wrong_secret_is_an_auth_error() -> None:
     with pytest.raises(VenueError) as caught:
-        await collected(1, api_secret="wrong")
+        await collected(moved(made, 1), api_secret="wrong")
     assert caught.value.reason == "auth"

@@ -5,48 +5,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yarl import URL
 
-from exporter.api import Client as ExporterClient
 from exporter.demo import Market, Server
 from exporter.demo._okx import Credential
 from exporter.demo.book import Book
-from exporter.demo.market import DEFAULT_COINS
 from exporter.demo.okx import OkxSimulator
 from exporter.errors import VenueError
-from exporter.model import AccountSnapshot, RiskSettings
+from exporter.model import RiskSettings
 from exporter.risk import assess
-from exporter.venues import discover
-from tests.venues.harness import QuietObserver
+from tests.demo.standins import NOW, Asker, at_the_walls, collected, moved, now
 
-NOW = 1_700_000_030.0
 BALANCE, TIME = "/api/v5/account/balance", "/api/v5/public/time"
 TIERS = "/api/v5/public/position-tiers?instType=SWAP&tdMode=cross&instFamily=BTC-USDT"
 SUB_BALANCE = "/api/v5/account/subaccount/balances?subAcct="
 
 
-@dataclass
-class Client:
-    """Sends exactly what it is told to."""
-
-    session: ClientSession
-    base_url: str
-    simulator: OkxSimulator
-
+class Client(Asker[OkxSimulator]):
     def credential(self, account: str = "okx-multi") -> Credential:
-        return next(key for key in self.simulator.credentials.values() if key.account == account)
+        return cast("Credential", self.key_of(account))
 
     def headers(self, path: str, *, account: str = "okx-multi", late: float = 0.0) -> dict[str, str]:
         """Signed with nothing of the stand-in."""
@@ -61,14 +47,16 @@ class Client:
         }
 
     async def code(self, path: str, headers: dict[str, str] | None = None) -> int:
-        url = URL(self.base_url + path, encoded=True)
-        async with self.session.get(url, headers=headers) as response:
-            return int(json.loads(await response.text())["code"])
+        return int((await self.ask(path, headers))[1]["code"])
+
+
+def made(market: Market) -> OkxSimulator:
+    return OkxSimulator(market, clock=now)
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    simulator = OkxSimulator(Market(), clock=lambda: NOW)
+    simulator = made(Market())
     async with Server(simulator) as server, ClientSession() as session:
         yield Client(session, server.base_url, simulator)
 
@@ -125,7 +113,7 @@ async def test_each_call_has_a_limit_of_its_own(client: Client) -> None:
 @given(seed=st.integers(0, 10**6), seconds=st.integers(0, 900))
 def test_printed_figures_add_up(seed: int, seconds: int) -> None:
     market = Market(seed=seed)
-    simulator = OkxSimulator(market, clock=lambda: NOW)
+    simulator = made(market)
     market.advance(seconds)
     for book in simulator.accounts.values():
         account: Any = simulator._account(book)
@@ -157,40 +145,14 @@ def _is_number(text: object) -> bool:
 
 
 def test_no_demo_account_is_liquidated_anywhere_the_market_can_go() -> None:
-    coins = [coin for coin in DEFAULT_COINS if coin.name in {"BTC", "ETH", "SOL"}]
-    for corner in product((1, -1), repeat=len(coins)):
-        market = Market()
-        simulator = OkxSimulator(market, clock=lambda: NOW)
-        for coin, direction in zip(coins, corner, strict=True):
-            market.set_price(coin.name, coin.price * (1 + coin.band + 0.003) ** direction)
-        simulator.tick()
+    for simulator in at_the_walls(made, "BTC", "ETH", "SOL"):
         books = [*simulator.accounts.values(), *simulator.below["okx-multi"].values()]
         assert [book.liquidations for book in books] == [[]] * 5
 
 
-async def collected(seed: int, **changed: Any) -> list[tuple[AccountSnapshot, Book]]:
-    """Every account, and the sub-accounts of those that have some."""
-    market = Market(seed=seed)
-    simulator = OkxSimulator(market, clock=lambda: NOW)
-    market.advance(seed * 97)
-    market.freeze()
-    cls, found = discover()["okx"], []
-    async with Server(simulator) as server, ExporterClient(QuietObserver(), wall=lambda: NOW) as client:
-        for entry in simulator.demo_accounts(server.base_url):
-            config = cls.config_class.model_validate({**entry, **changed})
-            venue = cls(config)
-            name = str(entry["name"])
-            found.append((await venue.fetch(client.account(venue)), simulator.accounts[name]))
-            for member in await venue.sub_accounts(client.account(venue)):
-                below = cls(config.member(f"{name}.{member.name}", member))  # type: ignore[attr-defined]
-                snapshot = await below.fetch(client.account(below))
-                found.append((snapshot, simulator.below[name][member.name]))
-    return found
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
-    accounts = await collected(seed)
+    accounts = await collected(moved(made, seed))
     assert len(accounts) == 5
     for snapshot, book in accounts:
         risk = assess(snapshot, RiskSettings(cross_check=True))
@@ -200,7 +162,8 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
                 assert pool.margin_equity == pytest.approx(float(expected.margin_equity), rel=1e-9)
             assert expected.rate is not None
             assert pool.maintenance_margin_rate == pytest.approx(float(expected.rate), rel=1e-9)
-        for position, held in zip(risk.positions, book.positions, strict=False):
+        listed = () if book.name == "hedging" else book.positions  # of sub-accounts none are told
+        for position, held in zip(risk.positions, listed, strict=True):
             price = book.liquidation_price(held)
             assert (position.liquidation_price is None) == (price is None)
             if price is not None:
@@ -210,5 +173,5 @@ async def test_rates_and_liquidation_prices_agree(seed: int) -> None:
 
 async def test_a_wrong_secret_is_an_auth_error() -> None:
     with pytest.raises(VenueError) as caught:
-        await collected(1, api_secret="wrong")
+        await collected(moved(made, 1), api_secret="wrong")
     assert caught.value.reason == "auth"

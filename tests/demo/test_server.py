@@ -7,7 +7,7 @@ import time
 import pytest
 from aiohttp import ClientConnectionError, ClientSession
 
-from exporter.demo import Market, Server
+from exporter.demo import Market, Server, discover
 from exporter.demo.binance_usdm import BinanceUsdmSimulator
 
 
@@ -79,3 +79,15 @@ async def test_each_request_finds_the_market_at_the_clock() -> None:
 
 def test_a_simulator_uses_the_wall_clock_unless_told_otherwise() -> None:
     assert BinanceUsdmSimulator(Market()).now() == pytest.approx(time.time(), abs=60)
+
+
+@pytest.mark.parametrize("name", ["binance_coinm", "binance_usdm", "deribit", "okx"])
+def test_sub_accounts_are_liquidated_as_the_accounts_above_them_are(name: str) -> None:
+    simulator = discover()[name](Market(), clock=Clock())
+    books = [book for below in simulator.below.values() for book in below.values()]
+    assert any(book.positions or getattr(book, "options", ()) for book in books)
+    for book in books:
+        for coin in book.coins():
+            book.deposit(coin, -2 * book.cross_wallet(coin))  # also what was won
+    simulator.tick()
+    assert any(book.liquidations for book in books)
