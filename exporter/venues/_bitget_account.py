@@ -16,12 +16,10 @@ from exporter.venues._bitget import (
     AccountRow,
     AssetRow,
     Choice,
-    ClassicDiscountRow,
-    DiscountRow,
     Settings,
     Totals,
 )
-from exporter.venues._bitget_contract import Held, discount
+from exporter.venues._bitget_contract import ClassicDiscountRow, DiscountRow, Held
 from exporter.venues.base import pools_by_coin, schema_error, told
 from exporter.wire import Wire, listed
 
@@ -178,7 +176,7 @@ def _collateral_price(coin: str, price: float, value: float, haircuts: Haircuts)
     """What a unit counts as margin; None where the haircuts are not known."""
     row = haircuts.get(coin)
     if row is not None:
-        share = discount(row.slices, value)
+        share = row.share(value)
         return None if share is None else share * price
     if coin in _DOLLARS:
         return price

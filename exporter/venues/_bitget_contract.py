@@ -11,11 +11,13 @@ import math
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from exporter.model import Contract, MaintenanceTier
 from exporter.venues._bitget import COIN_PRODUCT, TAKER_RATE, FundingRow, PositionRow, TierRow
+from exporter.venues._haircut import counted_share, tiers_from
 from exporter.venues.base import ascending_tiers
+from exporter.wire import Required, Rows, Wire, listed
 
 # A perpetual contract, or one that ends: ETHUSD_231229, BTCUSDH25; BTCUSD_CM of unified accounts does not.
 _INVERSE = re.compile(r"(\w+?)USD(?:[FGHJKMNQUVXZ]\d\d|_\w+)?", re.ASCII)
@@ -239,17 +241,39 @@ class Held(Struct, frozen=True):
 _SLACK = 0.01
 
 
-def discount(tiers: Iterable[tuple[float, float]], value: float) -> float | None:
-    """The mean share of a value in slices that begin somewhere and count at some rate; None where unknown.
+class DiscountTier(Wire):
+    start: Required = field(name="tierStartValue")  # USDT
+    rate: Required = field(name="discountRate")
+
+
+class DiscountRow(Wire):
+    """The part of a coin's value that counts as margin."""
+
+    coin: str
+    tiers: Rows[DiscountTier] = field(name="list", default=None)
+
+    def share(self, value: float) -> float | None:
+        """The part of a value in USDT that counts; None where it is not known."""
+        return _share(listed(self.tiers), value)
+
+
+class ClassicDiscountTier(DiscountTier):
+    start: Required = field(name="minAmount")
+
+
+class ClassicDiscountRow(Wire):
+    coin: str
+    tiers: Rows[ClassicDiscountTier] = field(name="discountRateList", default=None)
+
+    def share(self, value: float) -> float | None:
+        tiers = listed(self.tiers)
+        return _share(tiers, value)
+
+
+def _share(tiers: Iterable[DiscountTier], value: float) -> float | None:
+    """The mean share of a value in tiers that end where the next begins.
 
     Source: "Glossary for Bitget USDT-M Futures in Multi-Asset Mode": of 600,000 USDT in BTC the first 100,000
     count 0.975, the next 400,000 0.97, the rest 0.965: 582,000.
     """
-    steps = sorted(tiers)
-    if not steps or any(not 0.0 <= rate <= 1.0 for _, rate in steps):
-        return None
-    if value <= 0.0:
-        return steps[0][1]
-    ends = [*(start for start, _ in steps[1:]), math.inf]
-    parts = ((min(value, end) - start, rate) for (start, rate), end in zip(steps, ends, strict=True))
-    return sum(max(part, 0.0) * rate for part, rate in parts) / value
+    return counted_share(tiers_from((tier.start, tier.rate) for tier in tiers), value)

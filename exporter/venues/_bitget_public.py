@@ -24,15 +24,13 @@ from exporter.venues._bitget import (
     PLACES,
     TIERS,
     Choice,
-    ClassicDiscountRow,
     ClassicTierRow,
-    DiscountRow,
     FundingRow,
     MarkRow,
     TierRow,
 )
 from exporter.venues._bitget_account import Haircuts
-from exporter.venues._bitget_contract import Schedule, schedule_of
+from exporter.venues._bitget_contract import ClassicDiscountRow, DiscountRow, Schedule, schedule_of
 from exporter.venues.base import Answer, funding_by_symbol
 from exporter.wire import Number, Rows, Wire, listed
 

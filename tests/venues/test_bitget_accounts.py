@@ -19,7 +19,14 @@ from exporter.venues._bitget import (
     ClassicRow,
     UnifiedRow,
 )
-from exporter.venues._bitget_contract import Held, Schedule, contract_of, discount, index_coin
+from exporter.venues._bitget_contract import (
+    DiscountRow,
+    DiscountTier,
+    Held,
+    Schedule,
+    contract_of,
+    index_coin,
+)
 from tests.venues.harness import QuietObserver
 from tests.venues.payloads.bitget.bench import (
     COIN,
@@ -98,11 +105,13 @@ async def test_when_usdt_is_off_its_peg_nothing_else_is() -> None:
 
 def test_what_a_coin_counts_is_the_venue_s_example() -> None:
     """10 BTC at 60,000: 582,000 of 600,000 USDT."""
-    steps = [(0.0, 0.975), (100_000.0, 0.97), (500_000.0, 0.965)]
-    share = discount(steps, 600_000.0)
+    steps = [DiscountTier(0.0, 0.975), DiscountTier(100_000.0, 0.97), DiscountTier(500_000.0, 0.965)]
+    share = DiscountRow("BTC", steps).share(600_000.0)
     assert share is not None
     assert share * 600_000 == pytest.approx(97_500 + 388_000 + 96_500)
-    assert [discount(steps, -5.0), discount([], 1.0), discount([(0.0, 97.5)], 1.0)] == [0.975, None, None]
+    assert DiscountRow("BTC", steps).share(-5.0) == 0.975
+    assert DiscountRow("BTC", []).share(1.0) is None
+    assert DiscountRow("BTC", [DiscountTier(0.0, 97.5)]).share(1.0) is None
 
 
 # Unified accounts
