@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -30,10 +31,11 @@ class Schedule(Struct, frozen=True):
     """The highest leverage of each tier and where it ends."""
 
     def largest(self, leverage: float | None) -> float | None:
-        """The largest notional that a leverage allows, in the settle currency."""
+        """The largest notional that a leverage allows, in the settle currency; None where no end is told."""
         if leverage is None:
             return None
-        return max((cap for most, cap in self.limits if most >= leverage), default=None)
+        cap = max((cap for most, cap in self.limits if most >= leverage), default=math.inf)
+        return None if math.isinf(cap) else cap
 
     def required(self, notional: float) -> float | None:
         """What a notional requires, with what `with_fee` added; None without tiers."""
