@@ -23,10 +23,10 @@ from exporter.venues._bitget_contract import (
     DiscountRow,
     DiscountTier,
     Held,
-    Schedule,
     contract_of,
     index_coin,
 )
+from exporter.venues._schedule import Schedule
 from tests.venues.harness import QuietObserver
 from tests.venues.payloads.bitget.bench import (
     COIN,
@@ -224,7 +224,14 @@ async def test_a_rate_of_a_position_that_would_be_an_amount_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "steps", [[("0", "5", "10", "1.5")], [("7", "9", "10", "0.01")]], ids=["rate", "floor"]
+    "steps",
+    [
+        [("0", "5", "10", "1.5")],
+        [("7", "9", "10", "0.01")],
+        [("0", "5", "10", "0.01"), ("5", "9", "5", "1.5")],
+        [("0", "5", "10", "0.01"), ("0", "9", "5", "0.02")],
+    ],
+    ids=["rate", "floor", "one of two rates", "two of one floor"],
 )
 async def test_tiers_that_make_no_sense_are_none_and_the_rate_of_the_position_counts(steps: Any) -> None:
     snapshot = await snapshot_of({CLASSIC_TIERS: tiers(*steps)}, scenario="classic")
