@@ -8,9 +8,7 @@ import pytest
 
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
-from exporter.venues._bitget import (
-    CLASSIC_TIERS,
-)
+from exporter.venues._bitget import CLASSIC_TIERS
 from tests.venues.payloads.bitget.bench import (
     AFTER,
     BEFORE,

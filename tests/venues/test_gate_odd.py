@@ -10,6 +10,7 @@ from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
 from exporter.venues._gate import ACCOUNT, DISCOUNTS, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
+from tests.venues.bench import row_with
 from tests.venues.payloads.gate.bench import (
     BITCOIN,
     EVOLVED,
@@ -20,7 +21,6 @@ from tests.venues.payloads.gate.bench import (
     USDT,
     ZTX,
     account,
-    changed,
     classic,
     document,
     short,
@@ -40,7 +40,7 @@ ROWS, FUTURES = (POSITIONS, USDT), (ACCOUNT, USDT)
     ],
 )
 async def test_by_tiers_the_rate_of_the_last_one_is_not_that_of_all(rate: str, expected: float) -> None:
-    row = changed(ZTX, average_maintenance_rate=..., maintenance_rate=rate)
+    row = row_with(ZTX, average_maintenance_rate=..., maintenance_rate=rate)
     answers = {ROWS: [row], (TIERS, USDT): "risk_limit_tiers.json"}
     (one,) = (await snapshot_of(answers)).positions
     assert one.maintenance_margin == pytest.approx(expected)
@@ -63,7 +63,11 @@ async def test_a_small_side_of_a_hedge_in_a_large_account_requires_nothing() -> 
     large = {"contract": "BTC_USDT", "value": "400000", "risk_limit_table": ..., "maintenance_margin": "4000"}
     total = 4000 + 3.1154453842
     rows = [short(**large, mark_price="61012.2", size=-65560), short(), *EVOLVED[ROWS][1:]]
-    evolved = {**EVOLVED, FUTURES: changed(EVOLVED[FUTURES], cross_maintenance_margin=str(total)), ROWS: rows}
+    evolved = {
+        **EVOLVED,
+        FUTURES: row_with(EVOLVED[FUTURES], cross_maintenance_margin=str(total)),
+        ROWS: rows,
+    }
     positions = (await snapshot_of(evolved)).positions
     assert [one.maintenance_margin for one in positions] == [4000.0, 3.1154453842, 0.0]
 
@@ -100,7 +104,7 @@ async def test_without_figures_of_cross_positions_what_isolated_ones_leave_backs
     answers = {**IN_SINGLE, UNIFIED: {**SINGLE, "balances": {"USDT": row}}}
     (pool,) = assess(await snapshot_of(answers), SETTINGS).pools
     assert pool.margin_equity == pytest.approx(227.7701 - 1.50057625)
-    none = changed(EVOLVED[FUTURES], cross_margin_balance="0", cross_maintenance_margin="0")
+    none = row_with(EVOLVED[FUTURES], cross_margin_balance="0", cross_maintenance_margin="0")
     (pool,) = assess(await snapshot_of({**EVOLVED, FUTURES: none}), SETTINGS).pools
     assert pool.margin_equity == pytest.approx(116.454)
 
@@ -129,7 +133,7 @@ async def test_positions_in_bitcoin_inside_of_a_unified_account_count_in_dollars
     assert pool.unrealized_pnl == pytest.approx(
         0.000273224043716 * 61010 - 0.000507486844 * 61010 / 61016.101
     )
-    answers[POSITIONS, BITCOIN] = [changed(INVERSE, unrealised_pnl="")]
+    answers[POSITIONS, BITCOIN] = [row_with(INVERSE, unrealised_pnl="")]
     (pool,) = (await snapshot_of(answers)).pools
     assert (pool.equity, pool.unrealized_pnl) == (None, None)
 
@@ -147,7 +151,7 @@ async def test_what_isolated_positions_have_takes_no_place_in_the_tiers_of_a_coi
         **IN_MULTI,
         UNIFIED: {**document("unified.json"), "balances": balances},
         (ACCOUNT, BITCOIN): account(total="0", margin_mode=1),
-        (POSITIONS, BITCOIN): [changed(INVERSE, margin="500")],
+        (POSITIONS, BITCOIN): [row_with(INVERSE, margin="500")],
     }
     (coin,) = [one for one in (await snapshot_of(answers)).assets if one.asset == "BTC"]
     assert coin.equity == pytest.approx(1516.1 + 0.000273224043716)
