@@ -146,8 +146,11 @@ async def test_long_and_short_of_a_symbol_share_a_tier_in_cross_and_not_in_isola
 
 
 async def test_what_a_coin_requires_is_the_venue_s_ratio_of_what_backs_its_cross_positions() -> None:
-    """The ratio of positions has more digits than that of the coin; isolated margins back nothing else."""
-    rows = success([*PAIR, classic(symbol="ETHUSDT")])
+    """The ratio of positions has more digits than that of the coin, and the highest of a moment counts.
+
+    Isolated margins back nothing else.
+    """
+    rows = success([PAIR[0], {**PAIR[1], "marginRatio": "0.0811"}, classic(symbol="ETHUSDT")])
     coin = account(accountEquity="100", crossedRiskRate="0.08", unrealizedPL="4")
     (pool,) = assess(await snapshot_of(in_classic(success([coin]), rows), scenario="classic"), RISK).pools
     backing = 100 - 9.6695050093373343 - 1

@@ -190,6 +190,7 @@ async def test_tiers_are_those_of_the_table_that_a_position_names() -> None:
 def test_the_next_funding_follows_from_one_that_has_passed(due: float, expected: float) -> None:
     row = ContractRow("BTC_USDT", funding_next_apply=due, funding_interval=28_800.0)
     assert row.next_funding(NOW) == expected
+    assert ContractRow("BTC_USDT", funding_next_apply=NOW - 1).next_funding(NOW) is None
 
 
 async def test_marks_are_those_of_all_contracts_and_coins_are_worth_what_their_indices_say() -> None:
