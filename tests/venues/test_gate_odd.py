@@ -9,7 +9,18 @@ import pytest
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
-from exporter.venues._gate import ACCOUNT, DISCOUNTS, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
+from exporter.venues._gate import (
+    ACCOUNT,
+    DISCOUNTS,
+    MODE,
+    OPTIONS,
+    POSITIONS,
+    TAKER_RATE,
+    TICKERS,
+    TIERS,
+    UNIFIED,
+    ContractRow,
+)
 from tests.venues.bench import row_with
 from tests.venues.payloads.gate.bench import (
     BITCOIN,
@@ -136,6 +147,9 @@ async def test_positions_in_bitcoin_inside_of_a_unified_account_count_in_dollars
     answers[POSITIONS, BITCOIN] = [row_with(INVERSE, unrealised_pnl="")]
     (pool,) = (await snapshot_of(answers)).pools
     assert (pool.equity, pool.unrealized_pnl) == (None, None)
+    answers |= {(POSITIONS, BITCOIN): [INVERSE], (TICKERS, USDT): [], (TICKERS, BITCOIN): []}
+    (pool,) = (await snapshot_of(answers)).pools
+    assert (pool.equity, pool.adjusted_equity, pool.unrealized_pnl) == (None, None, None)
 
 
 async def test_by_an_empty_list_of_haircuts_nothing_is_known_and_not_that_no_coin_counts() -> None:
@@ -156,3 +170,23 @@ async def test_what_isolated_positions_have_takes_no_place_in_the_tiers_of_a_coi
     (coin,) = [one for one in (await snapshot_of(answers)).assets if one.asset == "BTC"]
     assert coin.equity == pytest.approx(1516.1 + 0.000273224043716)
     assert coin.collateral_price_usd == pytest.approx(61010 * (1000 * 0.98 + 16.1 * 0.95) / 1016.1)
+
+
+async def test_in_single_currency_mode_options_count_in_the_pool_in_usdt_alone() -> None:
+    answers = {**IN_SINGLE, MODE: {"mode": "single_currency"}, OPTIONS: [{"size": -2}]}
+    found = {pool.currency: pool.unlisted for pool in (await snapshot_of(answers)).pools}
+    assert found == {"USDT": True, "ETH": False}
+
+
+async def test_an_empty_futures_account_beside_a_unified_one_is_no_pool() -> None:
+    empty = account(currency="BTC", total="0", unrealised_pnl="0", margin_mode=0, cross_margin_balance="0")
+    pools = (await snapshot_of({**IN_MULTI, (ACCOUNT, BITCOIN): empty})).pools
+    assert [pool.key for pool in pools] == ["USD"]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [(0.0005, 0.0005), (0.0, 0.0), (None, TAKER_RATE), (-0.0001, TAKER_RATE), (0.05, TAKER_RATE)],
+)
+def test_a_fee_of_closing_that_nobody_pays_is_none(told: float | None, expected: float) -> None:
+    assert ContractRow("BTC_USDT", taker_fee_rate=told).fee_rate == expected
