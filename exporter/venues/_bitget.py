@@ -414,34 +414,3 @@ class ClassicTierRow(TierRow):
     cap: Positive = field(name="endUnit", default=None)
     floor: Number = field(name="startUnit", default=None)
     rate: Positive = field(name="keepMarginRate", default=None)
-
-
-class DiscountTier(Wire):
-    start: Required = field(name="tierStartValue")  # USDT
-    rate: Required = field(name="discountRate")
-
-
-class DiscountRow(Wire):
-    """The part of a coin's value that counts as margin."""
-
-    coin: str
-    tiers: Rows[DiscountTier] = field(name="list", default=None)
-
-    @property
-    def slices(self) -> list[tuple[float, float]]:
-        """Where each begins, in USDT, and what part of it counts."""
-        return [(tier.start, tier.rate) for tier in listed(self.tiers)]
-
-
-class ClassicDiscountTier(Wire):
-    start: Required = field(name="minAmount")  # USDT
-    rate: Required = field(name="discountRate")
-
-
-class ClassicDiscountRow(Wire):
-    coin: str
-    tiers: Rows[ClassicDiscountTier] = field(name="discountRateList", default=None)
-
-    @property
-    def slices(self) -> list[tuple[float, float]]:
-        return [(tier.start, tier.rate) for tier in listed(self.tiers)]

@@ -16,12 +16,10 @@ from exporter.venues._bitget import (
     AccountRow,
     AssetRow,
     Choice,
-    ClassicDiscountRow,
-    DiscountRow,
     Settings,
     Totals,
 )
-from exporter.venues._bitget_contract import Held, discount
+from exporter.venues._bitget_contract import ClassicDiscountRow, DiscountRow, Held
 from exporter.venues.base import pools_by_coin, schema_error, told
 from exporter.wire import Wire, listed
 
@@ -162,15 +160,22 @@ def _marks(held: Iterable[Held]) -> dict[str, float]:
     }
 
 
+def _own(position: Position) -> float | None:
+    """What an isolated position has of its own, in the coin of its margin."""
+    margin, pnl = position.margin, position.unrealized_pnl
+    return None if margin is None or pnl is None else margin + pnl
+
+
 def _apart(positions: Iterable[Position], prices: Mapping[str, float]) -> float | None:
     """USD that isolated positions have of their own; None where it is not known."""
     total = 0.0
     for one in positions:
         if one.margin_mode == "isolated":
             price = prices.get(one.contract.settle, 1.0 if one.contract.settle in _DOLLARS else None)
-            if one.margin is None or one.unrealized_pnl is None or price is None:
+            own = _own(one)
+            if own is None or price is None:
                 return None
-            total += (one.margin + one.unrealized_pnl) * price
+            total += own * price
     return total
 
 
@@ -178,7 +183,7 @@ def _collateral_price(coin: str, price: float, value: float, haircuts: Haircuts)
     """What a unit counts as margin; None where the haircuts are not known."""
     row = haircuts.get(coin)
     if row is not None:
-        share = discount(row.slices, value)
+        share = row.share(value)
         return None if share is None else share * price
     if coin in _DOLLARS:
         return price
@@ -253,10 +258,7 @@ def _coin_pool(row: AccountRow, positions: Sequence[Position], ratio: float | No
     drawing = 0.0
     for one in positions:
         if one.margin_mode == "isolated":
-            own = (
-                None if one.margin is None or one.unrealized_pnl is None else one.margin + one.unrealized_pnl
-            )
-            backing = _less(backing, own)
+            backing = _less(backing, _own(one))
             if one.auto_add_margin:
                 drawing = math.nan if one.maintenance_margin is None else drawing + one.maintenance_margin
     required = None if ratio is None or backing is None or backing < 0.0 else ratio * backing + drawing

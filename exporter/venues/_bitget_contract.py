@@ -11,11 +11,14 @@ import math
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from exporter.model import Contract, MaintenanceTier
 from exporter.venues._bitget import COIN_PRODUCT, TAKER_RATE, FundingRow, PositionRow, TierRow
+from exporter.venues._haircut import counted_share, tiers_from
+from exporter.venues._schedule import Schedule, Step, at_one_rate, progressive
 from exporter.venues.base import ascending_tiers
+from exporter.wire import Required, Rows, Wire, listed
 
 # A perpetual contract, or one that ends: ETHUSD_231229, BTCUSDH25; BTCUSD_CM of unified accounts does not.
 _INVERSE = re.compile(r"(\w+?)USD(?:[FGHJKMNQUVXZ]\d\d|_\w+)?", re.ASCII)
@@ -88,59 +91,34 @@ _LEAST_MOVE = 1e-5
 _NEAR = 0.25
 
 
-class Step(Struct, frozen=True):
-    floor: float
-    cap: float
-    rate: float
-    leverage: float
+class Tiers(Struct, frozen=True):
+    """The tiers of a symbol by value in its quote coin, without the fee; nothing where they are not known."""
+
+    sliced: Schedule = Schedule()
+    """Each slice of a position at its own rate."""
+    whole: Schedule = Schedule()
+    """All of it at the rate of its tier."""
+
+    def of(self, row: PositionRow) -> Schedule:
+        return self.sliced if row.progressive else self.whole
 
 
-class Schedule(Struct, frozen=True):
-    """The tiers of a symbol by value in its quote coin; nothing where they are not known."""
-
-    steps: tuple[Step, ...] = ()
-
-    def tiers(self, *, progressive: bool, fee: float, share: float = 1.0) -> tuple[MaintenanceTier, ...]:
-        """What a position requires with the fee of closing it, which counts in every slice.
-
-        Args:
-            progressive: Whether each slice has its own rate, else all has that of its tier.
-            fee: As a share of the value.
-            share: The position's part of the size that is in a tier together.
-        """
-        found: list[MaintenanceTier] = []
-        rate = deduction = 0.0
-        for step in self.steps:
-            if progressive:
-                deduction += step.floor * (step.rate - rate)
-            rate = step.rate
-            found.append(MaintenanceTier(step.floor * share, step.cap * share, rate + fee, deduction * share))
-        return ascending_tiers(found)
-
-    def mean_rate(self, value: float, *, progressive: bool) -> float | None:
-        """Maintenance margin of a value without the fee, as a share of it; None without tiers."""
-        tiers = self.tiers(progressive=progressive, fee=0.0)
-        tier = next((tier for tier in reversed(tiers) if tier.floor <= value), None)
-        if tier is None or value <= 0.0:
-            return None
-        return tier.rate - tier.deduction / value
-
-    def largest(self, leverage: float | None) -> float | None:
-        """The largest value that a leverage allows, in the quote coin."""
-        if leverage is None:
-            return None
-        return max((one.cap for one in self.steps if one.leverage >= leverage), default=None)
-
-
-def schedule_of(rows: Iterable[TierRow]) -> Schedule:
+def tiers_of(rows: Iterable[TierRow]) -> Tiers:
     """The tiers of one symbol; none where one of them makes no sense."""
-    steps = [
-        Step(row.floor, row.cap or math.inf, row.rate, row.leverage or 0.0)
-        for row in rows
-        if row.floor is not None and row.rate is not None and row.rate < 1.0
-    ]
-    steps.sort(key=lambda step: step.floor)
-    return Schedule(tuple(steps) if steps and steps[0].floor == 0.0 else ())
+    found: list[tuple[float, float, TierRow]] = []
+    for row in rows:
+        if row.floor is None or row.rate is None or row.rate >= 1.0:
+            return Tiers()
+        found.append((row.floor, row.rate, row))
+    found.sort(key=lambda one: one[0])
+    floors = [floor for floor, _, _ in found]
+    if floors[:1] != [0.0]:
+        return Tiers()
+    ends = [*floors[1:], found[-1][2].cap or math.inf]
+    if any(end <= floor for floor, end in zip(floors, ends, strict=True)):
+        return Tiers()
+    steps = [Step(end, rate, leverage=row.leverage) for (_, rate, row), end in zip(found, ends, strict=True)]
+    return Tiers(progressive(steps), at_one_rate(steps))
 
 
 class Held(Struct, frozen=True):
@@ -149,6 +127,7 @@ class Held(Struct, frozen=True):
     row: PositionRow
     contract: Contract
     schedule: Schedule = Schedule()
+    """Of its age, by value in the quote coin, without the fee of closing."""
     joint: float = 0.0
     """The size by which its tier is found: its own, or long and short together where one pool backs both."""
     tiered: bool = True
@@ -182,9 +161,10 @@ class Held(Struct, frozen=True):
     def mean_rate(self) -> float | None:
         """Maintenance margin without the fee, as a share of the value."""
         value = self.value(self.joint)
-        rate = None if value is None else self.schedule.mean_rate(value, progressive=self.row.progressive)
-        told = self.row.rate if self.row.rate is not None and self.row.rate < 1.0 else None
-        return told if rate is None else rate
+        required = self.schedule.required(value) if value else None
+        if value and required is not None:
+            return required / value
+        return self.row.rate if self.row.rate is not None and self.row.rate < 1.0 else None
 
     @property
     def required(self) -> float | None:
@@ -213,9 +193,9 @@ class Held(Struct, frozen=True):
         fee, rate, settled = self.fee, self.mean_rate, self.settled
         if not self.tiered:
             return ()
-        if self.contract.kind == "linear" and self.schedule.steps and self.joint > 0.0:
+        if self.contract.kind == "linear" and self.schedule.tiers and self.joint > 0.0:
             share = self.size / self.joint
-            return self.schedule.tiers(progressive=self.row.progressive, fee=fee, share=share)
+            return self.schedule.part(share).with_fee(fee).tiers
         if rate is None:
             return ()
         if in_base_units(self.contract) and self.contract.kind == "inverse":
@@ -230,8 +210,8 @@ class Held(Struct, frozen=True):
     def largest(self) -> float | None:
         """The largest value that its leverage allows, in the coin of its margin."""
         most, mark = self.schedule.largest(self.row.leverage), self.row.markPrice
-        if most is None or most == math.inf or self.contract.kind == "linear":
-            return most if most != math.inf else None
+        if most is None or self.contract.kind == "linear":
+            return most
         return most / mark if mark else None
 
 
@@ -239,17 +219,39 @@ class Held(Struct, frozen=True):
 _SLACK = 0.01
 
 
-def discount(tiers: Iterable[tuple[float, float]], value: float) -> float | None:
-    """The mean share of a value in slices that begin somewhere and count at some rate; None where unknown.
+class DiscountTier(Wire):
+    start: Required = field(name="tierStartValue")  # USDT
+    rate: Required = field(name="discountRate")
+
+
+class DiscountRow(Wire):
+    """The part of a coin's value that counts as margin."""
+
+    coin: str
+    tiers: Rows[DiscountTier] = field(name="list", default=None)
+
+    def share(self, value: float) -> float | None:
+        """The part of a value in USDT that counts; None where it is not known."""
+        return _share(listed(self.tiers), value)
+
+
+class ClassicDiscountTier(DiscountTier):
+    start: Required = field(name="minAmount")
+
+
+class ClassicDiscountRow(Wire):
+    coin: str
+    tiers: Rows[ClassicDiscountTier] = field(name="discountRateList", default=None)
+
+    def share(self, value: float) -> float | None:
+        tiers = listed(self.tiers)
+        return _share(tiers, value)
+
+
+def _share(tiers: Iterable[DiscountTier], value: float) -> float | None:
+    """The mean share of a value in tiers that end where the next begins.
 
     Source: "Glossary for Bitget USDT-M Futures in Multi-Asset Mode": of 600,000 USDT in BTC the first 100,000
     count 0.975, the next 400,000 0.97, the rest 0.965: 582,000.
     """
-    steps = sorted(tiers)
-    if not steps or any(not 0.0 <= rate <= 1.0 for _, rate in steps):
-        return None
-    if value <= 0.0:
-        return steps[0][1]
-    ends = [*(start for start, _ in steps[1:]), math.inf]
-    parts = ((min(value, end) - start, rate) for (start, rate), end in zip(steps, ends, strict=True))
-    return sum(max(part, 0.0) * rate for part, rate in parts) / value
+    return counted_share(tiers_from((tier.start, tier.rate) for tier in tiers), value)

@@ -24,15 +24,13 @@ from exporter.venues._bitget import (
     PLACES,
     TIERS,
     Choice,
-    ClassicDiscountRow,
     ClassicTierRow,
-    DiscountRow,
     FundingRow,
     MarkRow,
     TierRow,
 )
 from exporter.venues._bitget_account import Haircuts
-from exporter.venues._bitget_contract import Schedule, schedule_of
+from exporter.venues._bitget_contract import ClassicDiscountRow, DiscountRow, Tiers, tiers_of
 from exporter.venues.base import Answer, funding_by_symbol
 from exporter.wire import Number, Rows, Wire, listed
 
@@ -49,12 +47,12 @@ async def rows_of(api: Api, endpoint: Endpoint, type_: type[T], /, **params: str
     return listed(answer.data)
 
 
-async def schedule(api: Api, name: str) -> Schedule:
+async def tiers_by_name(api: Api, name: str) -> Tiers:
     kind, product, symbol = name.split(" ", maxsplit=2)
     asked = {"productType" if kind == "classic" else "category": product, "symbol": symbol}
     if kind == "classic":
-        return schedule_of(await rows_of(api, CLASSIC_TIERS, ClassicTierRow, **asked))
-    return schedule_of(await rows_of(api, TIERS, TierRow, **asked))
+        return tiers_of(await rows_of(api, CLASSIC_TIERS, ClassicTierRow, **asked))
+    return tiers_of(await rows_of(api, TIERS, TierRow, **asked))
 
 
 def haircuts_of(api: Api, *, classic: bool, wanted: bool) -> Awaitable[Haircuts]:

@@ -122,6 +122,11 @@ class Mode(Wire):
         return self.mode in {"multi_currency", "portfolio"}
 
     @property
+    def portfolio(self) -> bool:
+        """Whether what is required is what scenarios of the whole book lose."""
+        return self.mode == "portfolio"
+
+    @property
     def may_have_options(self) -> bool:
         """Whether options would count in the account's figures: a classic one has them apart."""
         return self.unified and (self.settings is None or self.settings.options is not False)

@@ -110,9 +110,13 @@ class Held(Struct, frozen=True):
         return self.row.average_maintenance_rate is not None if known is None else known
 
     @property
+    def portfolio(self) -> bool:
+        return self.wallet.inside and self.wallet.mode.portfolio
+
+    @property
     def charged(self) -> Schedule:
         """What it requires at any value, the fee of closing included. Portfolio margin has no schedule."""
-        if self.wallet.inside and self.wallet.mode.mode == "portfolio":
+        if self.portfolio:
             return Schedule(limits=self.schedule.limits)
         found, rate = self.schedule, self.row.maintenance_rate
         if not self.tiered and rate is not None:
@@ -124,15 +128,14 @@ class Held(Struct, frozen=True):
         """Maintenance margin and fee of closing, in the settle currency.
 
         The venue's. Where it prints 0: by the tiers, unless the average rate (without one, that of its tier)
-        contradicts them, or there are none; then by that rate. A value of 0 is none.
+        contradicts them, or there are none; then by that rate. A value of 0 is none. In portfolio margin no
+        rate tells it.
         """
         row = self.row
-        if row.maintenance_margin is not None or not row.value:
+        if row.maintenance_margin is not None or not row.value or self.portfolio:
             return row.maintenance_margin
         value, rate = abs(row.value), row.maintenance_rate
         found = self.charged.required(value)
-        if self.wallet.inside and self.wallet.mode.mode == "portfolio":
-            return None
         if self.tiered and row.average_maintenance_rate is None and rate is not None:
             tier = self.schedule.rate_at(value)
             return found if tier is not None and abs(tier - rate) <= _CUT else value * (rate + self.fee_rate)
@@ -179,14 +182,13 @@ def parse(
     ids = position_ids(keys, "pid", (one.row.pid or one.row.id for one in held), POSITIONS)
     positions = [_position(one, name, now) for one, name in zip(held, ids, strict=True)]
     inside = [one for one, of in zip(positions, held, strict=True) if of.wallet.inside]
-    totals = [
-        (wallet.pool, wallet.account.cross_maintenance_margin) for wallet in wallets if not wallet.inside
-    ]
+    apart = [wallet for wallet in wallets if not wallet.inside]
+    totals = [(wallet.pool, wallet.account.cross_maintenance_margin) for wallet in apart]
     pools: tuple[MarginPool, ...] = ()
     assets: tuple[Asset, ...] = ()
     if unified is not None and mode.shared:
         totals.append(("USD", unified.total_maintenance_margin))
-        pools = (_pool(unified, inside, prices, unlisted=unlisted, portfolio=mode.mode == "portfolio"),)
+        pools = (_pool(unified, inside, prices, unlisted=unlisted, portfolio=mode.portfolio),)
         assets = _assets(unified, inside, prices, known.discounts)
     elif unified is not None:
         totals += [(coin, balance.mm) for coin, balance in unified.balances.items()]
@@ -196,7 +198,6 @@ def parse(
             lambda row, of_coin: _coin_pool(row, of_coin, unlisted=unlisted and row.coin == "USDT"),
             home="USDT",
         )
-    apart = [wallet for wallet in wallets if not wallet.inside]
     if mode.unified:
         traded = {one.pool_currency for one in positions}
         pools += tuple(
@@ -211,21 +212,16 @@ def parse(
         positions=tuple(of_larger_side(positions, dict(totals))),
         assets=assets,
         modes=_modes(mode, wallets, unified),
-        prices={
-            coin: prices[coin] for coin in sorted(_touched(positions, wallets, unified)) if coin in prices
-        },
+        prices={coin: prices[coin] for coin in _touched(positions, wallets, unified) if coin in prices},
     )
 
 
-def _touched(
-    positions: Iterable[Position], wallets: Iterable[Wallet], unified: Unified | None
-) -> frozenset[str]:
+def _touched(positions: Iterable[Position], wallets: Iterable[Wallet], unified: Unified | None) -> list[str]:
     """The coins that the account has anything to do with: the venue prices hundreds."""
     contracts = (one.contract for one in positions)
     found = {coin for one in contracts for coin in (one.base, one.quote, one.settle)}
-    return frozenset(
-        {"USDT", *found, *(one.coin for one in wallets), *(() if unified is None else unified.balances)}
-    )
+    coins = () if unified is None else unified.balances
+    return sorted({"USDT", *found, *(one.coin for one in wallets), *coins})
 
 
 _EMPTY = MarginPool(
@@ -242,7 +238,7 @@ _EMPTY = MarginPool(
 def _modes(mode: Mode, wallets: Sequence[Wallet], unified: Unified | None) -> Mapping[str, str]:
     modes = {
         "asset_mode": "multi" if mode.shared else "single",
-        "margin_mode": "portfolio" if mode.mode == "portfolio" else "cross",
+        "margin_mode": "portfolio" if mode.portfolio else "cross",
     }
     hedged = next((one.account.hedged for one in wallets if one.account.hedged is not None), None)
     if hedged is not None:

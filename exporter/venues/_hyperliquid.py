@@ -15,9 +15,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from exporter.errors import VenueError
-from exporter.model import MaintenanceTier
 from exporter.request import Endpoint
-from exporter.venues.base import Envelope, Refusal, Refusals, ascending_tiers, schema_error
+from exporter.venues._schedule import Schedule, Step, progressive
+from exporter.venues.base import Envelope, Refusal, Refusals, schema_error
 from exporter.wire import Millis, Number, Positive, Required, Rows, Wire, listed
 
 
@@ -208,21 +208,6 @@ class Meta(Wire):
     collateralToken: int | None = None
 
 
-class Schedule(Struct, frozen=True):
-    """What a margin table says; nothing where it is not known."""
-
-    tiers: tuple[MaintenanceTier, ...] = ()
-    limits: tuple[tuple[float, float], ...] = ()
-    """The highest leverage of each tier, and where it ends."""
-
-    def largest(self, leverage: float | None) -> float | None:
-        """The largest notional that a leverage allows; None where there is no end."""
-        if leverage is None:
-            return None
-        cap = max((cap for most, cap in self.limits if most >= leverage), default=math.inf)
-        return None if math.isinf(cap) else cap
-
-
 NO_SCHEDULE = Schedule()
 
 
@@ -239,21 +224,17 @@ class Exchange(Struct, frozen=True):
 
 def schedule_of(rows: Iterable[TierRow]) -> Schedule:
     """Half of the margin at the highest leverage of each tier, with no jump from one to the next."""
-    steps: list[tuple[float, float]] = []
+    tiers: list[tuple[float, float]] = []
     for row in rows:
         if row.maxLeverage is None:
             return NO_SCHEDULE
-        steps.append((row.lowerBound, row.maxLeverage))
-    steps.sort()
-    caps = [floor for floor, _ in steps[1:]] + [math.inf]
-    tiers: list[MaintenanceTier] = []
-    rate = deduction = 0.0
-    for (floor, leverage), cap in zip(steps, caps, strict=False):  # of no tiers, there is no last one
-        before, rate = rate, 0.5 / leverage
-        deduction += floor * (rate - before)
-        tiers.append(MaintenanceTier(floor, cap, rate, deduction))
-    limits = [(leverage, cap) for (_, leverage), cap in zip(steps, caps, strict=False)]
-    return Schedule(ascending_tiers(tiers), tuple(limits))
+        tiers.append((row.lowerBound, row.maxLeverage))
+    tiers.sort()
+    ends = [*(floor for floor, _ in tiers[1:]), math.inf]
+    return progressive(
+        Step(end, 0.5 / leverage, leverage=leverage)
+        for (_, leverage), end in zip(tiers, ends, strict=False)  # of no tiers, there is no last one
+    )
 
 
 def exchanges_of(names: Sequence[ExchangeName | None], metas: Sequence[Meta | None]) -> tuple[Exchange, ...]:

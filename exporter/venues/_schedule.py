@@ -1,10 +1,12 @@
-"""A symbol's risk limits, at venues that take each part of a position at the rate of the tier it is in."""
+"""A symbol's risk limits: each part of a position at the rate of the tier it is in, or all of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from exporter.model import MaintenanceTier
 from exporter.venues.base import ascending_tiers
@@ -30,10 +32,11 @@ class Schedule(Struct, frozen=True):
     """The highest leverage of each tier and where it ends."""
 
     def largest(self, leverage: float | None) -> float | None:
-        """The largest notional that a leverage allows, in the settle currency."""
+        """The largest notional that a leverage allows, in the settle currency; None where no end is told."""
         if leverage is None:
             return None
-        return max((cap for most, cap in self.limits if most >= leverage), default=None)
+        cap = max((cap for most, cap in self.limits if most >= leverage), default=math.inf)
+        return None if math.isinf(cap) else cap
 
     def required(self, notional: float) -> float | None:
         """What a notional requires, with what `with_fee` added; None without tiers."""
@@ -44,6 +47,14 @@ class Schedule(Struct, frozen=True):
         """The rate of the tier that a notional is in; None without tiers."""
         return next((tier.rate for tier in reversed(self.tiers) if tier.floor <= notional), None)
 
+    def part(self, share: float) -> Schedule:
+        """What a share of a position requires, where it is in a tier together with the rest."""
+        tiers = (
+            MaintenanceTier(tier.floor * share, tier.cap * share, tier.rate, tier.deduction * share)
+            for tier in self.tiers
+        )
+        return Schedule(ascending_tiers(tiers), self.limits)
+
     def with_fee(self, rate: float) -> Schedule:
         """The same at a venue that has the fee of closing, a share of the notional, in its margins."""
         tiers = (
@@ -53,7 +64,7 @@ class Schedule(Struct, frozen=True):
 
 
 def progressive(steps: Iterable[Step]) -> Schedule:
-    """The schedule of a symbol's tiers, in any order."""
+    """The schedule of a symbol's tiers, in any order: each part of a position is at the rate of its tier."""
     rows = sorted(steps, key=lambda step: step.end)
     tiers: list[MaintenanceTier] = []
     floor = rate = deduction = 0.0
@@ -66,3 +77,8 @@ def progressive(steps: Iterable[Step]) -> Schedule:
         floor = row.end
     limits = tuple((row.leverage, row.end) for row in rows if row.leverage is not None)
     return Schedule(ascending_tiers(tiers), limits)
+
+
+def at_one_rate(steps: Iterable[Step]) -> Schedule:
+    """The schedule where all of a position is at the rate of the tier that it is in."""
+    return progressive(replace(step, deduction=0.0) for step in steps)

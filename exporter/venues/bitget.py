@@ -49,7 +49,7 @@ from exporter.venues._bitget_account import (
     parse_classic,
     parse_unified,
 )
-from exporter.venues._bitget_contract import Held, Schedule, contract_of, index_coin
+from exporter.venues._bitget_contract import Held, Tiers, contract_of, index_coin
 from exporter.venues._bitget_public import (
     choice_of,
     funding,
@@ -57,8 +57,8 @@ from exporter.venues._bitget_public import (
     index_price,
     places,
     rows_of,
-    schedule,
     tether_price,
+    tiers_by_name,
 )
 from exporter.venues.base import Answer, Venue, said_of_key
 from exporter.wire import listed
@@ -125,7 +125,7 @@ class Bitget(Venue[BitgetConfig]):
 
     def __init__(self, config: BitgetConfig) -> None:
         super().__init__(config)
-        self._schedules = Gradually(schedule, at_once=_AT_ONCE)
+        self._tiers = Gradually(tiers_by_name, at_once=_AT_ONCE)
         self._classic = False
 
     def sign(self, request: Request) -> SignedRequest:
@@ -229,8 +229,8 @@ class Bitget(Venue[BitgetConfig]):
         symbols: dict[str, list[str]] = {}
         for row, product in open_ones:
             symbols.setdefault(product, []).append(row.symbol)
-        schedules, due, queue = await together(
-            self._schedules.of(api, names.values()),
+        tiers, due, queue = await together(
+            self._tiers.of(api, names.values()),
             funding(api, symbols),
             places(api, symbols, classic=kind == "classic"),
         )
@@ -238,7 +238,7 @@ class Bitget(Venue[BitgetConfig]):
             Held(
                 row,
                 contract_of(row, product),
-                schedules.get(names.get((product, row.symbol), ""), Schedule()),
+                tiers.get(names.get((product, row.symbol), ""), Tiers()).of(row),
                 abs(row.size) if row.isolated else sizes[product, row.symbol],
                 tiered=tiered,
                 funding=due.get((product, row.symbol)),

@@ -134,6 +134,11 @@ def as_answer(document: Any) -> Answer:
     return json.dumps(document).encode()
 
 
+def row_with(row: Mapping[str, Any], /, **fields: Any) -> dict[str, Any]:
+    """A documented row with some fields changed; `...` takes one away."""
+    return {name: value for name, value in {**row, **fields}.items() if value is not ...}
+
+
 @cache
 def benches() -> Mapping[str, Bench]:
     """The benches that venues declare, by venue."""

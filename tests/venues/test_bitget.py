@@ -8,18 +8,19 @@ import pytest
 
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
-from exporter.venues._bitget import (
-    CLASSIC_TIERS,
-)
+from exporter.venues._bitget import CLASSIC_TIERS, INDEX
 from tests.venues.payloads.bitget.bench import (
     AFTER,
     BEFORE,
+    COIN,
     EXAMPLE,
+    IN_COINS,
     PAIR,
     account,
     classic,
     document,
     in_classic,
+    index,
     snapshot_of,
     success,
 )
@@ -148,8 +149,11 @@ async def test_long_and_short_of_a_symbol_share_a_tier_in_cross_and_not_in_isola
 
 
 async def test_what_a_coin_requires_is_the_venue_s_ratio_of_what_backs_its_cross_positions() -> None:
-    """The ratio of positions has more digits than that of the coin; isolated margins back nothing else."""
-    rows = success([*PAIR, classic(symbol="ETHUSDT")])
+    """The ratio of positions has more digits than that of the coin, and the highest of a moment counts.
+
+    Isolated margins back nothing else.
+    """
+    rows = success([PAIR[0], {**PAIR[1], "marginRatio": "0.0811"}, classic(symbol="ETHUSDT")])
     coin = account(accountEquity="100", crossedRiskRate="0.08", unrealizedPL="4")
     (pool,) = assess(await snapshot_of(in_classic(success([coin]), rows), scenario="classic"), RISK).pools
     backing = 100 - 9.6695050093373343 - 1
@@ -175,3 +179,32 @@ async def test_an_isolated_position_that_adds_margin_by_itself_stands_with_its_c
     assert pool.margin_equity == pytest.approx(100.0)
     own = 9.6695050093373343 + 1
     assert pool.maintenance_margin == pytest.approx(0.01 * (100 - own) + 0.1082149545822005 * own)
+
+
+async def test_a_coin_that_owes_requires_nothing_that_its_ratio_could_tell() -> None:
+    coin = account(accountEquity="-5", crossedRiskRate="0.08", unrealizedPL="4")
+    (pool,) = (await snapshot_of(in_classic(success([coin]), success(list(PAIR))), scenario="classic")).pools
+    assert pool.maintenance_margin is None
+
+
+async def test_a_fee_of_closing_above_that_of_everybody_is_not_believed() -> None:
+    rows = success([classic(marginRatio="0.2")])
+    (one,) = (await snapshot_of(in_classic(document("accounts.json"), rows), scenario="classic")).positions
+    assert one.maintenance_tiers[0].rate == pytest.approx(0.004 + 0.0006)
+
+
+async def test_the_margin_of_an_isolated_position_in_coins_does_not_tell_its_size() -> None:
+    """It may have been added to: what was opened does not follow from it."""
+    for mode, expected in (("crossed", 60_000.0), ("isolated", None)):
+        row = {**IN_COINS, "unrealizedPL": "", "marginMode": mode}
+        answers = in_classic(success([account()]), None, success([COIN]), success([row]))
+        (one,) = (await snapshot_of(answers, scenario="classic")).positions
+        assert one.contract.size == expected
+
+
+async def test_an_amount_too_small_to_tell_makes_no_price() -> None:
+    dust = account(marginCoin="ETH", accountEquity="0.000001")
+    for value, priced in (("0.01", True), ("0.009", False)):
+        answers = in_classic(success([account()]), None, success([COIN, {**dust, "usdtEquity": value}]))
+        answers |= {(INDEX, "symbol=BTCUSD"): index("BTCUSD", "1"), (INDEX, "symbol=BTCUSDT"): index("", "1")}
+        assert ("ETH" in (await snapshot_of(answers, scenario="classic")).prices) == priced

@@ -19,7 +19,14 @@ from exporter.venues._bitget import (
     ClassicRow,
     UnifiedRow,
 )
-from exporter.venues._bitget_contract import Held, Schedule, contract_of, discount, index_coin
+from exporter.venues._bitget_contract import (
+    DiscountRow,
+    DiscountTier,
+    Held,
+    contract_of,
+    index_coin,
+)
+from exporter.venues._schedule import Schedule
 from tests.venues.harness import QuietObserver
 from tests.venues.payloads.bitget.bench import (
     COIN,
@@ -98,11 +105,13 @@ async def test_when_usdt_is_off_its_peg_nothing_else_is() -> None:
 
 def test_what_a_coin_counts_is_the_venue_s_example() -> None:
     """10 BTC at 60,000: 582,000 of 600,000 USDT."""
-    steps = [(0.0, 0.975), (100_000.0, 0.97), (500_000.0, 0.965)]
-    share = discount(steps, 600_000.0)
+    steps = [DiscountTier(0.0, 0.975), DiscountTier(100_000.0, 0.97), DiscountTier(500_000.0, 0.965)]
+    share = DiscountRow("BTC", steps).share(600_000.0)
     assert share is not None
     assert share * 600_000 == pytest.approx(97_500 + 388_000 + 96_500)
-    assert [discount(steps, -5.0), discount([], 1.0), discount([(0.0, 97.5)], 1.0)] == [0.975, None, None]
+    assert DiscountRow("BTC", steps).share(-5.0) == 0.975
+    assert DiscountRow("BTC", []).share(1.0) is None
+    assert DiscountRow("BTC", [DiscountTier(0.0, 97.5)]).share(1.0) is None
 
 
 # Unified accounts
@@ -215,7 +224,14 @@ async def test_a_rate_of_a_position_that_would_be_an_amount_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "steps", [[("0", "5", "10", "1.5")], [("7", "9", "10", "0.01")]], ids=["rate", "floor"]
+    "steps",
+    [
+        [("0", "5", "10", "1.5")],
+        [("7", "9", "10", "0.01")],
+        [("0", "5", "10", "0.01"), ("5", "9", "5", "1.5")],
+        [("0", "5", "10", "0.01"), ("0", "9", "5", "0.02")],
+    ],
+    ids=["rate", "floor", "one of two rates", "two of one floor"],
 )
 async def test_tiers_that_make_no_sense_are_none_and_the_rate_of_the_position_counts(steps: Any) -> None:
     snapshot = await snapshot_of({CLASSIC_TIERS: tiers(*steps)}, scenario="classic")

@@ -1,4 +1,4 @@
-"""Bitget: funding, and places in the queue of auto-deleveraging."""
+"""Bitget: funding, places in the queue of auto-deleveraging, and haircuts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from exporter.api import Client
-from exporter.venues._bitget import CLASSIC_PLACES, FUNDING, PLACES, POSITIONS
+from exporter.venues._bitget import CLASSIC_PLACES, COLLATERAL, DISCOUNTS, FUNDING, PLACES, POSITIONS
 from tests.accounts import FakeClock
 from tests.venues.bench import as_answers
 from tests.venues.harness import NOW, MemoryTransport, QuietObserver, make_venue, unpaced
@@ -112,3 +112,20 @@ async def test_without_these_answers_all_else_is_shown_and_a_flat_account_asks_f
     flat = {(POSITIONS, f"category={one}-FUTURES"): success(None) for one in ("USDT", "USDC", "COIN")}
     assert (await snapshot_of({**flat, FUNDING: broken, PLACES: broken}, observer=quiet)).positions == ()
     assert quiet.optional_failures == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (web.Response(status=500), None),
+        (success([]), None),
+        (success([{"coin": "ETH", "list": [{"tierStartValue": "0", "discountRate": "0.9"}]}]), 0.0),
+    ],
+    ids=["refused", "empty", "another coin"],
+)
+async def test_a_coin_counts_nothing_where_it_is_not_among_the_haircuts_and_without_them_nobody_knows(
+    answer: Any, expected: float | None
+) -> None:
+    answers = {DISCOUNTS: answer, COLLATERAL: success({"collateralType": "all"})}
+    found = {one.asset: one.collateral_price_usd for one in (await snapshot_of(answers)).assets}
+    assert found == {"USDT": pytest.approx(1.0, rel=1e-5), "BGB": expected}

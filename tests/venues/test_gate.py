@@ -21,6 +21,7 @@ from exporter.venues._gate import (
     contract_of,
     turned,
 )
+from tests.venues.bench import row_with
 from tests.venues.payloads.gate.bench import (
     BITCOIN,
     EVOLVED,
@@ -32,7 +33,6 @@ from tests.venues.payloads.gate.bench import (
     USDT,
     ZTX,
     account,
-    changed,
     classic,
     document,
     short,
@@ -59,9 +59,9 @@ async def test_the_captured_margin_has_the_fee_of_closing_in_it() -> None:
         (ZTX, True, 830 + 45.0),  # by its tiers: 60000 x 2 % - 370
         (ZTX, None, 830 + 45.0),
         (ZTX, False, 60000 * (0.02 + 0.00075)),  # the older rule: all of it at the rate of its tier
-        (changed(ZTX, average_maintenance_rate="0.03"), True, 60000 * (0.03 + 0.00075)),  # not its tiers
-        (changed(ZTX, average_maintenance_rate=...), None, 60000 * (0.02 + 0.00075)),
-        (changed(ZTX, maintenance_margin="900"), True, 900.0),
+        (row_with(ZTX, average_maintenance_rate="0.03"), True, 60000 * (0.03 + 0.00075)),  # not its tiers
+        (row_with(ZTX, average_maintenance_rate=...), None, 60000 * (0.02 + 0.00075)),
+        (row_with(ZTX, maintenance_margin="900"), True, 900.0),
     ],
 )
 async def test_what_is_required_where_the_venue_prints_it_and_where_it_does_not(
@@ -79,7 +79,7 @@ async def test_what_is_required_where_the_venue_prints_it_and_where_it_does_not(
 
 @pytest.mark.parametrize("printed", ["1.5577226921", "0"])
 async def test_of_a_hedge_only_the_larger_side_requires_margin(printed: str) -> None:
-    rows = [short(), changed(EVOLVED[POSITIONS, USDT][1], maintenance_margin=printed)]
+    rows = [short(), row_with(EVOLVED[POSITIONS, USDT][1], maintenance_margin=printed)]
     risk = assess(await snapshot_of({**EVOLVED, (POSITIONS, USDT): rows}), SETTINGS)
     assert [one.maintenance_margin for one in risk.positions] == [3.1154453842, 0.0]
     assert risk.pools[0].maintenance_margin == 3.1154453842
@@ -87,7 +87,7 @@ async def test_of_a_hedge_only_the_larger_side_requires_margin(printed: str) -> 
 
 async def test_both_sides_of_a_hedge_require_margin_where_the_venue_s_total_has_both() -> None:
     both = 3.1154453842 + 1.5577226921
-    evolved = changed(EVOLVED[ACCOUNT, USDT], cross_maintenance_margin=str(both))
+    evolved = row_with(EVOLVED[ACCOUNT, USDT], cross_maintenance_margin=str(both))
     snapshot = await snapshot_of({**EVOLVED, (ACCOUNT, USDT): evolved})
     assert [one.maintenance_margin for one in snapshot.positions] == [3.1154453842, 1.5577226921]
 
@@ -120,7 +120,7 @@ async def test_isolated_liquidation_prices(kind: str, side: int) -> None:
     else:
         size, margin = 1200.0, 0.002
         expected = size * entry * (1 + side * required) / (size + side * margin * entry)
-        row = changed(INVERSE, size=str(side * 1200), value=str(size / mark), margin="0.002", **bare)
+        row = row_with(INVERSE, size=str(side * 1200), value=str(size / mark), margin="0.002", **bare)
         row["unrealised_pnl"] = f"{side * size * (1 / entry - 1 / mark):.15f}"
         answers = {
             (ACCOUNT, BITCOIN): account(total="1"),

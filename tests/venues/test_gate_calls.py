@@ -23,7 +23,7 @@ from exporter.venues._gate import (
     UNIFIED,
     ContractRow,
 )
-from tests.venues.bench import as_answers
+from tests.venues.bench import as_answers, row_with
 from tests.venues.harness import (
     NOW,
     MemoryTransport,
@@ -42,7 +42,6 @@ from tests.venues.payloads.gate.bench import (
     OF_USDT,
     USDT,
     account,
-    changed,
     check,
     classic,
     document,
@@ -191,6 +190,7 @@ async def test_tiers_are_those_of_the_table_that_a_position_names() -> None:
 def test_the_next_funding_follows_from_one_that_has_passed(due: float, expected: float) -> None:
     row = ContractRow("BTC_USDT", funding_next_apply=due, funding_interval=28_800.0)
     assert row.next_funding(NOW) == expected
+    assert ContractRow("BTC_USDT", funding_next_apply=NOW - 1).next_funding(NOW) is None
 
 
 async def test_marks_are_those_of_all_contracts_and_coins_are_worth_what_their_indices_say() -> None:
@@ -227,13 +227,13 @@ READS = [{"name": name, "read_only": True} for name in ("futures", "unified", "a
 )
 async def test_what_a_key_may_do(fields: Any, expected: tuple[bool | None, ...]) -> None:
     own, other = document("main_keys.json")
-    for answer in ([other, changed(own, **fields)], changed(own, key={"mode": 1}, **fields)):
+    for answer in ([other, row_with(own, **fields)], row_with(own, key={"mode": 1}, **fields)):
         found = await rights_of("gate", KEYS.path, answer, config=CREDENTIALS, check=check)
         assert (found.read, found.trade, found.transfer, found.withdraw, found.ip_restricted) == expected
 
 
 @pytest.mark.parametrize("key", ["52fd0035f665*****", "*****", None])
 async def test_of_keys_that_are_others_nothing_is_said(key: str | None) -> None:
-    rows = [changed(row, key=key) for row in document("main_keys.json")]
+    rows = [row_with(row, key=key) for row in document("main_keys.json")]
     with pytest.raises(VenueError, match="says nothing of what the key may do"):
         await rights_of("gate", KEYS.path, rows, config=CREDENTIALS, check=check)

@@ -9,7 +9,19 @@ import pytest
 from exporter.errors import VenueError
 from exporter.model import RiskSettings
 from exporter.risk import assess, computed_liquidation_prices
-from exporter.venues._gate import ACCOUNT, DISCOUNTS, MODE, OPTIONS, POSITIONS, TIERS, UNIFIED
+from exporter.venues._gate import (
+    ACCOUNT,
+    DISCOUNTS,
+    MODE,
+    OPTIONS,
+    POSITIONS,
+    TAKER_RATE,
+    TICKERS,
+    TIERS,
+    UNIFIED,
+    ContractRow,
+)
+from tests.venues.bench import row_with
 from tests.venues.payloads.gate.bench import (
     BITCOIN,
     EVOLVED,
@@ -20,7 +32,6 @@ from tests.venues.payloads.gate.bench import (
     USDT,
     ZTX,
     account,
-    changed,
     classic,
     document,
     short,
@@ -40,7 +51,7 @@ ROWS, FUTURES = (POSITIONS, USDT), (ACCOUNT, USDT)
     ],
 )
 async def test_by_tiers_the_rate_of_the_last_one_is_not_that_of_all(rate: str, expected: float) -> None:
-    row = changed(ZTX, average_maintenance_rate=..., maintenance_rate=rate)
+    row = row_with(ZTX, average_maintenance_rate=..., maintenance_rate=rate)
     answers = {ROWS: [row], (TIERS, USDT): "risk_limit_tiers.json"}
     (one,) = (await snapshot_of(answers)).positions
     assert one.maintenance_margin == pytest.approx(expected)
@@ -63,7 +74,11 @@ async def test_a_small_side_of_a_hedge_in_a_large_account_requires_nothing() -> 
     large = {"contract": "BTC_USDT", "value": "400000", "risk_limit_table": ..., "maintenance_margin": "4000"}
     total = 4000 + 3.1154453842
     rows = [short(**large, mark_price="61012.2", size=-65560), short(), *EVOLVED[ROWS][1:]]
-    evolved = {**EVOLVED, FUTURES: changed(EVOLVED[FUTURES], cross_maintenance_margin=str(total)), ROWS: rows}
+    evolved = {
+        **EVOLVED,
+        FUTURES: row_with(EVOLVED[FUTURES], cross_maintenance_margin=str(total)),
+        ROWS: rows,
+    }
     positions = (await snapshot_of(evolved)).positions
     assert [one.maintenance_margin for one in positions] == [4000.0, 3.1154453842, 0.0]
 
@@ -100,7 +115,7 @@ async def test_without_figures_of_cross_positions_what_isolated_ones_leave_backs
     answers = {**IN_SINGLE, UNIFIED: {**SINGLE, "balances": {"USDT": row}}}
     (pool,) = assess(await snapshot_of(answers), SETTINGS).pools
     assert pool.margin_equity == pytest.approx(227.7701 - 1.50057625)
-    none = changed(EVOLVED[FUTURES], cross_margin_balance="0", cross_maintenance_margin="0")
+    none = row_with(EVOLVED[FUTURES], cross_margin_balance="0", cross_maintenance_margin="0")
     (pool,) = assess(await snapshot_of({**EVOLVED, FUTURES: none}), SETTINGS).pools
     assert pool.margin_equity == pytest.approx(116.454)
 
@@ -129,9 +144,12 @@ async def test_positions_in_bitcoin_inside_of_a_unified_account_count_in_dollars
     assert pool.unrealized_pnl == pytest.approx(
         0.000273224043716 * 61010 - 0.000507486844 * 61010 / 61016.101
     )
-    answers[POSITIONS, BITCOIN] = [changed(INVERSE, unrealised_pnl="")]
+    answers[POSITIONS, BITCOIN] = [row_with(INVERSE, unrealised_pnl="")]
     (pool,) = (await snapshot_of(answers)).pools
     assert (pool.equity, pool.unrealized_pnl) == (None, None)
+    answers |= {(POSITIONS, BITCOIN): [INVERSE], (TICKERS, USDT): [], (TICKERS, BITCOIN): []}
+    (pool,) = (await snapshot_of(answers)).pools
+    assert (pool.equity, pool.adjusted_equity, pool.unrealized_pnl) == (None, None, None)
 
 
 async def test_by_an_empty_list_of_haircuts_nothing_is_known_and_not_that_no_coin_counts() -> None:
@@ -147,8 +165,28 @@ async def test_what_isolated_positions_have_takes_no_place_in_the_tiers_of_a_coi
         **IN_MULTI,
         UNIFIED: {**document("unified.json"), "balances": balances},
         (ACCOUNT, BITCOIN): account(total="0", margin_mode=1),
-        (POSITIONS, BITCOIN): [changed(INVERSE, margin="500")],
+        (POSITIONS, BITCOIN): [row_with(INVERSE, margin="500")],
     }
     (coin,) = [one for one in (await snapshot_of(answers)).assets if one.asset == "BTC"]
     assert coin.equity == pytest.approx(1516.1 + 0.000273224043716)
     assert coin.collateral_price_usd == pytest.approx(61010 * (1000 * 0.98 + 16.1 * 0.95) / 1016.1)
+
+
+async def test_in_single_currency_mode_options_count_in_the_pool_in_usdt_alone() -> None:
+    answers = {**IN_SINGLE, MODE: {"mode": "single_currency"}, OPTIONS: [{"size": -2}]}
+    found = {pool.currency: pool.unlisted for pool in (await snapshot_of(answers)).pools}
+    assert found == {"USDT": True, "ETH": False}
+
+
+async def test_an_empty_futures_account_beside_a_unified_one_is_no_pool() -> None:
+    empty = account(currency="BTC", total="0", unrealised_pnl="0", margin_mode=0, cross_margin_balance="0")
+    pools = (await snapshot_of({**IN_MULTI, (ACCOUNT, BITCOIN): empty})).pools
+    assert [pool.key for pool in pools] == ["USD"]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [(0.0005, 0.0005), (0.0, 0.0), (None, TAKER_RATE), (-0.0001, TAKER_RATE), (0.05, TAKER_RATE)],
+)
+def test_a_fee_of_closing_that_nobody_pays_is_none(told: float | None, expected: float) -> None:
+    assert ContractRow("BTC_USDT", taker_fee_rate=told).fee_rate == expected

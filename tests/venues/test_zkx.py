@@ -12,6 +12,7 @@ from exporter.model import AccountSnapshot, Contract, Position, RiskSettings
 from exporter.request import Response
 from exporter.risk import assess
 from exporter.venues.zkx import ACCOUNT_INFO
+from tests.venues.bench import row_with
 from tests.venues.harness import NOW, decoded, exposition, fetch, make_venue, payload, response
 from tests.venues.payloads.zkx.bench import BENCH, DOCUMENT
 
@@ -19,15 +20,13 @@ from tests.venues.payloads.zkx.bench import BENCH, DOCUMENT
 async def snapshot_of(answer: Any = None, **changed: Any) -> AccountSnapshot:
     """What becomes of the documented answer with some fields changed; `...` takes one away."""
     if answer is None:
-        fields = {**DOCUMENT, **changed}
-        answer = {name: value for name, value in fields.items() if value is not ...}
+        answer = row_with(DOCUMENT, **changed)
     return await BENCH.snapshot("documented account", {ACCOUNT_INFO: answer})
 
 
 def row(**changed: Any) -> dict[str, Any]:
     """The first documented row with some fields changed; `...` takes one away."""
-    fields = {**DOCUMENT["positions"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
+    return row_with(DOCUMENT["positions"][0], **changed)
 
 
 async def position_of(**changed: Any) -> Position:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from exporter.model import AccountSnapshot, Position
 from exporter.venues.bingx_v1 import BALANCE, POSITIONS, PRICE, TIME
-from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.bench import Bench, Rows, Scenario, row_with
 from tests.venues.harness import (
     VENUE_MS,
     Answer,
@@ -80,8 +80,7 @@ async def snapshot_of(*, observer: QuietObserver | None = None, **changed: Any) 
 
 def row(**changed: Any) -> dict[str, Any]:
     """The first documented row with some fields changed; `...` takes one away."""
-    fields = {**document("positions.json")["data"]["positions"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
+    return row_with(document("positions.json")["data"]["positions"][0], **changed)
 
 
 def rows(*given_rows: Any) -> dict[str, Any]:

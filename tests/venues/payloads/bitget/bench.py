@@ -32,7 +32,7 @@ from exporter.venues._bitget import (
     TIERS,
     TIME,
 )
-from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.bench import Bench, Rows, Scenario, row_with
 from tests.venues.harness import VENUE_MS, QuietObserver, decoded, payload
 
 NAME = "bitget"
@@ -89,10 +89,6 @@ def printed(data: Any) -> dict[str, Any]:
     return {**success(data), "requestTime": 1754035547922}
 
 
-def _without(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
 READ = (
     *("marginCoin", "symbol", "holdSide", "marginSize", "total", "leverage", "achievedProfits"),
     *("openPriceAvg", "marginMode", "posMode", "unrealizedPL", "liquidationPrice", "keepMarginRate"),
@@ -103,12 +99,12 @@ READ = (
 def classic(**changed: Any) -> dict[str, Any]:
     """What is read of the documented isolated position, with some fields changed; `...` takes one away."""
     row = document("positions_classic.json")["data"][0]
-    return _without({**{name: row[name] for name in READ}, **changed})
+    return row_with({name: row[name] for name in READ}, **changed)
 
 
 def account(**changed: Any) -> dict[str, Any]:
     """The captured coin of a classic account with some fields changed."""
-    return _without({**document("accounts.json")["data"][0], **changed})
+    return row_with(document("accounts.json")["data"][0], **changed)
 
 
 def unified(**changed: Any) -> dict[str, Any]:
@@ -128,7 +124,7 @@ def unified(**changed: Any) -> dict[str, Any]:
         *("curRealisedPnl", "avgPrice", "unrealisedPnl", "liquidationPrice", "mmr", "markPrice"),
         "totalFunding",
     )
-    return _without({**{name: row[name] for name in read}, **changed})
+    return row_with({name: row[name] for name in read}, **changed)
 
 
 def assets(**changed: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from exporter.model import AccountRisk, AccountSnapshot, Position, RiskSettings
 from exporter.risk import assess
 from exporter.venues._bittap import ACCOUNT_INFO, EXCHANGE_INFO, OPEN_POSITION
-from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.bench import Bench, Rows, Scenario, row_with
 from tests.venues.harness import Answer, QuietObserver, answers_of, decoded, fetch, payload
 
 NAME = "bittap"
@@ -74,20 +74,17 @@ def risk_of(snapshot: AccountSnapshot) -> AccountRisk:
 
 
 def asset(**changed: Any) -> dict[str, Any]:
-    fields = {**document("account_info.json")["data"]["assets"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
+    return row_with(document("account_info.json")["data"]["assets"][0], **changed)
 
 
 def account_row(**changed: Any) -> dict[str, Any]:
     """The account's documented row with some fields changed; `...` takes one away."""
-    fields = {**document("account_info.json")["data"]["positions"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
+    return row_with(document("account_info.json")["data"]["positions"][0], **changed)
 
 
 def open_row(**changed: Any) -> dict[str, Any]:
     """The position call's row with some fields changed; `...` takes one away."""
-    fields = {**document("open_position.json")["data"][0], **changed}
-    return {name: value for name, value in fields.items() if value is not ...}
+    return row_with(document("open_position.json")["data"][0], **changed)
 
 
 def account_of(*rows: Any, assets: Any = None) -> dict[str, Any]:

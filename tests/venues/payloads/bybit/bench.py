@@ -23,7 +23,7 @@ from exporter.venues._bybit import (
 from exporter.venues._bybit import (
     KEY as KEY_CALL,
 )
-from tests.venues.bench import Bench, Call, Rows, Scenario
+from tests.venues.bench import Bench, Call, Rows, Scenario, row_with
 from tests.venues.harness import VENUE_MS, QuietObserver, decoded, payload
 
 NAME = "bybit"
@@ -102,18 +102,14 @@ def info(mode: str = "REGULAR_MARGIN", status: int = 5) -> dict[str, Any]:
     return dict(answer)
 
 
-def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
 def row(**changed: Any) -> dict[str, Any]:
     """The captured linear row with some fields changed; `...` takes one away."""
-    return _without_none({**document("positions_linear.json")["result"]["list"][0], **changed})
+    return row_with(document("positions_linear.json")["result"]["list"][0], **changed)
 
 
 def inverse_row(**changed: Any) -> dict[str, Any]:
     """The documented inverse row, likewise."""
-    return _without_none({**document("positions_inverse.json")["result"]["list"][0], **changed})
+    return row_with(document("positions_inverse.json")["result"]["list"][0], **changed)
 
 
 def positions(*rows: Any, cursor: str = "") -> dict[str, Any]:

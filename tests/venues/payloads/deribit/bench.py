@@ -13,7 +13,7 @@ from aiohttp import web
 
 from exporter.model import AccountSnapshot
 from exporter.venues._deribit import BOOKS, INDEX, KEY, MEMBERS, POSITIONS, SUMMARIES, TIME
-from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.bench import Bench, Rows, Scenario, row_with
 from tests.venues.harness import QuietObserver, decoded, payload
 
 NAME = "deribit"
@@ -80,13 +80,9 @@ def success(result: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "result": result}
 
 
-def _without(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
 def future(**changed: Any) -> dict[str, Any]:
     """The documented position with some fields changed; `...` takes one away."""
-    return _without({**document("positions.json")["result"][0], **changed})
+    return row_with(document("positions.json")["result"][0], **changed)
 
 
 def option(**changed: Any) -> dict[str, Any]:
@@ -112,7 +108,7 @@ def option(**changed: Any) -> dict[str, Any]:
         "realized_profit_loss": 0.0,
         "total_profit_loss": 0.04,
     }
-    return _without({**row, **changed})
+    return row_with(row, **changed)
 
 
 def put(**changed: Any) -> dict[str, Any]:
@@ -133,7 +129,7 @@ def put(**changed: Any) -> dict[str, Any]:
         floating_profit_loss_usd=-63.23,
         total_profit_loss=-0.01709,
     )
-    return _without({**row, **changed})
+    return row_with(row, **changed)
 
 
 def linear(**changed: Any) -> dict[str, Any]:
@@ -156,7 +152,7 @@ def linear(**changed: Any) -> dict[str, Any]:
         realized_funding=1.25,
         floating_profit_loss=190.0,
     )
-    return _without({**row, **changed})
+    return row_with(row, **changed)
 
 
 def book(name: str, volatility: float, price: float, underlying: float = 37000.0) -> dict[str, Any]:
@@ -183,7 +179,7 @@ def row(currency: str, model: str, **changed: Any) -> dict[str, Any]:
         ("equity", "balance", "total_pl", "options_value", "margin_balance", "initial_margin"), 0.0
     )
     zero |= dict.fromkeys(("maintenance_margin", "available_funds", "available_withdrawal_funds"), 0.0)
-    return _without({"currency": currency, "margin_model": model, **zero, **changed})
+    return row_with({"currency": currency, "margin_model": model, **zero}, **changed)
 
 
 def summaries(*rows: Any, **changed: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from exporter.venues._gate import (
     TIME,
     UNIFIED,
 )
-from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.bench import Bench, Rows, Scenario, row_with
 from tests.venues.harness import VENUE_MS, QuietObserver, decoded, payload
 
 NAME = "gate"
@@ -80,34 +80,29 @@ def document(file: str) -> Any:
     return decoded(payload(NAME, file))
 
 
-def changed(row: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A row with some fields changed; `...` takes one away."""
-    return {name: value for name, value in {**row, **fields}.items() if value is not ...}
-
-
 def account(**fields: Any) -> dict[str, Any]:
     """The documented futures account, likewise."""
-    return changed(document("account.json"), **fields)
+    return row_with(document("account.json"), **fields)
 
 
 def classic(**fields: Any) -> dict[str, Any]:
     """The captured isolated position, likewise."""
-    return changed(document("positions_classic.json")[0], **fields)
+    return row_with(document("positions_classic.json")[0], **fields)
 
 
 def short(**fields: Any) -> dict[str, Any]:
     """The captured cross position in hedge mode, likewise."""
-    return changed(document("positions_hedge.json")[1], **fields)
+    return row_with(document("positions_hedge.json")[1], **fields)
 
 
 def listed(name: str, **fields: Any) -> dict[str, Any]:
     """A row of the list of contracts as the documented one is."""
-    return changed(document("contracts.json")[0], name=name, **fields)
+    return row_with(document("contracts.json")[0], name=name, **fields)
 
 
 def ticker(name: str, mark: str, index: str) -> dict[str, Any]:
     """A ticker as the documented one is."""
-    return changed(document("tickers.json")[0], contract=name, mark_price=mark, index_price=index)
+    return row_with(document("tickers.json")[0], contract=name, mark_price=mark, index_price=index)
 
 
 # In a scenario as a document alone: its status is in `none_yet`, for the tests that are about it.
@@ -212,7 +207,7 @@ EVOLVED: dict[Any, Any] = {
     (TABLE, USDT): HYPE_TABLE,
 }
 """A classic account by the newer rules, both sides of one contract."""
-INVERSE = changed(
+INVERSE = row_with(
     document("positions.json")[0],
     contract="BTC_USD",
     size="1000",
@@ -271,7 +266,14 @@ IN_MULTI: dict[Any, Any] = {
     **BARE,
     MODE: {"mode": "multi_currency", "settings": {"options": True}},
     (ACCOUNT, USDT): account(total="0", margin_mode=1),
-    (ACCOUNT, BITCOIN): account(currency="BTC", total="0.2", unrealised_pnl="0", margin_mode=0),
+    (ACCOUNT, BITCOIN): account(
+        currency="BTC",
+        total="0.2",
+        unrealised_pnl="0",
+        position_margin="0",
+        available="0.2",
+        margin_mode=0,
+    ),
     (POSITIONS, BITCOIN): [],
     UNIFIED: "unified.json",
     (POSITIONS, USDT): "positions.json",

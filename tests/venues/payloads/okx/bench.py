@@ -24,7 +24,7 @@ from exporter.venues._okx import (
     TIERS,
     TIME,
 )
-from tests.venues.bench import Bench, Rows, Scenario
+from tests.venues.bench import Bench, Rows, Scenario, row_with
 from tests.venues.harness import VENUE_MS, QuietObserver, decoded, payload
 
 NAME = "okx"
@@ -88,13 +88,9 @@ def config(level: int, **changed: Any) -> dict[str, Any]:
     return success({"acctLv": str(level), "posMode": "long_short_mode", **changed})
 
 
-def _without(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
 def inverse(**changed: Any) -> dict[str, Any]:
     """The captured inverse row with some fields changed; `...` takes one away."""
-    return _without({**document("positions_inverse.json")["data"][0], **changed})
+    return row_with(document("positions_inverse.json")["data"][0], **changed)
 
 
 def linear(**changed: Any) -> dict[str, Any]:
@@ -120,7 +116,7 @@ def linear(**changed: Any) -> dict[str, Any]:
         "upl": "-7.5456",
         "usdPx": "0.99973",
     }
-    return _without({**row, **changed})
+    return row_with(row, **changed)
 
 
 def isolated(**changed: Any) -> dict[str, Any]:
