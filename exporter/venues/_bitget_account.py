@@ -20,7 +20,7 @@ from exporter.venues._bitget import (
     Totals,
 )
 from exporter.venues._bitget_contract import ClassicDiscountRow, DiscountRow, Held
-from exporter.venues.base import pools_by_coin, schema_error, told
+from exporter.venues.base import less, pools_by_coin, schema_error, sum_of, told
 from exporter.wire import Wire, listed
 
 Haircuts = Mapping[str, DiscountRow | ClassicDiscountRow]
@@ -162,8 +162,7 @@ def _marks(held: Iterable[Held]) -> dict[str, float]:
 
 def _own(position: Position) -> float | None:
     """What an isolated position has of its own, in the coin of its margin."""
-    margin, pnl = position.margin, position.unrealized_pnl
-    return None if margin is None or pnl is None else margin + pnl
+    return sum_of(position.margin, position.unrealized_pnl)
 
 
 def _apart(positions: Iterable[Position], prices: Mapping[str, float]) -> float | None:
@@ -206,7 +205,7 @@ def _union_assets(
     """USDT, in which PnL and debts are, and the coins beside it."""
     yield Asset(
         asset="USDT",
-        wallet_balance=_less(row.accountEquity, row.pnl),
+        wallet_balance=less(row.accountEquity, row.pnl),
         equity=row.accountEquity,
         pool_currency="USDT",
     )
@@ -225,10 +224,6 @@ def _union_assets(
                 debt_price_usd=usd,
                 pool_currency="USDT",
             )
-
-
-def _less(amount: float | None, part: float | None) -> float | None:
-    return None if amount is None or part is None else amount - part
 
 
 def _union_pool(row: AccountRow, positions: Sequence[Position], ratio: float | None) -> MarginPool:
@@ -258,7 +253,7 @@ def _coin_pool(row: AccountRow, positions: Sequence[Position], ratio: float | No
     drawing = 0.0
     for one in positions:
         if one.margin_mode == "isolated":
-            backing = _less(backing, _own(one))
+            backing = less(backing, _own(one))
             if one.auto_add_margin:
                 drawing = math.nan if one.maintenance_margin is None else drawing + one.maintenance_margin
     required = None if ratio is None or backing is None or backing < 0.0 else ratio * backing + drawing
@@ -266,7 +261,7 @@ def _coin_pool(row: AccountRow, positions: Sequence[Position], ratio: float | No
         currency=row.coin,
         equity=row.accountEquity,
         maintenance_margin=None if required is None or math.isnan(required) else told(required, positions),
-        wallet_balance=_less(row.accountEquity, row.pnl),
+        wallet_balance=less(row.accountEquity, row.pnl),
         available_balance=row.available,
         unrealized_pnl=row.pnl,
         initial_margin=row.initial_margin,

@@ -26,7 +26,7 @@ from exporter.venues._gate import (
 )
 from exporter.venues._gate_hedge import of_larger_side
 from exporter.venues._schedule import Schedule, Step, progressive
-from exporter.venues.base import nothing_less, pools_by_coin, position_ids, schema_error, told
+from exporter.venues.base import nothing_less, pools_by_coin, position_ids, schema_error, sum_of, told
 
 NOT_MONEY = frozenset({"POINT"})
 """Rows of balances that are no coins: prepaid fees."""
@@ -260,9 +260,7 @@ def _isolated(positions: Iterable[Position]) -> float | None:
 
 
 def _pnl(positions: Iterable[Position]) -> float | None:
-    """Of all positions; None where one is not known."""
-    found = [one.unrealized_pnl for one in positions]
-    return None if None in found else sum(one or 0.0 for one in found)
+    return sum_of(*(one.unrealized_pnl for one in positions))
 
 
 def _in_usd(
